@@ -1,0 +1,1 @@
+"""grokscope: a terminal microscope for training runs."""

@@ -1,0 +1,57 @@
+"""Fixtures that every test may use: where the shared data lies, and a command line to run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_blas_thread() -> None:
+    """Small matrices on many threads are slower, and tests run side by side."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Caches go to one folder for the whole test session, never to the user's."""
+    base = tmp_path_factory.getbasetemp()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(base / "cache"))
+
+
+@pytest.fixture(scope="session")
+def mnist_dir() -> Path:
+    """The real MNIST in torchvision's layout; tests that need it are skipped where it is absent."""
+    path = SHARED / "mnist"
+    if not path.is_dir():
+        pytest.skip("no MNIST beside this checkout")
+    return path
+
+
+@pytest.fixture(scope="session")
+def reference_dir() -> Path:
+    """The reference trajectory, one folder of safetensors files with metrics."""
+    path = SHARED / "runs" / "mnist-wd0-seed0"
+    if not path.is_dir():
+        pytest.skip("no reference trajectory beside this checkout")
+    return path
+
+
+@pytest.fixture(scope="session")
+def grokscope_command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the real `grokscope` command line in a process of its own."""
+
+    def run(*arguments: str | Path, timeout: float = 120, **options: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "grokscope", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options)  # type: ignore[call-overload, no-any-return]
+
+    return run

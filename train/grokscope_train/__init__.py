@@ -1,0 +1,1 @@
+"""The experiment: a small network trained for very long, every checkpoint kept."""
