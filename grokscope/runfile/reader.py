@@ -1,0 +1,249 @@
+"""Reading a run file, also while it is being written: open, read, close, and hold nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.errors import BadRunFile, DamagedCheckpoint
+from grokscope.runfile.layout import (
+    FORMAT,
+    FORMAT_VERSION,
+    NOT_COMMITTED,
+    RESUME_SLOTS,
+    LayerSpec,
+    Layout,
+    bias_path,
+    checkpoint_paths,
+    weight_path,
+)
+from grokscope.runfile.liveness import Liveness, liveness
+from grokscope.runfile.lock import is_locked
+
+
+class Run:
+    """A run file as its readers see it: the committed checkpoints, in order of their steps.
+
+    Nothing is kept open between calls, so a Run can be pickled, shared with workers, and can never stand in
+    a trainer's way. `refresh` looks for new checkpoints. Raises BadRunFile where the path is no run file.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Read the file's description and its committed steps."""
+        self.path = Path(path)
+        self._layout = read_layout(self.path)
+        self.steps = np.empty(0, dtype=np.int64)
+        self.refresh()
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Return the run in the file at `path`."""
+        return cls(path)
+
+    @property
+    def name(self) -> str:
+        """The file's name, without its folder."""
+        return self.path.name
+
+    @property
+    def uuid(self) -> str:
+        """The run's identity."""
+        return self._layout.uuid
+
+    @property
+    def origin(self) -> str:
+        """Where the run came from: the command or the import that made it."""
+        return self._layout.origin
+
+    @property
+    def created(self) -> str:
+        """When the run was created, ISO 8601 in UTC."""
+        return self._layout.created
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The training configuration, as plain values."""
+        return dict(self._layout.config)
+
+    @property
+    def layers(self) -> tuple[LayerSpec, ...]:
+        """The network's layers, in order."""
+        return self._layout.layers
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the metrics that each checkpoint records."""
+        return self._layout.metrics
+
+    @property
+    def classes(self) -> int | None:
+        """How many labels the test predictions count, or None where they were not recorded."""
+        return self._layout.classes
+
+    @property
+    def planned_steps(self) -> NDArray[np.int64]:
+        """The steps at which a checkpoint is or will be, int64 [T]."""
+        return self._layout.steps
+
+    @property
+    def num_checkpoints(self) -> int:
+        """How many checkpoints had been committed at the last `refresh`."""
+        return len(self.steps)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned checkpoint is there."""
+        return self.num_checkpoints == len(self.planned_steps)
+
+    def refresh(self) -> bool:
+        """Look again; return whether the checkpoints, the plan or the run itself have changed."""
+        with _open(self.path) as file:
+            steps = file["steps"][...]
+            replaced = file.attrs["uuid"] != self.uuid or file["steps"].shape != self.planned_steps.shape
+            if replaced:
+                self._layout = _read_layout(file)
+        committed = steps[steps != NOT_COMMITTED]
+        changed = replaced or len(committed) != len(self.steps)
+        self.steps = committed
+        return changed
+
+    def weight(self, index: int, layer: str) -> NDArray[np.floating[Any]]:
+        """Return a layer's weight [out, in, ...] at a checkpoint, in the stored dtype."""
+        return self._row(weight_path(layer), index)
+
+    def bias(self, index: int, layer: str) -> NDArray[np.floating[Any]]:
+        """Return a layer's bias [out] at a checkpoint, in the stored dtype."""
+        return self._row(bias_path(layer), index)
+
+    def metrics(self) -> dict[str, NDArray[np.float64]]:
+        """Return every metric over the committed checkpoints, float64 [n], NaN where it was not recorded."""
+        with _open(self.path) as file:
+            return {name: file[f"metrics/{name}"][: self.num_checkpoints] for name in self.metric_names}
+
+    def wall_time(self) -> NDArray[np.float64]:
+        """Return when each checkpoint was committed, seconds since 1970, float64 [n]."""
+        with _open(self.path) as file:
+            return np.asarray(file["wall_time"][: self.num_checkpoints])
+
+    def predictions(self) -> NDArray[np.int32] | None:
+        """Return how many test images got each label, int32 [n, classes], or None where not recorded."""
+        if self.classes is None:
+            return None
+        with _open(self.path) as file:
+            return np.asarray(file["test_predictions"][: self.num_checkpoints])
+
+    def fixed(self, name: str) -> NDArray[np.generic] | None:
+        """Return an array that was written once for the whole run, such as `train_indices`, or None."""
+        with _open(self.path) as file:
+            path = f"fixed/{name}"
+            return np.asarray(file[path][...]) if path in file else None
+
+    def liveness(self, now: float | None = None) -> Liveness:
+        """Tell how the run's training stands; `now` defaults to the clock."""
+        with _open(self.path) as file:
+            beat = tuple(float(value) for value in file["heartbeat"][...])
+        return liveness(
+            (beat[0], beat[1], beat[2], beat[3]),
+            is_locked(self.path),
+            int(self.planned_steps[-1]),
+            time.time() if now is None else now,
+        )
+
+    def verify(self, index: int) -> None:
+        """Raise DamagedCheckpoint where a checkpoint's bytes do not match its CRC."""
+        with _open(self.path) as file:
+            crc = zlib.crc32(np.int64(file["steps"][index]).tobytes())
+            for name in checkpoint_paths(self.layers, self.metric_names, self.classes is not None):
+                crc = zlib.crc32(np.ascontiguousarray(file[name][index]), crc)
+            stored = int(file["crc32"][index])
+        if crc != stored:
+            raise DamagedCheckpoint(
+                f"checkpoint {index} (step {self.steps[index]:,}) of {self.path} is damaged: "
+                "its bytes do not match their CRC; restore the file from a copy"
+            )
+
+    def _row(self, name: str, index: int) -> NDArray[Any]:
+        if not 0 <= index < self.num_checkpoints:
+            raise IndexError(f"checkpoint {index} of {self.num_checkpoints} in {self.path}")
+        with _open(self.path) as file:
+            return np.asarray(file[name][index])
+
+
+def read_layout(path: Path) -> Layout:
+    """Read what a run file says of itself; raises BadRunFile with what is wrong and what to do."""
+    if path.is_dir():
+        raise BadRunFile(f"{path} is a folder; give a run file, or make one of it by `grokscope import`")
+    if not path.exists():
+        raise BadRunFile(f"there is no file {path}; `grokscope train -o {path}` makes one")
+    with _open(path) as file:
+        return _read_layout(file)
+
+
+def _open(path: Path) -> h5py.File:
+    """Open for reading without any lock: a viewer must never make a trainer's write fail."""
+    try:
+        return h5py.File(path, "r", locking=False)
+    except FileNotFoundError:
+        raise BadRunFile(f"{path} is gone; it was there a moment ago") from None
+    except PermissionError:
+        raise BadRunFile(f"{path} cannot be read: permission denied; ask its owner for read access") from None
+    except OSError as error:
+        raise BadRunFile(_why_unreadable(path, str(error))) from None
+
+
+def _why_unreadable(path: Path, message: str) -> str:
+    if "truncated" in message:
+        return f"{path} is truncated: it is shorter than its own description says; restore it from a copy"
+    try:
+        is_hdf5 = bool(h5py.is_hdf5(path))
+    except OSError:
+        is_hdf5 = False
+    if not is_hdf5:
+        return f"{path} is not an HDF5 file; a run file is made by `grokscope train` or `grokscope import`"
+    return f"{path} is a damaged HDF5 file; `grokscope check {path}` says more"
+
+
+def _read_layout(file: h5py.File) -> Layout:
+    path = file.filename
+    if file.attrs.get("format") == "grokscope-spectra":
+        raise BadRunFile(f"{path} holds the spectra of a run; give the run file itself")
+    if file.attrs.get("format") != FORMAT:
+        raise BadRunFile(
+            f"{path} is an HDF5 file, but no grokscope run; `grokscope import` makes runs of checkpoints"
+        )
+    if int(file.attrs["format_version"]) > FORMAT_VERSION:
+        raise BadRunFile(f"{path} has run file format {file.attrs['format_version']}; install a newer grokscope")
+    try:
+        return _layout_of(file)
+    except (KeyError, OSError, ValueError, RuntimeError) as error:
+        raise BadRunFile(f"{path} is a damaged run file ({error}); restore it from a copy") from None
+
+
+def _layout_of(file: h5py.File) -> Layout:
+    layers = sorted(file["layers"].items(), key=lambda item: int(item[1].attrs["order"]))
+    specs = tuple(
+        LayerSpec(name, tuple(group["weight"].shape[1:]), str(group.attrs["kind"]), "bias" in group)
+        for name, group in layers
+    )
+    resume = file.get(f"resume/{RESUME_SLOTS[0]}/arrays", {})
+    classes = file["test_predictions"].shape[1] if "test_predictions" in file else None
+    return Layout(
+        steps=file["planned_steps"][...],
+        layers=specs,
+        metrics=tuple(json.loads(file.attrs["metrics"])),
+        config=json.loads(file.attrs["config"]),
+        origin=str(file.attrs["origin"]),
+        classes=classes,
+        store_dtype=str(layers[0][1]["weight"].dtype),
+        fixed={name: dataset[...] for name, dataset in file.get("fixed", {}).items()},
+        resume={name: (dataset.shape, str(dataset.dtype)) for name, dataset in resume.items()},
+        uuid=str(file.attrs["uuid"]),
+        created=str(file.attrs["created"]),
+    )
