@@ -177,6 +177,11 @@ def _preallocate(file: h5py.File, name: str, shape: tuple[int, ...], dtype: DTyp
     return h5py.Dataset(dataset)
 
 
+def raw_bytes(array: NDArray[np.generic] | np.generic) -> memoryview:
+    """Return the bytes of an array in C order, without a copy where it is already contiguous."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
 def extents(file: h5py.File) -> dict[str, Extent]:
     """Map every contiguous dataset of an open run file to the bytes that it occupies."""
     found: dict[str, Extent] = {}

@@ -22,6 +22,7 @@ from grokscope.runfile.layout import (
     Layout,
     bias_path,
     checkpoint_paths,
+    raw_bytes,
     weight_path,
 )
 from grokscope.runfile.liveness import Liveness, liveness
@@ -159,9 +160,9 @@ class Run:
     def verify(self, index: int) -> None:
         """Raise DamagedCheckpoint where a checkpoint's bytes do not match its CRC."""
         with _open(self.path) as file:
-            crc = zlib.crc32(np.int64(file["steps"][index]).tobytes())
+            crc = zlib.crc32(raw_bytes(file["steps"][index]))
             for name in checkpoint_paths(self.layers, self.metric_names, self.classes is not None):
-                crc = zlib.crc32(np.ascontiguousarray(file[name][index]), crc)
+                crc = zlib.crc32(raw_bytes(file[name][index]), crc)
             stored = int(file["crc32"][index])
         if crc != stored:
             raise DamagedCheckpoint(

@@ -34,6 +34,7 @@ from grokscope.runfile.layout import (
     checkpoint_paths,
     create_datasets,
     extents,
+    raw_bytes,
     weight_path,
 )
 from grokscope.runfile.liveness import STATE_CODES
@@ -159,10 +160,10 @@ class RunWriter:
         if predictions is not None:
             values["test_predictions"] = predictions
         step = self.steps[index]
-        crc = zlib.crc32(np.int64(step).tobytes())
+        crc = zlib.crc32(raw_bytes(np.int64(step)))
         for name in checkpoint_paths(self.layers, self.metrics, "test_predictions" in self._extents):
             row = self._row(name, index, values)
-            crc = zlib.crc32(row, crc)
+            crc = zlib.crc32(raw_bytes(row), crc)
             self._write_row(name, index, row)
         self._write_row("crc32", index, np.uint32(crc))
         self._write_row("wall_time", index, np.float64(time.time()))
@@ -187,12 +188,12 @@ class RunWriter:
         slot = RESUME_SLOTS[1 - newest[0]] if newest else RESUME_SLOTS[0]
         generation = newest[1] + 1 if newest else 1
         self._write_row(f"resume/{slot}/generation", 0, np.int64(0))
-        crc = zlib.crc32(np.int64(step).tobytes())
+        crc = zlib.crc32(raw_bytes(np.int64(step)))
         for name in sorted(self._layout.resume):
             path = f"resume/{slot}/arrays/{name}"
             extent = self._extents[path]
             array = np.ascontiguousarray(arrays[name], dtype=extent.dtype).reshape(extent.shape)
-            crc = zlib.crc32(array, crc)
+            crc = zlib.crc32(raw_bytes(array), crc)
             self._pwrite(array, extent.offset)
         self._write_row(f"resume/{slot}/step", 0, np.int64(step))
         self._write_row(f"resume/{slot}/crc32", 0, np.uint32(crc))
@@ -221,9 +222,9 @@ class RunWriter:
         return iter(enumerate(RESUME_SLOTS if self._layout.resume else ()))
 
     def _slot_is_whole(self, slot: str) -> bool:
-        crc = zlib.crc32(self._read(f"resume/{slot}/step").tobytes())
+        crc = zlib.crc32(raw_bytes(self._read(f"resume/{slot}/step")))
         for name in sorted(self._layout.resume):
-            crc = zlib.crc32(self._read(f"resume/{slot}/arrays/{name}"), crc)
+            crc = zlib.crc32(raw_bytes(self._read(f"resume/{slot}/arrays/{name}")), crc)
         return crc == int(self._read(f"resume/{slot}/crc32")[0])
 
     def heartbeat(self, step: int, steps_per_second: float, state: str = "running") -> None:
@@ -272,7 +273,7 @@ class RunWriter:
         self._pwrite(array, extent.offset + index * extent.row_bytes)
 
     def _pwrite(self, array: NDArray[np.generic], offset: int) -> None:
-        view = memoryview(array.reshape(-1)).cast("B")
+        view = raw_bytes(array)
         with _storage_errors(self.path):
             while view:
                 written = os.pwrite(self._descriptor, view, offset)
@@ -287,7 +288,7 @@ def _pread(
     descriptor: int, offset: int, shape: tuple[int, ...], dtype: np.dtype[np.generic]
 ) -> NDArray[np.generic]:
     array = np.empty(shape, dtype)
-    view = memoryview(array.reshape(-1)).cast("B")
+    view = raw_bytes(array)
     done = 0
     while done < len(view):
         read = os.preadv(descriptor, [view[done:]], offset + done)
@@ -351,7 +352,7 @@ def _copy_bytes(source: RunWriter, extent: Extent, handle: int, target: Extent, 
     total = int(np.prod(shape, dtype=np.int64)) * extent.dtype.itemsize
     for start in range(0, total, 1 << 24):
         piece = _pread(source._descriptor, extent.offset + start, (min(1 << 24, total - start),), np.dtype("u1"))
-        os.pwrite(handle, piece, target.offset + start)
+        os.pwrite(handle, raw_bytes(piece), target.offset + start)
 
 
 def _umask() -> int:
