@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
-import click
 import typer
+from typer.core import TyperGroup
 
 from grokscope.cli.analyze import analyze
 from grokscope.cli.import_ import import_
@@ -18,9 +19,45 @@ from grokscope.errors import GrokscopeError
 from grokscope.version import __version__
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+DEBUG_VARIABLE = "GROKSCOPE_DEBUG"
+
+
+class Commands(TyperGroup):
+    """The commands, with one place that decides what an exception means to the user."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; a mistake exits with 2, a failure with 1, an interruption with 130, each in one line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _exit("interrupted", INTERRUPTED) from None
+        except GrokscopeError as error:
+            if os.environ.get(DEBUG_VARIABLE):
+                raise
+            raise _exit(str(error), WRONG_USAGE) from None
+        except (
+            OSError,
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            ValueError,
+            MemoryError,
+            AttributeError,
+        ) as error:
+            if os.environ.get(DEBUG_VARIABLE) or isinstance(error, BrokenPipeError):
+                raise
+            where = "`grokscope --debug …` shows where"
+            raise _exit(f"failed: {type(error).__name__}: {error}; {where}", FAILED) from None
+
+
+def _exit(message: str, code: int) -> typer.Exit:
+    sys.stderr.write(f"grokscope: {' '.join(message.split())}\n")
+    return typer.Exit(code)
+
 
 app = typer.Typer(
     name="grokscope",
+    cls=Commands,
     help="A terminal microscope for training runs: when did this network memorise, generalise or collapse?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -49,35 +86,10 @@ def _options(
         False, "--version", callback=_print_version, is_eager=True, help="Show the version."
     ),
 ) -> None:
-    os.environ["GROKSCOPE_DEBUG"] = "1" if debug else os.environ.get("GROKSCOPE_DEBUG", "")
+    if debug:
+        os.environ[DEBUG_VARIABLE] = "1"
 
 
 def main() -> None:
-    """Run the command line and exit with 0 done, 1 failed, 2 wrong usage or bad input, 130 interrupted."""
-    try:
-        result = app(standalone_mode=False)
-        sys.exit(result if isinstance(result, int) else 0)
-    except click.exceptions.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        _fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads: stop without a word
-        sys.exit(FAILED)
-    except GrokscopeError as error:
-        _reraise_for_debug()
-        _fail(str(error), WRONG_USAGE)
-    except Exception as error:
-        _reraise_for_debug()
-        _fail(f"failed: {type(error).__name__}: {error}; `grokscope --debug …` shows where", FAILED)
-
-
-def _reraise_for_debug() -> None:
-    if os.environ.get("GROKSCOPE_DEBUG"):
-        raise  # noqa: PLE0704  (called from an except block)
-
-
-def _fail(message: str, code: int) -> None:
-    sys.stderr.write(f"grokscope: {' '.join(message.split())}\n")
-    sys.exit(code)
+    """Run the command line: 0 done, 1 failed, 2 wrong usage or bad input, 130 interrupted."""
+    app()

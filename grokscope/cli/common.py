@@ -1,0 +1,52 @@
+"""What several commands share: their options' types and the progress bar."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+RunPath = Annotated[Path, typer.Argument(help="A run file.", metavar="RUN.h5", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object with stable keys.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file where it exists.")]
+
+
+class Bar:
+    """A progress bar that is told (done, total)."""
+
+    def __init__(self, display: Progress, task: TaskID) -> None:
+        """Wrap a task of a rich display."""
+        self._display, self._task = display, task
+        self._started = time.monotonic()
+
+    def update(self, done: int, total: int) -> None:
+        """Move the bar to `done` of `total`."""
+        rate = done / max(time.monotonic() - self._started, 1e-9)
+        self._display.update(self._task, completed=done, total=total, rate=f"{rate:,.1f}/s")
+
+
+@contextlib.contextmanager
+def progress(description: str, unit: str) -> Iterator[Bar]:
+    """Show a bar with a count, a rate and the time left on stderr; stdout stays for the result."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=not console.is_terminal) as display:
+        task = display.add_task(description, total=None, rate="")
+        yield Bar(display, task)

@@ -1,0 +1,77 @@
+"""`grokscope info`, `check` and `export`: what a run file holds, whether it is whole, and its numbers as CSV."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from grokscope.cli.common import AsJson, RunPath
+
+if TYPE_CHECKING:
+    from grokscope.runfile import Run
+
+
+def info(run: RunPath, as_json: AsJson = False) -> None:
+    """Show what a run file holds: its layers, steps, metrics and configuration."""
+    from grokscope.runfile import Run
+
+    opened = Run(run)
+    typer.echo(json.dumps(_description(opened), indent=2) if as_json else _summary(opened))
+
+
+def _description(run: Run) -> dict[str, object]:
+    return {
+        "uuid": run.uuid,
+        "format_version": 1,
+        "origin": run.origin,
+        "created": run.created,
+        "complete": run.complete,
+        "num_checkpoints": run.num_checkpoints,
+        "steps": run.steps.tolist(),
+        "layers": [{"name": layer.name, "shape": list(layer.shape)} for layer in run.layers],
+        "config": run.config,
+        "metrics": list(run.metric_names),
+    }
+
+
+def _summary(run: Run) -> str:
+    span = f"steps {run.steps[0]:,} to {run.steps[-1]:,}" if run.num_checkpoints else "no step yet"
+    lines = [
+        f"{run.path}",
+        f"  uuid         {run.uuid}",
+        f"  origin       {run.origin}",
+        f"  created      {run.created}",
+        f"  checkpoints  {run.num_checkpoints} of {len(run.planned_steps)}, {span}; {run.liveness().state}",
+    ]
+    layers = ", ".join(f"{layer.name} {'×'.join(map(str, layer.shape))}" for layer in run.layers)
+    lines.append(f"  layers       {layers}")
+    if run.num_checkpoints:
+        lines += [f"  {name:<26} {values[-1]:.6g}" for name, values in run.metrics().items()]
+    lines += [f"  config.{name:<19} {value}" for name, value in sorted(run.config.items())]
+    return "\n".join(lines)
+
+
+def check(run: RunPath) -> None:
+    """Check every checkpoint of a run file against its CRC; exit 1 where something is damaged."""
+    from grokscope.runfile.check import check as check_run
+
+    report = check_run(run)
+    for problem in report.problems:
+        sys.stderr.write(f"grokscope: {problem}\n")
+    if report.problems:
+        raise typer.Exit(1)
+    typer.echo(f"{run}: {report.num_checkpoints} checkpoints, all whole")
+
+
+def export(run: RunPath) -> None:
+    """Print the metrics of every checkpoint as CSV: step, wall time, and each metric."""
+    from grokscope.runfile import Run
+
+    opened = Run(run)
+    metrics = opened.metrics()
+    typer.echo(",".join(["step", "wall_time", *metrics]))
+    for step, *values in zip(opened.steps, opened.wall_time(), *metrics.values(), strict=True):
+        typer.echo(",".join([str(step), *("" if value != value else repr(float(value)) for value in values)]))

@@ -1,0 +1,131 @@
+"""A folder of checkpoint files with the step in each name → one run file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.errors import UsageError
+from grokscope.importers.metrics_csv import read_metrics
+from grokscope.importers.state_dict import SUFFIXES, StateDict, read_state_dict
+from grokscope.runfile import LayerSpec, RunWriter
+
+KINDS = {2: "linear", 3: "conv", 4: "conv", 5: "conv"}
+
+
+def import_folder(
+    folder: Path,
+    output: Path,
+    *,
+    metrics: Path | None = None,
+    overwrite: bool = False,
+    on_checkpoint: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write the checkpoints of a folder, ordered by step, into a new run file at `output`.
+
+    A layer is a `NAME.weight` of two or more dimensions; its `NAME.bias` comes with it. `metrics` is a CSV with
+    a `step` column, and `metrics.csv` in the folder is found by itself. `on_checkpoint(done, total)` is called
+    after each checkpoint. Raises UsageError where the folder holds nothing to import or its files disagree.
+    """
+    files = checkpoint_files(folder)
+    table = read_metrics(path) if (path := metrics or _metrics_in(folder)) else {}
+    steps = sorted(files)
+    first = read_state_dict(files[steps[0]])
+    layers = layers_of(first, files[steps[0]])
+    names = sorted({name for step in steps for name in table.get(step, {})})
+    with RunWriter.create(
+        output,
+        steps=steps,
+        layers=layers,
+        metrics=names,
+        config={"files": len(files)},
+        origin=f"imported from {folder.name}",
+        store_dtype=_store_dtype(first, layers),
+        overwrite=overwrite,
+    ) as writer:
+        for index, step in enumerate(steps):
+            weights, biases = _arrays(read_state_dict(files[step]), layers, files[step])
+            writer.commit(index, weights, biases, table.get(step, {}))
+            on_checkpoint(index + 1, len(steps))
+
+
+def checkpoint_files(folder: Path) -> dict[int, Path]:
+    """Map step → file, the step being the last number in the name; raises UsageError where two files share one."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder; give the folder that holds the checkpoints")
+    found: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()):
+        numbers = re.findall(r"\d+", path.stem)
+        if path.suffix not in SUFFIXES or not numbers:
+            continue
+        step = int(numbers[-1])
+        if step in found:
+            raise UsageError(
+                f"{found[step].name} and {path.name} in {folder} are both step {step}; keep one of them"
+            )
+        found[step] = path
+    if not found:
+        raise UsageError(
+            f"{folder} holds no checkpoint: no {', '.join(SUFFIXES)} file with a step in its name (step-1000.pt)"
+        )
+    return found
+
+
+def layers_of(state: StateDict, path: Path) -> list[LayerSpec]:
+    """List the layers of a state dict in its order, natural in numbers: fc2 before fc10."""
+    names = [
+        name.removesuffix(".weight")
+        for name, array in state.items()
+        if name.endswith(".weight") and array.ndim >= 2
+    ]
+    if not names:
+        raise UsageError(f"{path} holds no `NAME.weight` of two or more dimensions; save a PyTorch state dict")
+    return [
+        LayerSpec(name, state[f"{name}.weight"].shape, _kind(name, state), f"{name}.bias" in state)
+        for name in sorted(names, key=_natural)
+    ]
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def _kind(name: str, state: StateDict) -> str:
+    if re.search(r"(^|[._])(emb|embed|embedding|embeddings|wte|wpe|tok_emb|embed_tokens)($|[._])", name):
+        return "embedding"
+    return KINDS.get(state[f"{name}.weight"].ndim, "other")
+
+
+def _metrics_in(folder: Path) -> Path | None:
+    path = folder / "metrics.csv"
+    return path if path.is_file() else None
+
+
+def _store_dtype(state: StateDict, layers: list[LayerSpec]) -> str:
+    """Keep what was saved: float64 where any weight is float64, float32 otherwise."""
+    widest = np.result_type(*(state[f"{layer.name}.weight"].dtype for layer in layers))
+    return "float64" if widest == np.float64 else "float32"
+
+
+def _arrays(
+    state: StateDict, layers: list[LayerSpec], path: Path
+) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    try:
+        weights = {layer.name: state[f"{layer.name}.weight"] for layer in layers}
+        biases = {layer.name: state[f"{layer.name}.bias"] for layer in layers if layer.bias}
+    except KeyError as missing:
+        raise UsageError(
+            f"{path} lacks {missing} that the first checkpoint has; import one network at a time"
+        ) from None
+    for layer in layers:
+        if weights[layer.name].shape != layer.shape:
+            raise UsageError(
+                f"{path}: {layer.name}.weight is {weights[layer.name].shape} and was {layer.shape} before; "
+                "import one network at a time"
+            )
+    return weights, biases
