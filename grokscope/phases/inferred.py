@@ -1,0 +1,101 @@
+"""The phase as the weights alone tell it, up to a checkpoint and without hindsight, with reasons in words.
+
+No rule for this is published. Ours reads three signs, none of which decides alone:
+
+- structure: eigenvalues of a layer's W beyond the Marchenko-Pastur edge of its own shuffled entries. A network that
+  memorised from a large random initialisation has none; they come with generalisation.
+- heavy entries: correlation traps that single large entries make. Mean drift makes traps too, and is harmless.
+- over-training: a power-law exponent whose whole interval is below 2, fitted to a tail of enough eigenvalues,
+  while the weights still grow. Weight decay brings alpha below 2 without a collapse, at a shrinking norm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+MIN_EIGENVALUES = 50  # a layer with fewer says little: its edge is blurred and its tail is short
+MIN_TAIL = 20
+GROWTH = 1.02  # of the norm, from the smallest that it had been
+
+
+@dataclass(frozen=True)
+class LayerEvidence:
+    """One layer's measures over the checkpoints up to now, float64 [n] each, NaN where unknown.
+
+    num_eigenvalues: M. num_signal: eigenvalues of W beyond the edge of its shuffled entries. num_entry_traps: traps
+    with large entries as their cause. alpha_high: upper end of alpha's interval. num_tail: eigenvalues in the fit.
+    norm: Frobenius norm.
+    """
+
+    name: str
+    num_eigenvalues: int
+    num_signal: NDArray[np.float64]
+    num_entry_traps: NDArray[np.float64]
+    alpha_high: NDArray[np.float64]
+    num_tail: NDArray[np.float64]
+    norm: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """A label, "undecided" included, and the reasons for it, one short sentence each."""
+
+    label: str
+    reasons: tuple[str, ...]
+
+
+def infer(layers: Sequence[LayerEvidence]) -> Inferred:
+    """Infer the phase at the last checkpoint of the given histories.
+
+    "undecided" where no layer with 50 or more eigenvalues has been measured, or where the signs contradict.
+    """
+    large = [layer for layer in layers if layer.num_eigenvalues >= MIN_EIGENVALUES and _known(layer)]
+    if not large:
+        return Inferred("undecided", (f"no layer with {MIN_EIGENVALUES} or more eigenvalues is measured",))
+    structure = [reason for layer in large if (reason := _structure(layer))]
+    heavy = [reason for layer in large if (reason := _heavy_entries(layer))]
+    over_trained = [reason for layer in large if (reason := _over_training(layer))]
+    if not structure:
+        quiet = "no layer has an eigenvalue beyond the edge of its shuffled entries"
+        return Inferred("undecided" if heavy else "pre-grokking", (quiet, *heavy))
+    if heavy and over_trained:
+        return Inferred("anti-grokking", (*heavy, *over_trained))
+    if heavy or over_trained:
+        return Inferred("undecided", (*structure, *heavy, *over_trained, "one sign of collapse, not two"))
+    return Inferred("grokking", tuple(structure))
+
+
+def _known(layer: LayerEvidence) -> bool:
+    return len(layer.num_signal) > 0 and bool(np.isfinite(layer.num_signal[-1]))
+
+
+def _structure(layer: LayerEvidence) -> str:
+    count = int(layer.num_signal[-1])
+    if count == 0:
+        return ""
+    noun = "eigenvalue" if count == 1 else "eigenvalues"
+    return f"{layer.name} has {count} {noun} beyond the edge of its shuffled entries"
+
+
+def _heavy_entries(layer: LayerEvidence) -> str:
+    count = layer.num_entry_traps[-1]
+    if not count > 0:
+        return ""
+    return f"{layer.name} has {int(count)} {'trap' if count == 1 else 'traps'} made by large entries"
+
+
+def _over_training(layer: LayerEvidence) -> str:
+    alpha_high, tail = layer.alpha_high[-1], layer.num_tail[-1]
+    if not (alpha_high < 2 and tail >= MIN_TAIL and _grows(layer.norm)):
+        return ""
+    return (
+        f"{layer.name} is over-trained: alpha is below {alpha_high:.2f} on {int(tail)} eigenvalues, its norm grows"
+    )
+
+
+def _grows(norm: NDArray[np.float64]) -> bool:
+    return bool(norm[-1] >= GROWTH * np.nanmin(norm))
