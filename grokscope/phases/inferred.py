@@ -2,8 +2,8 @@
 
 No rule for this is published. Ours reads three signs, none of which decides alone:
 
-- structure: eigenvalues of a layer's W beyond the Marchenko-Pastur edge of its own shuffled entries. A network that
-  memorised from a large random initialisation has none; they come with generalisation.
+- structure: eigenvalues of a layer's W beyond the Marchenko-Pastur edge of its own shuffled entries. A network
+  that memorised from a large random initialisation has none; they come with generalisation.
 - heavy entries: correlation traps that single large entries make. Mean drift makes traps too, and is harmless.
 - over-training: a power-law exponent whose whole interval is below 2, fitted to a tail of enough eigenvalues,
   while the weights still grow. Weight decay brings alpha below 2 without a collapse, at a shrinking norm.
@@ -26,9 +26,9 @@ GROWTH = 1.02  # of the norm, from the smallest that it had been
 class LayerEvidence:
     """One layer's measures over the checkpoints up to now, float64 [n] each, NaN where unknown.
 
-    num_eigenvalues: M. num_signal: eigenvalues of W beyond the edge of its shuffled entries. num_entry_traps: traps
-    with large entries as their cause. alpha_high: upper end of alpha's interval. num_tail: eigenvalues in the fit.
-    norm: Frobenius norm.
+    num_eigenvalues: M. num_signal: eigenvalues of W beyond the edge of its shuffled entries. num_entry_traps:
+    traps with large entries as their cause. alpha_high: upper end of alpha's interval. num_tail: eigenvalues in
+    the fit. norm: Frobenius norm.
     """
 
     name: str

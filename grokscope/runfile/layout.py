@@ -1,8 +1,4 @@
-"""Run file format 1: the datasets, where their bytes lie, and how a file is created.
-
-Every dataset is created full size, contiguous and uncompressed. After that no HDF5 metadata ever changes,
-so a dataset is a fixed range of bytes in the file, and the writer fills those ranges with plain `pwrite`.
-"""
+"""Run file format 1: which datasets there are, what they hold, and how they are created."""
 
 from __future__ import annotations
 
@@ -11,18 +7,17 @@ import uuid as uuid_module
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import h5py
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
+from grokscope.runfile.preallocated import preallocate
 from grokscope.version import __version__
 
 FORMAT = "grokscope-run"
 FORMAT_VERSION = 1
-LIBVER = ("earliest", "v110")
 NOT_COMMITTED = -1
 RESUME_SLOTS = ("0", "1")
 MAX_ATTRIBUTE_BYTES = 60_000  # HDF5 keeps an attribute in an object header of 64 KiB
@@ -70,20 +65,6 @@ class Layout:
             raise UsageError("a run needs at least one layer")
 
 
-@dataclass(frozen=True)
-class Extent:
-    """The bytes of one dataset: where they start in the file, and what they mean."""
-
-    offset: int
-    shape: tuple[int, ...]
-    dtype: np.dtype[np.generic]
-
-    @property
-    def row_bytes(self) -> int:
-        """Size of one entry along the first axis."""
-        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
-
-
 def weight_path(layer: str) -> str:
     """Name of the dataset of a layer's weights over all checkpoints."""
     return f"layers/{layer}/weight"
@@ -105,27 +86,26 @@ def checkpoint_paths(layers: Iterable[LayerSpec], metrics: Iterable[str], predic
     return paths + (["test_predictions"] if predictions else [])
 
 
-def create_datasets(path: Path, layout: Layout) -> None:
-    """Write a new file with every dataset at its full size and no checkpoint committed."""
+def create_datasets(file: h5py.File, layout: Layout) -> None:
+    """Fill a new file with every dataset at its full size and no checkpoint committed."""
     length = len(layout.steps)
-    with h5py.File(path, "w", libver=LIBVER, locking=False) as file:
-        _write_attributes(file, layout)
-        _preallocate(file, "steps", (length,), "<i8")[...] = NOT_COMMITTED
-        _preallocate(file, "planned_steps", (length,), "<i8")[...] = layout.steps
-        _preallocate(file, "crc32", (length,), "<u4")[...] = 0
-        _preallocate(file, "wall_time", (length,), "<f8")[...] = np.nan
-        _preallocate(file, "heartbeat", (4,), "<f8")[...] = 0
-        for name in layout.metrics:
-            _preallocate(file, f"metrics/{name}", (length,), "<f8")[...] = np.nan
-        if layout.classes:
-            _preallocate(file, "test_predictions", (length, layout.classes), "<i4")
-        for order, layer in enumerate(layout.layers):
-            _create_layer(file, layer, order, length, layout.store_dtype)
-        for name, array in layout.fixed.items():
-            little_endian = np.asarray(array).dtype.newbyteorder("<")
-            _preallocate(file, f"fixed/{name}", np.shape(array), little_endian)[...] = array
-        if layout.resume:
-            _create_resume_slots(file, layout.resume)
+    _write_attributes(file, layout)
+    preallocate(file, "steps", (length,), "<i8")[...] = NOT_COMMITTED
+    preallocate(file, "planned_steps", (length,), "<i8")[...] = layout.steps
+    preallocate(file, "crc32", (length,), "<u4")[...] = 0
+    preallocate(file, "wall_time", (length,), "<f8")[...] = np.nan
+    preallocate(file, "heartbeat", (4,), "<f8")[...] = 0
+    for name in layout.metrics:
+        preallocate(file, f"metrics/{name}", (length,), "<f8")[...] = np.nan
+    if layout.classes:
+        preallocate(file, "test_predictions", (length, layout.classes), "<i4")
+    for order, layer in enumerate(layout.layers):
+        _create_layer(file, layer, order, length, layout.store_dtype)
+    for name, array in layout.fixed.items():
+        little_endian = np.asarray(array).dtype.newbyteorder("<")
+        preallocate(file, f"fixed/{name}", np.shape(array), little_endian)[...] = array
+    if layout.resume:
+        _create_resume_slots(file, layout.resume)
 
 
 def _write_attributes(file: h5py.File, layout: Layout) -> None:
@@ -146,9 +126,9 @@ def _write_attributes(file: h5py.File, layout: Layout) -> None:
 
 def _create_layer(file: h5py.File, layer: LayerSpec, order: int, length: int, store_dtype: str) -> None:
     dtype = np.dtype(store_dtype).newbyteorder("<")
-    _preallocate(file, weight_path(layer.name), (length, *layer.shape), dtype)
+    preallocate(file, weight_path(layer.name), (length, *layer.shape), dtype)
     if layer.bias:
-        _preallocate(file, bias_path(layer.name), (length, layer.shape[0]), dtype)
+        preallocate(file, bias_path(layer.name), (length, layer.shape[0]), dtype)
     group = file[f"layers/{layer.name}"]
     group.attrs["kind"] = layer.kind
     group.attrs["order"] = order
@@ -156,39 +136,8 @@ def _create_layer(file: h5py.File, layer: LayerSpec, order: int, length: int, st
 
 def _create_resume_slots(file: h5py.File, arrays: Mapping[str, tuple[tuple[int, ...], str]]) -> None:
     for slot in RESUME_SLOTS:
-        _preallocate(file, f"resume/{slot}/generation", (1,), "<i8")[...] = 0
-        _preallocate(file, f"resume/{slot}/crc32", (1,), "<u4")[...] = 0
-        _preallocate(file, f"resume/{slot}/step", (1,), "<i8")[...] = NOT_COMMITTED
+        preallocate(file, f"resume/{slot}/generation", (1,), "<i8")[...] = 0
+        preallocate(file, f"resume/{slot}/crc32", (1,), "<u4")[...] = 0
+        preallocate(file, f"resume/{slot}/step", (1,), "<i8")[...] = NOT_COMMITTED
         for name, (shape, dtype) in arrays.items():
-            _preallocate(file, f"resume/{slot}/arrays/{name}", shape, np.dtype(dtype).newbyteorder("<"))
-
-
-def _preallocate(file: h5py.File, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> h5py.Dataset:
-    """Create a contiguous dataset whose bytes have their place in the file from now on."""
-    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    creation.set_layout(h5py.h5d.CONTIGUOUS)
-    creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    creation.set_obj_track_times(False)
-    group, _, leaf = name.rpartition("/")
-    parent = file.require_group(group) if group else file
-    space = h5py.h5s.create_simple(shape)
-    dataset = h5py.h5d.create(parent.id, leaf.encode(), h5py.h5t.py_create(np.dtype(dtype)), space, creation)
-    return h5py.Dataset(dataset)
-
-
-def raw_bytes(array: NDArray[np.generic] | np.generic) -> memoryview:
-    """Return the bytes of an array in C order, without a copy where it is already contiguous."""
-    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-
-
-def extents(file: h5py.File) -> dict[str, Extent]:
-    """Map every contiguous dataset of an open run file to the bytes that it occupies."""
-    found: dict[str, Extent] = {}
-
-    def visit(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and (offset := item.id.get_offset()) is not None:
-            found[name] = Extent(offset, item.shape, item.dtype)
-
-    file.visititems(visit)
-    return found
+            preallocate(file, f"resume/{slot}/arrays/{name}", shape, np.dtype(dtype).newbyteorder("<"))

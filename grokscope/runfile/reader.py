@@ -22,11 +22,11 @@ from grokscope.runfile.layout import (
     Layout,
     bias_path,
     checkpoint_paths,
-    raw_bytes,
     weight_path,
 )
 from grokscope.runfile.liveness import Liveness, liveness
 from grokscope.runfile.lock import is_locked
+from grokscope.runfile.preallocated import raw_bytes
 
 
 class Run:

@@ -1,0 +1,215 @@
+"""HDF5 files whose datasets are fixed ranges of bytes.
+
+Every dataset is created full size, contiguous and uncompressed. After that no HDF5 metadata ever changes, so
+writing is plain `pwrite` into known bytes: no HDF5 library state can be lost by a kill, and no HDF5 lock can
+stand in a reader's way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from grokscope.errors import StorageError
+
+LIBVER = (
+    "earliest",
+    "v110",
+)  # readable by old libraries; an early superblock has no "open for writing" mark to be left
+PIECE_BYTES = 1 << 24
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The bytes of one dataset: where they start in the file, and what they mean."""
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of one entry along the first axis."""
+        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+
+class PreallocatedFile:
+    """The datasets of an existing file, open for reading and writing in place.
+
+    Raises StorageError where the disk refuses, in one sentence.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Learn where each dataset's bytes are, and open the file for writing them."""
+        self.path = path
+        with h5py.File(path, "r", locking=False) as file:
+            self.extents = _extents(file)
+        with storage_errors(path):
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Return a whole dataset."""
+        extent = self.extents[name]
+        return self._pread(extent.offset, extent.shape, extent.dtype)
+
+    def write(self, name: str, array: ArrayLike) -> None:
+        """Fill a whole dataset."""
+        extent = self.extents[name]
+        self._pwrite(np.asarray(array, dtype=extent.dtype).reshape(extent.shape), extent.offset)
+
+    def write_row(self, name: str, index: int, row: ArrayLike) -> None:
+        """Fill entry `index` along the first axis of a dataset."""
+        extent = self.extents[name]
+        array = np.asarray(row, dtype=extent.dtype).reshape(extent.shape[1:])
+        self._pwrite(array, extent.offset + index * extent.row_bytes)
+
+    def copy_rows(self, name: str, rows: int | None, target: PreallocatedFile) -> None:
+        """Copy the first `rows` entries of a dataset, or all of it, to the same dataset of another file."""
+        extent = self.extents[name]
+        size = int(np.prod(extent.shape, dtype=np.int64)) * extent.dtype.itemsize
+        total = size if rows is None else rows * extent.row_bytes
+        for start in range(0, total, PIECE_BYTES):
+            length = min(PIECE_BYTES, total - start)
+            piece = self._pread(extent.offset + start, (length,), np.dtype("u1"))
+            target._pwrite(piece, target.extents[name].offset + start)
+
+    def sync(self) -> None:
+        """Return when everything written is on the disk."""
+        with storage_errors(self.path):
+            os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _pread(self, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        array = np.empty(shape, dtype)
+        view, done = raw_bytes(array), 0
+        while done < len(view):
+            read = os.preadv(self._descriptor, [view[done:]], offset + done)
+            if read == 0:
+                raise StorageError(f"{self.path} ends before its data; restore it from a copy")
+            done += read
+        return array
+
+    def _pwrite(self, array: NDArray[Any], offset: int) -> None:
+        view = raw_bytes(array)
+        with storage_errors(self.path):
+            while view:
+                written = os.pwrite(self._descriptor, view, offset)
+                view, offset = view[written:], offset + written
+
+
+def create_file(
+    path: Path,
+    build: Callable[[h5py.File], None],
+    fill: Callable[[PreallocatedFile], None] = lambda file: None,
+) -> None:
+    """Create a file under a temporary name and move it into place when it is whole.
+
+    `build` creates the datasets; then the disk space is reserved, and `fill` may write into them. A file that
+    was at `path` is replaced at once, and lives on for those who have it open.
+    """
+    with storage_errors(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with storage_errors(path):
+            with h5py.File(temporary, "w", libver=LIBVER, locking=False) as file:
+                build(file)
+            _reserve(handle)
+            _fill(temporary, fill)
+            os.fchmod(handle, 0o666 & ~_umask())
+            os.fsync(handle)
+            temporary.replace(path)
+            _sync_folder(path.parent)
+    finally:
+        os.close(handle)
+        temporary.unlink(missing_ok=True)
+
+
+def preallocate(file: h5py.File, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> h5py.Dataset:
+    """Create a contiguous dataset whose bytes have their place in the file from now on."""
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_layout(h5py.h5d.CONTIGUOUS)
+    creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    creation.set_obj_track_times(False)
+    group, _, leaf = name.rpartition("/")
+    parent = file.require_group(group) if group else file
+    space = h5py.h5s.create_simple(shape)
+    dataset = h5py.h5d.create(parent.id, leaf.encode(), h5py.h5t.py_create(np.dtype(dtype)), space, creation)
+    return h5py.Dataset(dataset)
+
+
+def raw_bytes(array: NDArray[Any] | np.generic) -> memoryview:
+    """Return the bytes of an array in C order, without a copy where it is already contiguous."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn the disk's refusals into a StorageError of one sentence."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise StorageError(
+                f"no room for {path} ({reason}); free space and go on: what was acknowledged is safe"
+            ) from error
+        raise StorageError(f"cannot write {path} ({reason}); choose another folder") from error
+
+
+def _extents(file: h5py.File) -> dict[str, Extent]:
+    found: dict[str, Extent] = {}
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and (offset := item.id.get_offset()) is not None:
+            found[name] = Extent(offset, item.shape, item.dtype)
+
+    file.visititems(visit)
+    return found
+
+
+def _reserve(descriptor: int) -> None:
+    """Take the file's disk space now; file systems that cannot do so meet a full disk later."""
+    try:
+        os.posix_fallocate(descriptor, 0, os.fstat(descriptor).st_size)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV):
+            raise
+
+
+def _fill(path: Path, fill: Callable[[PreallocatedFile], None]) -> None:
+    file = PreallocatedFile(path)
+    try:
+        fill(file)
+    finally:
+        file.close()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
