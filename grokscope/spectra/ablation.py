@@ -1,0 +1,65 @@
+"""The layer without a trap: what would its accuracy be if the trap's rank-one part were taken out?
+
+A trap lives in the permuted layer. Its rank-one part s·u·vᵀ is subtracted there, and the entries are put back where
+they were, which is how the papers ablate traps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.errors import UsageError
+from grokscope.spectra import esd as spectrum
+from grokscope.spectra import randomised
+from grokscope.spectra.null import null_for
+
+Array = NDArray[np.float64]
+
+
+def trap_part(
+    weight: NDArray[np.generic],
+    name: str,
+    number: int = 1,
+    *,
+    step: int,
+    seed: int = 0,
+    permutations: int = 20,
+    null_draws: int = 2000,
+) -> Array:
+    """The rank-one part of trap `number` (1 is the largest), its entries at home again: float64, in weight's shape.
+
+    Takes the same seed, step, name and permutations as `analyze_layer`, and so finds the same representative
+    permutation and the same traps. Raises UsageError where the layer has fewer traps.
+    """
+    matrix = spectrum.as_matrix(weight)
+    key = randomised.seed_key(seed, step, name)
+    null = null_for(*spectrum.sides(matrix), null_draws)
+    result = randomised.randomise(matrix, key, permutations, null)
+    if not 1 <= number <= result.num_traps:
+        raise UsageError(
+            f"Layer {name} at step {step} has {result.num_traps} traps, so there is no trap {number}; "
+            "choose a number among those that are listed."
+        )
+    shown = randomised.permuted(matrix, key, result.index)
+    left, values, right = (part[..., number - 1] for part in spectrum.top_singular_vectors(shown, number))
+    home = np.empty(matrix.size)
+    home[randomised.permutation_order(matrix.size, key, result.index)] = (values * np.outer(left, right)).ravel()
+    return home.reshape(weight.shape)
+
+
+def without_trap(
+    weight: NDArray[np.generic],
+    name: str,
+    number: int = 1,
+    *,
+    step: int,
+    seed: int = 0,
+    permutations: int = 20,
+    null_draws: int = 2000,
+) -> Array:
+    """The weight with trap `number` subtracted, float64 and in its shape; see `trap_part` for arguments and errors."""
+    part = trap_part(
+        weight, name, number, step=step, seed=seed, permutations=permutations, null_draws=null_draws
+    )
+    return np.asarray(weight, dtype=np.float64) - part

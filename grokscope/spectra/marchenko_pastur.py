@@ -1,0 +1,85 @@
+"""The Marchenko-Pastur law of the eigenvalues of a random N × M matrix with independent entries of spread sigma.
+
+With c = M/N ≤ 1 and λ/(σ²N) = 1 + c − 2√c·cos t, t from 0 to π, the density becomes 2 sin²t / (π λ/(σ²N)), smooth
+even at c = 1, and its integral is elementary. Everything here is unnormalised: λ is an eigenvalue of WᵀW.
+Source: Marchenko and Pastur (1967); Bai and Silverstein, Spectral Analysis of Large Random Matrices, chapter 3.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+
+def edges(num_rows: int, num_columns: int, sigma: float = 1.0) -> tuple[float, float]:
+    """(λ₋, λ₊) = σ²(√N ∓ √M)² for an N × M matrix, whichever side is longer."""
+    long, short = np.sqrt(max(num_rows, num_columns)), np.sqrt(min(num_rows, num_columns))
+    return float(sigma**2 * (long - short) ** 2), float(sigma**2 * (long + short) ** 2)
+
+
+def density(x: ArrayLike, num_rows: int, num_columns: int, sigma: float = 1.0) -> Array:
+    """The density at eigenvalues `x` (any shape), integrating to 1 over [λ₋, λ₊]; 0 outside, ∞ never.
+
+    For a square matrix it diverges at λ = 0, where 0 is returned. `sigma` must be positive.
+    """
+    values = np.asarray(x, dtype=np.float64)
+    lower, upper = edges(num_rows, num_columns, sigma)
+    inside = (values > lower) & (values < upper) & (values > 0)
+    safe = np.where(inside, values, 1.0)
+    root = np.sqrt(np.where(inside, (upper - values) * (values - lower), 0.0))
+    short = min(num_rows, num_columns)
+    return np.where(inside, root / (2 * np.pi * sigma**2 * short * safe), 0.0)
+
+
+def cdf(x: ArrayLike, num_rows: int, num_columns: int, sigma: float = 1.0) -> Array:
+    """The share of eigenvalues at most `x` (any shape), in closed form; 0 below λ₋ and 1 above λ₊."""
+    long, short = max(num_rows, num_columns), min(num_rows, num_columns)
+    ratio = short / long
+    scaled = np.asarray(x, dtype=np.float64) / (sigma**2 * long)
+    return _cdf_of_angle(_angle(scaled, ratio), ratio)
+
+
+def _angle(scaled: Array, ratio: float) -> Array:
+    """t of λ/(σ²N); by the half angle, which keeps small eigenvalues of a square matrix exact."""
+    root = np.sqrt(ratio)
+    return 2 * np.arcsin(np.sqrt(np.clip((scaled - (1 - root) ** 2) / (4 * root), 0.0, 1.0)))
+
+
+def _cdf_of_angle(angle: ArrayLike, ratio: float) -> Array:
+    """∫₀ᵗ 2 sin²s / (π(1 + c − 2√c cos s)) ds."""
+    t = np.asarray(angle, dtype=np.float64)
+    root = np.sqrt(ratio)
+    turn = np.arctan2((1 + root) * np.sin(t / 2), (1 - root) * np.cos(t / 2))
+    return ((1 + ratio) * t + 2 * root * np.sin(t) - 2 * (1 - ratio) * turn) / (2 * np.pi * ratio)
+
+
+@lru_cache(maxsize=1024)
+def median(num_rows: int, num_columns: int) -> float:
+    """The median eigenvalue of an N × M matrix with sigma 1 (unnormalised), by bisection in the angle."""
+    long, short = max(num_rows, num_columns), min(num_rows, num_columns)
+    ratio = short / long
+    low, high = 0.0, np.pi
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if _cdf_of_angle(middle, ratio) < 0.5 else (low, middle)
+    return float(long * (1 + ratio - 2 * np.sqrt(ratio) * np.cos(low)))
+
+
+def robust_sigma(esd: Array, num_rows: int, num_columns: int, spikes: int = 0) -> float:
+    """sigma from the median eigenvalue, which a few dominant spikes cannot move.
+
+    `esd` holds M eigenvalues, ascending; the `spikes` largest are left out, and the rest compared with the law of
+    (N − spikes) × (M − spikes) entries, which is what remains beside that many spikes.
+    """
+    bulk = esd[: len(esd) - spikes]
+    return float(np.sqrt(max(np.median(bulk), 0.0) / median(num_rows - spikes, num_columns - spikes)))
+
+
+def trace_sigma(esd: Array, num_rows: int, num_columns: int, spikes: int = 0) -> float:
+    """sigma from the sum of the eigenvalues: the root mean square of the entries, least noisy on pure noise."""
+    bulk = esd[: len(esd) - spikes]
+    return float(np.sqrt(bulk.sum() / ((num_rows - spikes) * (num_columns - spikes))))
