@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
-from grokscope.runfile.preallocated import preallocate
+from grokscope.runfile.preallocated import Declared, Plan
 from grokscope.version import __version__
 
 FORMAT = "grokscope-run"
@@ -86,58 +85,57 @@ def checkpoint_paths(layers: Iterable[LayerSpec], metrics: Iterable[str], predic
     return paths + (["test_predictions"] if predictions else [])
 
 
-def create_datasets(file: h5py.File, layout: Layout) -> None:
-    """Fill a new file with every dataset at its full size and no checkpoint committed."""
+def file_plan(layout: Layout) -> Plan:
+    """Declare every dataset of a run file at its full size, with no checkpoint committed."""
     length = len(layout.steps)
-    _write_attributes(file, layout)
-    preallocate(file, "steps", (length,), "<i8")[...] = NOT_COMMITTED
-    preallocate(file, "planned_steps", (length,), "<i8")[...] = layout.steps
-    preallocate(file, "crc32", (length,), "<u4")[...] = 0
-    preallocate(file, "wall_time", (length,), "<f8")[...] = np.nan
-    preallocate(file, "heartbeat", (4,), "<f8")[...] = 0
-    for name in layout.metrics:
-        preallocate(file, f"metrics/{name}", (length,), "<f8")[...] = np.nan
+    datasets = {
+        "steps": Declared((length,), "i8", NOT_COMMITTED),
+        "planned_steps": Declared((length,), "i8", layout.steps),
+        "crc32": Declared((length,), "u4", 0),
+        "wall_time": Declared((length,), "f8", np.nan),
+        "heartbeat": Declared((4,), "f8", 0),
+    }
+    datasets |= {f"metrics/{name}": Declared((length,), "f8", np.nan) for name in layout.metrics}
     if layout.classes:
-        preallocate(file, "test_predictions", (length, layout.classes), "<i4")
-    for order, layer in enumerate(layout.layers):
-        _create_layer(file, layer, order, length, layout.store_dtype)
+        datasets["test_predictions"] = Declared((length, layout.classes), "i4")
+    for layer in layout.layers:
+        datasets[weight_path(layer.name)] = Declared((length, *layer.shape), layout.store_dtype)
+        if layer.bias:
+            datasets[bias_path(layer.name)] = Declared((length, layer.shape[0]), layout.store_dtype)
     for name, array in layout.fixed.items():
-        little_endian = np.asarray(array).dtype.newbyteorder("<")
-        preallocate(file, f"fixed/{name}", np.shape(array), little_endian)[...] = array
+        datasets[f"fixed/{name}"] = Declared(np.shape(array), np.asarray(array).dtype, array)
     if layout.resume:
-        _create_resume_slots(file, layout.resume)
+        datasets |= _resume_slots(layout.resume)
+    return Plan(datasets, _attributes(layout))
 
 
-def _write_attributes(file: h5py.File, layout: Layout) -> None:
+def _resume_slots(arrays: Mapping[str, tuple[tuple[int, ...], str]]) -> dict[str, Declared]:
+    datasets = {}
+    for slot in RESUME_SLOTS:
+        datasets[f"resume/{slot}/generation"] = Declared((1,), "i8", 0)
+        datasets[f"resume/{slot}/crc32"] = Declared((1,), "u4", 0)
+        datasets[f"resume/{slot}/step"] = Declared((1,), "i8", NOT_COMMITTED)
+        datasets |= {f"resume/{slot}/arrays/{name}": Declared(*array) for name, array in arrays.items()}
+    return datasets
+
+
+def _attributes(layout: Layout) -> dict[str, dict[str, str | int]]:
     config = json.dumps(dict(layout.config), sort_keys=True, default=str)
     if len(config) > MAX_ATTRIBUTE_BYTES:
         raise UsageError(
             f"the configuration has {len(config):,} characters; a run file holds {MAX_ATTRIBUTE_BYTES:,}"
         )
-    file.attrs["format"] = FORMAT
-    file.attrs["format_version"] = FORMAT_VERSION
-    file.attrs["uuid"] = layout.uuid
-    file.attrs["created"] = layout.created
-    file.attrs["writer"] = f"grokscope {__version__}"
-    file.attrs["origin"] = layout.origin
-    file.attrs["config"] = config
-    file.attrs["metrics"] = json.dumps(list(layout.metrics))
-
-
-def _create_layer(file: h5py.File, layer: LayerSpec, order: int, length: int, store_dtype: str) -> None:
-    dtype = np.dtype(store_dtype).newbyteorder("<")
-    preallocate(file, weight_path(layer.name), (length, *layer.shape), dtype)
-    if layer.bias:
-        preallocate(file, bias_path(layer.name), (length, layer.shape[0]), dtype)
-    group = file[f"layers/{layer.name}"]
-    group.attrs["kind"] = layer.kind
-    group.attrs["order"] = order
-
-
-def _create_resume_slots(file: h5py.File, arrays: Mapping[str, tuple[tuple[int, ...], str]]) -> None:
-    for slot in RESUME_SLOTS:
-        preallocate(file, f"resume/{slot}/generation", (1,), "<i8")[...] = 0
-        preallocate(file, f"resume/{slot}/crc32", (1,), "<u4")[...] = 0
-        preallocate(file, f"resume/{slot}/step", (1,), "<i8")[...] = NOT_COMMITTED
-        for name, (shape, dtype) in arrays.items():
-            preallocate(file, f"resume/{slot}/arrays/{name}", shape, np.dtype(dtype).newbyteorder("<"))
+    of_file: dict[str, str | int] = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "uuid": layout.uuid,
+        "created": layout.created,
+        "writer": f"grokscope {__version__}",
+        "origin": layout.origin,
+        "config": config,
+        "metrics": json.dumps(list(layout.metrics)),
+    }
+    of_layers: dict[str, dict[str, str | int]] = {
+        f"layers/{layer.name}": {"kind": layer.kind, "order": order} for order, layer in enumerate(layout.layers)
+    }
+    return {"/": of_file, **of_layers}

@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,25 +112,48 @@ class PreallocatedFile:
                 view, offset = view[written:], offset + written
 
 
-def create_file(
-    path: Path,
-    build: Callable[[h5py.File], None],
-    fill: Callable[[PreallocatedFile], None] = lambda file: None,
-) -> None:
+@dataclass(frozen=True)
+class Declared:
+    """A dataset to be created; `initial` fills it, and None leaves its bytes as the disk has them."""
+
+    shape: tuple[int, ...]
+    dtype: DTypeLike
+    initial: ArrayLike | None = None
+
+    @property
+    def size(self) -> int:
+        """Size in bytes."""
+        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A file to be created: its datasets by name, and the attributes of its groups ("/" is the file's own)."""
+
+    datasets: Mapping[str, Declared]
+    attributes: Mapping[str, Mapping[str, str | int]]
+
+    @property
+    def size(self) -> int:
+        """Size in bytes that the file needs at least."""
+        return sum(declared.size for declared in self.datasets.values())
+
+
+def create_file(path: Path, plan: Plan, fill: Callable[[PreallocatedFile], None] = lambda file: None) -> None:
     """Create a file under a temporary name and move it into place when it is whole.
 
-    `build` creates the datasets; then the disk space is reserved, and `fill` may write into them. A file that
-    was at `path` is replaced at once, and lives on for those who have it open.
+    Its disk space is taken first, so that a full disk is met now; then the datasets are created and filled, and
+    `fill` may write more. A file that was at `path` is replaced at once, and lives on for those who have it open.
     """
     with storage_errors(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
         with storage_errors(path):
-            with h5py.File(temporary, "w", libver=LIBVER, locking=False) as file:
-                build(file)
-            _reserve(handle)
-            _fill(temporary, fill)
+            _reserve(handle, plan.size)
+            _create_datasets(temporary, plan)
+            _reserve(handle, os.fstat(handle).st_size)
+            _fill(temporary, plan, fill)
             os.fchmod(handle, 0o666 & ~_umask())
             os.fsync(handle)
             temporary.replace(path)
@@ -140,7 +163,15 @@ def create_file(
         temporary.unlink(missing_ok=True)
 
 
-def preallocate(file: h5py.File, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> h5py.Dataset:
+def _create_datasets(path: Path, plan: Plan) -> None:
+    with h5py.File(path, "w", libver=LIBVER, locking=False) as file:
+        for name, declared in plan.datasets.items():
+            _create_dataset(file, name, declared)
+        for group, attributes in plan.attributes.items():
+            file[group].attrs.update(attributes)
+
+
+def _create_dataset(file: h5py.File, name: str, declared: Declared) -> None:
     """Create a contiguous dataset whose bytes have their place in the file from now on."""
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     creation.set_layout(h5py.h5d.CONTIGUOUS)
@@ -149,9 +180,9 @@ def preallocate(file: h5py.File, name: str, shape: tuple[int, ...], dtype: DType
     creation.set_obj_track_times(False)
     group, _, leaf = name.rpartition("/")
     parent = file.require_group(group) if group else file
-    space = h5py.h5s.create_simple(shape)
-    dataset = h5py.h5d.create(parent.id, leaf.encode(), h5py.h5t.py_create(np.dtype(dtype)), space, creation)
-    return h5py.Dataset(dataset)
+    space = h5py.h5s.create_simple(declared.shape)
+    little_endian = np.dtype(declared.dtype).newbyteorder("<")
+    h5py.h5d.create(parent.id, leaf.encode(), h5py.h5t.py_create(little_endian), space, creation)
 
 
 def raw_bytes(array: NDArray[Any] | np.generic) -> memoryview:
@@ -184,18 +215,21 @@ def _extents(file: h5py.File) -> dict[str, Extent]:
     return found
 
 
-def _reserve(descriptor: int) -> None:
-    """Take the file's disk space now; file systems that cannot do so meet a full disk later."""
+def _reserve(descriptor: int, size: int) -> None:
+    """Take disk space now; file systems that cannot do so meet a full disk later."""
     try:
-        os.posix_fallocate(descriptor, 0, os.fstat(descriptor).st_size)
+        os.posix_fallocate(descriptor, 0, size)
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV):
             raise
 
 
-def _fill(path: Path, fill: Callable[[PreallocatedFile], None]) -> None:
+def _fill(path: Path, plan: Plan, fill: Callable[[PreallocatedFile], None]) -> None:
     file = PreallocatedFile(path)
     try:
+        for name, declared in plan.datasets.items():
+            if declared.initial is not None:
+                file.write(name, np.broadcast_to(np.asarray(declared.initial), declared.shape))
         fill(file)
     finally:
         file.close()

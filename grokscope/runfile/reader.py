@@ -196,6 +196,8 @@ def _open(path: Path) -> h5py.File:
     except PermissionError:
         raise BadRunFile(f"{path} cannot be read: permission denied; ask its owner for read access") from None
     except OSError as error:
+        if "file locking" in str(error):  # this process has it open in another way: share that
+            return h5py.File(path, "r")
         raise BadRunFile(_why_unreadable(path, str(error))) from None
 
 

@@ -26,7 +26,7 @@ from grokscope.runfile.layout import (
     Layout,
     bias_path,
     checkpoint_paths,
-    create_datasets,
+    file_plan,
     weight_path,
 )
 from grokscope.runfile.liveness import STATE_CODES
@@ -85,7 +85,7 @@ class RunWriter:
         lock = WriterLock(target)
         try:
             _refuse_existing(target, overwrite)
-            _create(target, layout)
+            create_file(target, file_plan(layout))
             return cls(target, lock)
         except BaseException:
             lock.release()
@@ -256,10 +256,6 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
         raise UsageError(f"{path} exists; go on with it by --resume, or replace it by --overwrite")
 
 
-def _create(path: Path, layout: Layout) -> None:
-    create_file(path, lambda file: create_datasets(file, layout))
-
-
 def _create_larger(path: Path, layout: Layout, source: PreallocatedFile, rows: int) -> None:
     """Replace a run file by a larger one that holds the first `rows` checkpoints of the old one."""
 
@@ -269,4 +265,4 @@ def _create_larger(path: Path, layout: Layout, source: PreallocatedFile, rows: i
                 once = name.startswith(("fixed/", "resume/")) or name == "heartbeat"
                 source.copy_rows(name, None if once else rows, larger)
 
-    create_file(path, lambda file: create_datasets(file, layout), fill)
+    create_file(path, file_plan(layout), fill)

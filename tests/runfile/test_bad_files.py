@@ -1,0 +1,105 @@
+"""Whatever is given instead of a run file, the answer is one sentence that says what and where."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from grokscope.errors import BadRunFile
+from grokscope.runfile import Run
+from grokscope.runfile.check import check
+
+
+def truncated(path: Path) -> None:
+    """Cut the second half off."""
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def not_hdf5(path: Path) -> None:
+    """A text file."""
+    path.write_text("step,accuracy\n0,0.1\n")
+
+
+def empty(path: Path) -> None:
+    """No bytes at all."""
+    path.write_bytes(b"")
+
+
+def other_hdf5(path: Path) -> None:
+    """Somebody else's HDF5 file."""
+    with h5py.File(path, "w") as file:
+        file["data"] = np.arange(3)
+
+
+def newer(path: Path) -> None:
+    """A format of the future."""
+    with h5py.File(path, "r+") as file:
+        file.attrs["format_version"] = 99
+
+
+def half_a_run(path: Path) -> None:
+    """A run file without its layers."""
+    with h5py.File(path, "r+") as file:
+        del file["layers"]
+
+
+def spectra(path: Path) -> None:
+    """The spectra beside a run."""
+    with h5py.File(path, "w") as file:
+        file.attrs["format"] = "grokscope-spectra"
+
+
+def scrambled(path: Path) -> None:
+    """The right signature and then noise."""
+    noise = np.random.default_rng(0).integers(0, 256, 20_000, dtype=np.uint8).tobytes()
+    path.write_bytes(path.read_bytes()[:8] + noise)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (truncated, "truncated"),
+        (not_hdf5, "not an HDF5 file"),
+        (empty, "not an HDF5 file"),
+        (other_hdf5, "no grokscope run"),
+        (newer, "newer grokscope"),
+        (half_a_run, "damaged run file"),
+        (spectra, "spectra of a run"),
+        (scrambled, "damaged HDF5 file"),
+        (Path.unlink, "there is no file"),
+    ],
+)
+def test_a_bad_file_is_named(run_with: Callable[[int], Path], spoil: Callable[[Path], None], says: str) -> None:
+    path = run_with(2)
+    spoil(path)
+    with pytest.raises(BadRunFile) as raised:
+        Run(path)
+    assert says in str(raised.value)
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+    with pytest.raises(BadRunFile, match=says):
+        check(path)
+
+
+def test_a_folder_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(BadRunFile, match="grokscope import"):
+        Run(tmp_path)
+
+
+def test_check_finds_each_damaged_checkpoint(run_with: Callable[[int], Path]) -> None:
+    path = run_with(5)
+    assert check(path).problems == ()
+    with h5py.File(path, "r+") as file:
+        file["layers/fc1/weight"][1, 0, 0] += 1
+        file["metrics/train_accuracy"][3] = 0.5
+    report = check(path)
+    assert report.num_checkpoints == 5
+    assert [problem.split(" of ")[0] for problem in report.problems] == [
+        "checkpoint 1 (step 1)",
+        "checkpoint 3 (step 5)",
+    ]
