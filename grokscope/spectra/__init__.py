@@ -1,4 +1,5 @@
-"""The spectral core: a matrix in, numbers out. Knows no file and no screen; public names are loaded when first used."""
+"""The spectral core: a matrix in, numbers out. Knows no file and no screen; public names are loaded when
+first used."""
 
 from __future__ import annotations
 

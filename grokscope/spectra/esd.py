@@ -1,8 +1,9 @@
 """Eigenvalues of a layer: λ = σ(W)², unnormalised, from the Gram matrix where that is exact enough.
 
-The Gram route (WᵀW, then a symmetric eigensolver) costs a third of a singular value decomposition. Its error is
-absolute: each λ is off by a few ε·λ_max (ε = 2.2·10⁻¹⁶), so that singular values below about 10⁻⁸ of the largest
-are lost. Where the smallest eigenvalue is closer to that than the caller allows, the full decomposition is used.
+The Gram route (WᵀW, then a symmetric eigensolver) costs a third of a singular value decomposition. Its error
+is absolute: each λ is off by a few ε·λ_max (ε = 2.2·10⁻¹⁶), so that singular values below about 10⁻⁸ of the
+largest are lost. Where the smallest eigenvalue is closer to that than the caller allows, the full
+decomposition is used.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ BULK = 1e-12
 
 
 def as_matrix(weight: NDArray[np.generic]) -> Array:
-    """A weight [out, in, ...] as a float64 matrix [out, in·...], the flattening of NUMERICS for convolutions."""
+    """A weight [out, in, ...] as a float64 matrix [out, in·...], the flattening of NUMERICS for
+    convolutions."""
     return np.ascontiguousarray(weight, dtype=np.float64).reshape(weight.shape[0], -1)
 
 
@@ -38,21 +40,22 @@ def gram(matrix: Array) -> Array:
 def eigenvalues(matrix: Array, floor: float = ACCURATE) -> Array:
     """The M eigenvalues λ = σ(W)² of a finite matrix [rows, columns], ascending, unnormalised.
 
-    `floor` is the least λ_min/λ_max for which the Gram route is trusted; below it the singular values are computed
-    from the matrix itself. Raises numpy.linalg.LinAlgError where neither converges.
+    `floor` is the least λ_min/λ_max for which the Gram route is trusted; below it the singular values are
+    computed from the matrix itself. Raises numpy.linalg.LinAlgError where neither converges.
     """
-    values: Array = np.linalg.eigvalsh(gram(matrix))
+    values = np.linalg.eigvalsh(gram(matrix)).astype(np.float64, copy=False)
     if values[0] > floor * values[-1]:
         return values
-    singular = np.linalg.svd(matrix, compute_uv=False)
-    return np.square(singular[::-1])
+    singular = np.asarray(np.linalg.svd(matrix, compute_uv=False), dtype=np.float64)
+    return np.ascontiguousarray(singular[::-1] ** 2)
 
 
 def count_above(gram_matrix: Array, threshold: float) -> int:
     """How many eigenvalues of a symmetric M × M matrix exceed `threshold`, without computing them.
 
-    Sylvester's law of inertia: L D Lᵀ of (G − x·1) has as many positive eigenvalues in D as G has above x. A 2 × 2
-    block of the Bunch-Kaufman D is indefinite and so holds one of each sign. A third of the cost of tridiagonalising.
+    Sylvester's law of inertia: L D Lᵀ of (G − x·1) has as many positive eigenvalues in D as G has above x. A
+    2 × 2 block of the Bunch-Kaufman D is indefinite and so holds one of each sign. A third of the cost of
+    tridiagonalising.
     """
     from scipy.linalg import lapack
 
@@ -65,9 +68,11 @@ def count_above(gram_matrix: Array, threshold: float) -> int:
 
 
 def top_singular_vectors(matrix: Array, count: int) -> tuple[Array, Array, Array]:
-    """The `count` largest singular triples of a matrix [rows, columns]: left [rows, k], values [k], right [columns, k].
+    """The `count` largest singular triples of a matrix [rows, columns]: left [rows, k], values [k], right
+    [columns, k].
 
-    Descending. From the eigenvectors of the Gram matrix, which is exact enough for directions outside the bulk.
+    Descending. From the eigenvectors of the Gram matrix, which is exact enough for directions outside the
+    bulk.
     """
     from scipy.linalg import eigh
 

@@ -1,4 +1,5 @@
-"""The Kolmogorov-Smirnov distance to a law, and the naive p-value that treats eigenvalues as independent draws."""
+"""The Kolmogorov-Smirnov distance to a law, and the naive p-value that treats eigenvalues as independent
+draws."""
 
 from __future__ import annotations
 
@@ -34,9 +35,9 @@ def distance(esd: Array, num_rows: int, num_columns: int, spikes: int = 0) -> fl
 def naive_p(ks_distance: float, size: int) -> float:
     """P(D ≥ d) of the one-sample, two-sided test: `size` independent points and a law that was not fitted.
 
-    This is the p-value in the papers; eigenvalues break both assumptions (see `grokscope.spectra.null`). Exact:
-    Marsaglia, Tsang and Wang (2003) for the body; twice the one-sided law beyond size·d² = 4, where the two sides
-    coincide with probability below 10⁻¹³.
+    This is the p-value in the papers; eigenvalues break both assumptions (see `grokscope.spectra.null`).
+    Exact: Marsaglia, Tsang and Wang (2003) for the body; twice the one-sided law beyond size·d² = 4, where
+    the two sides coincide with probability below 10⁻¹³.
     """
     if not np.isfinite(ks_distance) or size < 1:
         return float("nan")

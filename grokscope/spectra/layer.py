@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from grokscope.spectra import esd as spectrum
 from grokscope.spectra import kolmogorov, marchenko_pastur, measures, power_law, randomised, traps
 from grokscope.spectra.null import Null, null_for
+from grokscope.spectra.permutations import Permutations, seed_key
 from grokscope.spectra.traps import Trap
 
 Array = NDArray[np.float64]
@@ -18,7 +19,8 @@ ANALYSIS_VERSION = 1
 """Grows with every change of a number; stored results of another version are measured again."""
 
 SMALLEST_SIDE = 8
-"""Layers with a shorter side below this are not measured: too few eigenvalues for any fit (WeightWatcher's minimum)."""
+"""Layers with a shorter side below this are not measured: too few eigenvalues for any fit (WeightWatcher's
+minimum)."""
 
 LARGEST_MAGNITUDE = 1e100
 SMALLEST_MAGNITUDE = 1e-100
@@ -30,12 +32,13 @@ NAN = float("nan")
 class LayerSpectrum:
     """What a layer's weight says. Floats are NaN where unknown; `reason` is "" where the layer was measured.
 
-    Eigenvalues are σ(W)², unnormalised. alpha …: the power-law tail of the layer itself. sigma_mp … ks_p_bulk: the
-    representative permutation of its entries against the Marchenko-Pastur law; sigma_robust is from the median of
-    the eigenvalues within the edge, sigma_trace the entries' root mean square, sigma_mp their ratio, lambda_minus and
-    lambda_plus the edges at sigma_robust. ks_distance uses all eigenvalues, ks_distance_bulk those that are no traps,
-    both with sigma from their trace; ks_p_naive is the published p-value, ks_p the calibrated one (its least value
-    is 1/(null_draws + 1)). num_traps is the median over permutations. abs_entropy is in nats.
+    Eigenvalues are σ(W)², unnormalised. alpha …: the power-law tail of the layer itself. sigma_mp …
+    ks_p_bulk: the representative permutation of its entries against the Marchenko-Pastur law; sigma_robust is
+    from the median of the eigenvalues within the edge, sigma_trace the entries' root mean square, sigma_mp
+    their ratio, lambda_minus and lambda_plus the edges at sigma_robust. ks_distance uses all eigenvalues,
+    ks_distance_bulk those that are no traps, both with sigma from their trace; ks_p_naive is the published
+    p-value, ks_p the calibrated one (its least value is 1/(null_draws + 1)). num_traps is the median over
+    permutations. abs_entropy is in nats.
     """
 
     name: str
@@ -88,8 +91,8 @@ def analyze_layer(
 ) -> LayerSpectrum:
     """Measure one weight [out, in, ...] of any real dtype; never raises on its numbers.
 
-    The permutations depend on (seed, step, name) alone, the same on any machine and any number of workers. A layer
-    that cannot be measured (see `why_not`) comes back with a reason and whatever is still defined.
+    The permutations depend on (seed, step, name) alone, the same on any machine and any number of workers. A
+    layer that cannot be measured (see `why_not`) comes back with a reason and whatever is still defined.
     """
     array = np.asarray(weight)
     shape = tuple(int(side) for side in array.shape)
@@ -101,7 +104,8 @@ def analyze_layer(
     if not reason:
         try:
             values |= _own_spectrum(matrix)
-            values |= _randomised_spectrum(matrix, randomised.seed_key(seed, step, name), permutations, null_draws)
+            shuffled = Permutations(matrix, seed_key(seed, step, name))
+            values |= _randomised_spectrum(shuffled, max(permutations, 1), null_draws)
         except np.linalg.LinAlgError as error:
             reason = f"the eigenvalue solver did not converge ({error})"
     return LayerSpectrum(name, shape, reason, **values)  # type: ignore[arg-type]
@@ -163,20 +167,16 @@ def _own_spectrum(matrix: Array) -> dict[str, object]:
     }
 
 
-def _randomised_spectrum(
-    matrix: Array, key: tuple[int, int, int], permutations: int, null_draws: int
-) -> dict[str, object]:
+def _randomised_spectrum(shuffled: Permutations, permutations: int, null_draws: int) -> dict[str, object]:
     """Permutations of the entries: Marchenko-Pastur fit, KS and traps."""
-    long, short = spectrum.sides(matrix)
+    long, short = spectrum.sides(shuffled.matrix)
     null = null_for(long, short, null_draws)
-    result = randomised.randomise(matrix, key, max(permutations, 1), null)
+    result = randomised.randomise(shuffled, permutations, null)
     trace = marchenko_pastur.trace_sigma(result.esd, long, short)
     values: dict[str, object] = {"randomized_esd": result.esd, "sigma_trace": trace, "null_draws": null.draws}
     if result.sigma == 0:
-        return values  # more than half of the eigenvalues vanish: no bulk to compare with
+        return values  # at least half of the eigenvalues vanish: no bulk to compare with
     lower, upper = marchenko_pastur.edges(long, short, result.sigma)
-    outside = result.esd[len(result.esd) - result.num_traps :][::-1]
-    shown = randomised.permuted(matrix, key, result.index) if len(outside) else matrix
     return values | _ks(result.esd, long, short, result.num_traps, null) | {
         "sigma_mp": result.sigma / trace,
         "sigma_robust": result.sigma,
@@ -185,8 +185,8 @@ def _randomised_spectrum(
         "num_traps": float(np.median(result.counts)),
         "num_traps_min": float(result.counts.min()),
         "num_traps_max": float(result.counts.max()),
-        "num_traps_weightwatcher": _weightwatcher_count(matrix, key, result),
-        "traps": traps.describe(matrix, shown, outside, result.sigma, result.edge, null),
+        "num_traps_weightwatcher": _weightwatcher_count(shuffled, result),
+        "traps": traps.describe(shuffled, result, null),
     }  # fmt: skip
 
 
@@ -203,11 +203,11 @@ def _ks(esd: Array, long: int, short: int, num_traps: int, null: Null) -> dict[s
     }
 
 
-def _weightwatcher_count(matrix: Array, key: tuple[int, int, int], result: randomised.Randomised) -> float:
-    """WeightWatcher pools five permutations below 100 eigenvalues and does not divide; so does this column."""
-    long, short = spectrum.sides(matrix)
+def _weightwatcher_count(shuffled: Permutations, result: randomised.Randomised) -> float:
+    """WeightWatcher pools five permutations below 100 eigenvalues and does not divide; so does this
+    column."""
+    long, short = spectrum.sides(shuffled.matrix)
     esd = result.esd
     if short < 100:
-        pool = (randomised.permuted(matrix, key, index) for index in range(5))
-        esd = np.concatenate([np.linalg.eigvalsh(spectrum.gram(permuted)) for permuted in pool])
+        esd = np.concatenate([np.linalg.eigvalsh(spectrum.gram(shuffled[index])) for index in range(5)])
     return float(randomised.weightwatcher_count(esd, long, short, result.sigma))

@@ -1,8 +1,10 @@
-"""The Marchenko-Pastur law of the eigenvalues of a random N × M matrix with independent entries of spread sigma.
+"""The Marchenko-Pastur law of the eigenvalues of a random N × M matrix with independent entries of spread
+sigma.
 
-With c = M/N ≤ 1 and λ/(σ²N) = 1 + c − 2√c·cos t, t from 0 to π, the density becomes 2 sin²t / (π λ/(σ²N)), smooth
-even at c = 1, and its integral is elementary. Everything here is unnormalised: λ is an eigenvalue of WᵀW.
-Source: Marchenko and Pastur (1967); Bai and Silverstein, Spectral Analysis of Large Random Matrices, chapter 3.
+With c = M/N ≤ 1 and λ/(σ²N) = 1 + c − 2√c·cos t, t from 0 to π, the density becomes 2 sin²t / (π λ/(σ²N)),
+smooth even at c = 1, and its integral is elementary. Everything here is unnormalised: λ is an eigenvalue of
+WᵀW. Source: Marchenko and Pastur (1967); Bai and Silverstein, Spectral Analysis of Large Random Matrices,
+chapter 3.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ def cdf(x: ArrayLike, num_rows: int, num_columns: int, sigma: float = 1.0) -> Ar
 def _angle(scaled: Array, ratio: float) -> Array:
     """t of λ/(σ²N); by the half angle, which keeps small eigenvalues of a square matrix exact."""
     root = np.sqrt(ratio)
-    return 2 * np.arcsin(np.sqrt(np.clip((scaled - (1 - root) ** 2) / (4 * root), 0.0, 1.0)))
+    angle: Array = 2 * np.arcsin(np.sqrt(np.clip((scaled - (1 - root) ** 2) / (4 * root), 0.0, 1.0)))
+    return angle
 
 
 def _cdf_of_angle(angle: ArrayLike, ratio: float) -> Array:
@@ -54,7 +57,8 @@ def _cdf_of_angle(angle: ArrayLike, ratio: float) -> Array:
     t = np.asarray(angle, dtype=np.float64)
     root = np.sqrt(ratio)
     turn = np.arctan2((1 + root) * np.sin(t / 2), (1 - root) * np.cos(t / 2))
-    return ((1 + ratio) * t + 2 * root * np.sin(t) - 2 * (1 - ratio) * turn) / (2 * np.pi * ratio)
+    integral: Array = (1 + ratio) * t + 2 * root * np.sin(t) - 2 * (1 - ratio) * turn
+    return integral / (2 * np.pi * ratio)
 
 
 @lru_cache(maxsize=1024)
@@ -72,14 +76,15 @@ def median(num_rows: int, num_columns: int) -> float:
 def robust_sigma(esd: Array, num_rows: int, num_columns: int, spikes: int = 0) -> float:
     """sigma from the median eigenvalue, which a few dominant spikes cannot move.
 
-    `esd` holds M eigenvalues, ascending; the `spikes` largest are left out, and the rest compared with the law of
-    (N − spikes) × (M − spikes) entries, which is what remains beside that many spikes.
+    `esd` holds M eigenvalues, ascending; the `spikes` largest are left out, and the rest compared with the
+    law of (N − spikes) × (M − spikes) entries, which is what remains beside that many spikes.
     """
     bulk = esd[: len(esd) - spikes]
     return float(np.sqrt(max(np.median(bulk), 0.0) / median(num_rows - spikes, num_columns - spikes)))
 
 
 def trace_sigma(esd: Array, num_rows: int, num_columns: int, spikes: int = 0) -> float:
-    """sigma from the sum of the eigenvalues: the root mean square of the entries, least noisy on pure noise."""
+    """sigma from the sum of the eigenvalues: the root mean square of the entries, least noisy on pure
+    noise."""
     bulk = esd[: len(esd) - spikes]
     return float(np.sqrt(bulk.sum() / ((num_rows - spikes) * (num_columns - spikes))))

@@ -1,4 +1,5 @@
-"""Plain measures of one weight matrix: norm, entropy and moments (the paper's equations 7 and 8, one layer)."""
+"""Plain measures of one weight matrix: norm, entropy and moments (the paper's equations 7 and 8, one
+layer)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """norm (Frobenius), abs_entropy (nats, unnormalised), and the entries' mean, standard deviation and max |w|."""
+    """norm (Frobenius), abs_entropy (nats, unnormalised), and the entries' mean, standard deviation and max
+    |w|."""
 
     norm: float
     abs_entropy: float

@@ -1,9 +1,10 @@
 """What pure noise does: the Monte-Carlo law of the KS distance and of the largest eigenvalue, for one shape.
 
-Eigenvalues of a Gaussian matrix repel one another, so they follow the Marchenko-Pastur law about six times more
-closely than independent points would; and sigma was fitted. Both are calibrated by drawing Gaussian matrices and
-measuring them the same way. No matrix is needed: a bidiagonal one of χ variables has the same singular values
-(Dumitriu and Edelman, J. Math. Phys. 43, 2002). sigma cancels, so the law depends on the shape alone and is kept.
+Eigenvalues of a Gaussian matrix repel one another, so they follow the Marchenko-Pastur law about six times
+more closely than independent points would; and sigma was fitted. Both are calibrated by drawing Gaussian
+matrices and measuring them the same way. No matrix is needed: a bidiagonal one of χ variables has the same
+singular values (Dumitriu and Edelman, J. Math. Phys. 43, 2002). sigma cancels, so the law depends on the
+shape alone and is kept.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from grokscope.spectra import kolmogorov, marchenko_pastur
 Array = NDArray[np.float64]
 
 ESTIMATOR = "trace-median-1"
-"""Which estimators the null was measured with (KS: sigma of the trace; edge: sigma of the median), and their version."""
+"""Which estimators the null was measured with (KS: sigma of the trace; edge: sigma of the median), and their
+version."""
 
 LARGEST_SIDE = 400
-"""Beyond this M the law of a smaller matrix of the same N/M is used, with D scaled by the ratio of the two M."""
+"""Beyond this M the law of a smaller matrix of the same N/M is used, with D scaled by the ratio of the two
+M."""
 
 SMALL_SIDE = 50
 """Up to this M the edge is drawn ten times as often: sigma is noisy there, and draws are cheap."""
@@ -36,7 +39,8 @@ SEED = 20_021_101
 
 @dataclass(frozen=True, slots=True)
 class Null:
-    """The law of noise for N × M: sorted KS distances [B], and a gamma fit to the standardised largest eigenvalue."""
+    """The law of noise for N × M: sorted KS distances [B], and a gamma fit to the standardised largest
+    eigenvalue."""
 
     distances: Array
     edge_shape: float
@@ -69,7 +73,8 @@ class Null:
 
 
 def edge_centre_and_scale(num_rows: int, num_columns: int) -> tuple[float, float]:
-    """Johnstone's μ and s (Ann. Statist. 29, 2001): (λ_max/σ² − μ)/s tends to the Tracy-Widom law of order 1."""
+    """Johnstone's μ and s (Ann. Statist. 29, 2001): (λ_max/σ² − μ)/s tends to the Tracy-Widom law of order
+    1."""
     n, p = np.sqrt(max(num_rows, num_columns) - 1), np.sqrt(min(num_rows, num_columns))
     return float((n + p) ** 2), float((n + p) * (1 / n + 1 / p) ** (1 / 3))
 
@@ -77,8 +82,8 @@ def edge_centre_and_scale(num_rows: int, num_columns: int) -> tuple[float, float
 def null_for(num_rows: int, num_columns: int, draws: int = 2000) -> Null:
     """The null of an N × M matrix from memory, the cache folder, or `draws` fresh Monte-Carlo draws.
 
-    The folder is $XDG_CACHE_HOME/grokscope, or ~/.cache/grokscope; where it cannot be written the result is only
-    kept in memory. Deterministic: the draws are seeded by the shape. Needs M ≥ 2.
+    The folder is $XDG_CACHE_HOME/grokscope, or ~/.cache/grokscope; where it cannot be written the result is
+    only kept in memory. Deterministic: the draws are seeded by the shape. Needs M ≥ 2.
     """
     long, short = max(num_rows, num_columns), min(num_rows, num_columns)
     if short <= LARGEST_SIDE:
@@ -133,8 +138,9 @@ def laguerre_spectra(long: int, short: int, draws: int, rng: np.random.Generator
 def _gamma_of(sample: Array) -> tuple[float, float, float]:
     """(shape, location, scale) of the shifted gamma law with the sample's mean, variance and skewness.
 
-    The Tracy-Widom law of order 1 is a gamma of shape 46.4 to within 1.1·10⁻³ (Chiani, J. Multivar. Anal. 129, 2014);
-    the noise of sigma makes small matrices more skewed, hence three moments of the draws themselves.
+    The Tracy-Widom law of order 1 is a gamma of shape 46.4 to within 1.1·10⁻³ (Chiani, J. Multivar. Anal.
+    129, 2014); the noise of sigma makes small matrices more skewed, hence three moments of the draws
+    themselves.
     """
     mean, spread = float(sample.mean()), float(sample.std())
     skewness = max(float(np.mean(((sample - mean) / spread) ** 3)), 0.1)

@@ -1,9 +1,10 @@
-"""The power-law exponent alpha of a spectrum's tail, as WeightWatcher fits it, with its uncertainty beside it.
+"""The power-law exponent alpha of a spectrum's tail, as WeightWatcher fits it, with its uncertainty beside
+it.
 
-p(λ) ∝ λ^−α on λ ≥ xmin. For each candidate xmin (every eigenvalue but the largest) alpha is the maximum-likelihood
-estimate 1 + n/Σ log(λ/xmin); the xmin whose fit has the least KS distance wins (Clauset, Shalizi and Newman,
-SIAM Rev. 51, 2009). Only eigenvalues above 10⁻⁵ count. Below 20 of them WeightWatcher uses a bias-corrected estimate
-1 + (n − 1)/Σ log(λ/xmin), on tails of at least eight.
+p(λ) ∝ λ^−α on λ ≥ xmin. For each candidate xmin (every eigenvalue but the largest) alpha is the
+maximum-likelihood estimate 1 + n/Σ log(λ/xmin); the xmin whose fit has the least KS distance wins (Clauset,
+Shalizi and Newman, SIAM Rev. 51, 2009). Only eigenvalues above 10⁻⁵ count. Below 20 of them WeightWatcher
+uses a bias-corrected estimate 1 + (n − 1)/Σ log(λ/xmin), on tails of at least eight.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ SMALLEST_TAIL = 8
 """Below SMALL_SAMPLE eigenvalues: tails shorter than this are not tried."""
 
 DECIDABLE_TAIL = 10
-"""A verdict needs at least this many eigenvalues in the tail: alpha's error there is a third of (alpha − 1)."""
+"""A verdict needs at least this many eigenvalues in the tail: alpha's error there is a third of (alpha −
+1)."""
 
 NEAR_BEST = 1.1
 """The interval of alpha runs over every xmin whose KS distance is within this factor of the best one's."""
@@ -60,8 +62,8 @@ class PowerLawFit:
 def fit(esd: ArrayLike) -> PowerLawFit:
     """Fit the tail of eigenvalues [M], in any order; equal to WeightWatcher's WWFit on the same numbers.
 
-    sigma is (alpha − 1)/√num_tail. low and high enclose alpha ± 1.96 sigma of every near-best xmin, because the choice
-    of xmin is the larger part of alpha's uncertainty. A failed fit is NaN, never −1.
+    sigma is (alpha − 1)/√num_tail. low and high enclose alpha ± 1.96 sigma of every near-best xmin, because
+    the choice of xmin is the larger part of alpha's uncertainty. A failed fit is NaN, never −1.
     """
     values = _positive(esd)
     if len(values) < 2:
@@ -86,9 +88,11 @@ def fit(esd: ArrayLike) -> PowerLawFit:
 
 
 def distance_curve(esd: ArrayLike) -> tuple[Array, Array, Array]:
-    """(xmins, distances, alphas), each [m − 1] and xmins ascending: the KS distance that each xmin would give.
+    """(xmins, distances, alphas), each [m − 1] and xmins ascending: the KS distance that each xmin would
+    give.
 
-    `esd` is eigenvalues [M] in any order, of which m exceed 10⁻⁵; NaN where an xmin has no fit. Empty where m < 2.
+    `esd` is eigenvalues [M] in any order, of which m exceed 10⁻⁵; NaN where an xmin has no fit. Empty where m
+    < 2.
     """
     values = _positive(esd)
     if len(values) < 2:
@@ -100,8 +104,8 @@ def distance_curve(esd: ArrayLike) -> tuple[Array, Array, Array]:
 
 
 def tail_density(x: ArrayLike, alpha: float, xmin: float, xmax: float = float("inf")) -> Array:
-    """(α − 1)/xmin · (x/xmin)^−α on [xmin, xmax], 0 elsewhere: the fitted density of the tail, integrating to 1
-    over [xmin, ∞). Multiply by num_tail/M to lay it over the density of the whole spectrum."""
+    """(α − 1)/xmin · (x/xmin)^−α on [xmin, xmax], 0 elsewhere: the fitted density of the tail, integrating to
+    1 over [xmin, ∞). Multiply by num_tail/M to lay it over the density of the whole spectrum."""
     values = np.asarray(x, dtype=np.float64)
     inside = (values >= xmin) & (values <= xmax)
     ratio = np.where(inside, values, xmin) / xmin
@@ -130,7 +134,8 @@ def _curve(values: Array) -> tuple[Array, Array]:
 
 
 def _ks_distances(logs: Array, alphas: Array, tried: NDArray[np.bool_]) -> Array:
-    """max over the tail of |fitted CDF − empirical CDF|, the latter counting points strictly below, as WeightWatcher."""
+    """max over the tail of |fitted CDF − empirical CDF|, the latter counting points strictly below, as
+    WeightWatcher."""
     size = len(logs)
     distances = np.ones(size - 1)
     for start in range(0, size - 1, BLOCK):

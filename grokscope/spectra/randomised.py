@@ -1,14 +1,16 @@
 """The randomised layer: K seeded permutations of the entries, how many eigenvalues leave the noise, and which
 permutation to show.
 
-All permutations of a layer are judged by one edge, with the robust sigma of the representative: the permutation
-whose number of traps is the median. So the others need no spectrum, only a count (an inertia) each.
+All permutations of a layer are judged by one edge, with the robust sigma of the representative: the
+permutation whose number of traps is the median. So the others need no spectrum, only a count (an inertia)
+each.
 """
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from grokscope.spectra import esd as spectrum
 from grokscope.spectra import marchenko_pastur
 from grokscope.spectra.null import Null, edge_centre_and_scale
+from grokscope.spectra.permutations import Permutations
 
 Array = NDArray[np.float64]
 
@@ -28,10 +31,11 @@ KEPT_BYTES = 1 << 26
 
 @dataclass(frozen=True, slots=True)
 class Randomised:
-    """`counts` [K] traps per permutation; `index` of the representative, its `esd` [M], robust `sigma`, `num_traps`.
+    """`counts` [K] traps per permutation; `index` of the representative, its `esd` [M], robust `sigma`,
+    `num_traps`.
 
-    `edge` is the eigenvalue beyond which one is a trap. sigma 0 means that most eigenvalues vanish (a very sparse
-    layer): there is no bulk, and counts mean nothing.
+    `edge` is the eigenvalue beyond which one is a trap. sigma 0 means that most eigenvalues vanish (a very
+    sparse layer): there is no bulk, and counts mean nothing.
     """
 
     counts: NDArray[np.int64]
@@ -42,53 +46,24 @@ class Randomised:
     num_traps: int
 
 
-def permuted(matrix: Array, key: tuple[int, int, int], index: int) -> Array:
-    """The `index`-th uniformly random permutation of the entries of a matrix, in its shape."""
-    return generator(key, index).permutation(matrix.ravel()).reshape(matrix.shape)
+def randomise(shuffled: Permutations, count: int, null: Null) -> Randomised:
+    """Count traps over the first `count` permutations of a finite matrix and find the representative one.
 
-
-def permutation_order(size: int, key: tuple[int, int, int], index: int) -> NDArray[np.int64]:
-    """The same permutation as positions: permuted(W).ravel() = W.ravel()[order]."""
-    return generator(key, index).permutation(size)
-
-
-def seed_key(seed: int, step: int, name: str) -> tuple[int, int, int]:
-    """What the permutations depend on, the same on every machine: analysis seed, step, CRC-32 of the layer's name."""
-    return seed % 2**64, step % 2**64, zlib.crc32(name.encode())
-
-
-def generator(key: tuple[int, int, int], index: int) -> np.random.Generator:
-    """The generator of one permutation."""
-    return np.random.default_rng(np.random.SeedSequence([*key, index]))
-
-
-def randomise(matrix: Array, key: tuple[int, int, int], permutations: int, null: Null) -> Randomised:
-    """Count traps over `permutations` of a finite matrix and find the representative one.
-
-    Starts from the first permutation; if its count is not the median one, a permutation whose count is takes its
-    place, at most three times.
+    Starts from the first permutation; if its count is not the median one, a permutation whose count is takes
+    its place, at most three times.
     """
-    long, short = spectrum.sides(matrix)
-    keep = permutations * short * short * 8 <= KEPT_BYTES
-    grams: dict[int, Array] = {}
-
-    def gram_of(index: int) -> Array:
-        if index not in grams:
-            result = spectrum.gram(permuted(matrix, key, index))
-            if not keep:
-                return result
-            grams[index] = result
-        return grams[index]
-
+    long, short = spectrum.sides(shuffled.matrix)
+    gram_of = _gram_matrices(shuffled, keep=count * short * short * 8 <= KEPT_BYTES)
     tried: list[int] = []
     index = 0
     while True:
         tried.append(index)
-        esd = _esd_of(gram_of(index), matrix, key, index)
+        esd = _esd_of(gram_of(index), shuffled, index)
         sigma, edge, num_traps = bulk_edge(esd, long, short, null)
         if sigma == 0:
-            return Randomised(np.zeros(permutations, np.int64), index, esd, 0.0, float("nan"), 0)
-        counts = np.array([spectrum.count_above(gram_of(k), edge) if k != index else num_traps for k in range(permutations)])
+            return Randomised(np.zeros(count, np.int64), index, esd, 0.0, float("nan"), 0)
+        others = (num_traps if k == index else spectrum.count_above(gram_of(k), edge) for k in range(count))
+        counts = np.fromiter(others, np.int64, count)
         off = np.abs(counts - np.median(counts))
         nearest = np.flatnonzero(off == off.min())
         if index in nearest or len(tried) > 3 or nearest[0] in tried:
@@ -96,19 +71,29 @@ def randomise(matrix: Array, key: tuple[int, int, int], permutations: int, null:
         index = int(nearest[0])
 
 
-def _esd_of(gram_matrix: Array, matrix: Array, key: tuple[int, int, int], index: int) -> Array:
+def _gram_matrices(shuffled: Permutations, keep: bool) -> Callable[[int], Array]:
+    """The Gram matrix of a permutation by its index, remembered if `keep`."""
+
+    def gram_of(index: int) -> Array:
+        return spectrum.gram(shuffled[index])
+
+    return cache(gram_of) if keep else gram_of
+
+
+def _esd_of(gram_matrix: Array, shuffled: Permutations, index: int) -> Array:
     """The spectrum of one permutation; from the matrix itself where the Gram matrix has lost too much."""
-    values: Array = np.linalg.eigvalsh(gram_matrix)
+    values: Array = np.linalg.eigvalsh(gram_matrix).astype(np.float64, copy=False)
     if values[0] > spectrum.BULK * values[-1]:
         return values
-    return spectrum.eigenvalues(permuted(matrix, key, index), spectrum.BULK)
+    return spectrum.eigenvalues(shuffled[index], spectrum.BULK)
 
 
 def bulk_edge(esd: Array, long: int, short: int, null: Null) -> tuple[float, float, int]:
-    """(robust sigma, edge, number of traps) of eigenvalues [M], ascending, of a randomised long × short matrix.
+    """(robust sigma, edge, number of traps) of eigenvalues [M], ascending, of a randomised long × short
+    matrix.
 
-    sigma comes from the median of the eigenvalues within the edge; leaving traps out lowers it, and so the edge,
-    which is repeated until no further eigenvalue leaves. At most half of the spectrum can be traps.
+    sigma comes from the median of the eigenvalues within the edge; leaving traps out lowers it, and so the
+    edge, which is repeated until no further eigenvalue leaves. At most half of the spectrum can be traps.
     """
     centre, scale = edge_centre_and_scale(long, short)
     reach = centre + null.edge_z(SIGNIFICANCE) * scale
@@ -125,8 +110,8 @@ def bulk_edge(esd: Array, long: int, short: int, null: Null) -> tuple[float, flo
 def weightwatcher_count(esd: Array, long: int, short: int, sigma: float) -> int:
     """Traps by WeightWatcher 0.7.7's rule: λ > λ₊ + √(Q^-½ λ₊^⅔ M^-⅔), on eigenvalues rescaled to mean 1.
 
-    `esd` may pool several permutations. With the robust sigma in place of its kernel-density fit; the square root,
-    a slip, is kept: it is the rule in print.
+    `esd` may pool several permutations. With the robust sigma in place of its kernel-density fit; the square
+    root, a slip, is kept: it is the rule in print.
     """
     scale = len(esd) / esd.sum()
     aspect = long / short

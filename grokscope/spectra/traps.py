@@ -1,9 +1,9 @@
 """Correlation traps of a randomised layer, each with the cause that explains it.
 
-A permutation keeps nothing but the multiset of entries, so an eigenvalue outside the noise comes from a shifted mean
-(a rank-one matrix of strength |mean|·√(NM)) or from a few large entries (each a rank-one matrix of strength |w|).
-Such a spike of strength θ leaves the bulk when θ > σ(NM)^¼, at λ = (θ² + σ²N)(θ² + σ²M)/θ² (Benaych-Georges and
-Nadakuditi, J. Multivar. Anal. 111, 2012).
+A permutation keeps nothing but the multiset of entries, so an eigenvalue outside the noise comes from a
+shifted mean (a rank-one matrix of strength |mean|·√(NM)) or from a few large entries (each a rank-one matrix
+of strength |w|). Such a spike of strength θ leaves the bulk when θ > σ(NM)^¼, at λ = (θ² + σ²N)(θ² + σ²M)/θ²
+(Benaych-Georges and Nadakuditi, J. Multivar. Anal. 111, 2012).
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.spectra import esd as spectrum
+from grokscope.spectra.marchenko_pastur import edges
 from grokscope.spectra.null import Null, edge_centre_and_scale
+from grokscope.spectra.permutations import Permutations
+from grokscope.spectra.randomised import Randomised
 
 Array = NDArray[np.float64]
 
@@ -33,11 +36,11 @@ MAX_LARGE = 256
 class Trap:
     """One eigenvalue outside the noise, of the representative permutation.
 
-    eigenvalue is λ, unnormalised; ratio is λ/λ₊; z is (λ/σ² − μ)/s and p the chance that noise reaches it. cause is
-    "mean", "entries", "mean+entries" or "unexplained"; predicted is the λ that the cause alone would make (NaN if
-    unexplained). entries are (row, column, value) in the layer as stored (flattened to two axes), strongest first.
-    participation is 1/(n Σ v⁴) of the unit singular vector, left over rows and right over columns: 1 for an even one,
-    1/3 for a Gaussian one, 1/n for a single component.
+    eigenvalue is λ, unnormalised; ratio is λ/λ₊; z is (λ/σ² − μ)/s and p the chance that noise reaches it.
+    cause is "mean", "entries", "mean+entries" or "unexplained"; predicted is the λ that the cause alone would
+    make (NaN if unexplained). entries are (row, column, value) in the layer as stored (flattened to two
+    axes), strongest first. participation is 1/(n Σ v⁴) of the unit singular vector, left over rows and right
+    over columns: 1 for an even one, 1/3 for a Gaussian one, 1/n for a single component.
     """
 
     eigenvalue: float
@@ -53,16 +56,22 @@ class Trap:
 
 @dataclass(frozen=True, slots=True)
 class _Structure:
-    """What a permuted matrix holds beside noise: its mean, and its large entries (row, column, excess over the mean)."""
+    """What a permuted matrix holds beside noise: its mean, and its large entries.
+
+    `large` are the flat places of all of them; rows, columns and excess over the mean are those of the 256
+    largest.
+    """
 
     mean: float
+    large: NDArray[np.intp]
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
     excess: Array
 
 
 def spike_eigenvalue(strength: float, num_rows: int, num_columns: int, sigma: float) -> float:
-    """λ at which a rank-one part of the given strength shows in noise of spread `sigma`; NaN below the threshold."""
+    """λ at which a rank-one part of the given strength shows in noise of spread `sigma`; NaN below the
+    threshold."""
     if not sigma > 0 or strength <= spike_threshold(num_rows, num_columns, sigma):
         return float("nan")
     square = (strength / sigma) ** 2
@@ -74,55 +83,65 @@ def spike_threshold(num_rows: int, num_columns: int, sigma: float) -> float:
     return float(sigma * (num_rows * num_columns) ** 0.25)
 
 
-def participation_ratio(vectors: Array) -> Array:
-    """1/(n Σ v⁴) of unit vectors [n, k], one value each."""
-    result: Array = 1 / (len(vectors) * np.sum(vectors**4, axis=0))
-    return result
+def participation_ratio(vector: Array) -> float:
+    """1/(n Σ v⁴) of a unit vector [n], between 1/n and 1."""
+    return float(1 / (len(vector) * np.sum(vector**4)))
 
 
-def describe(matrix: Array, permuted: Array, eigenvalues: Array, sigma: float, edge: float, null: Null) -> tuple[Trap, ...]:
-    """The traps of one permutation, largest first, at most 64 of them.
-
-    `eigenvalues` are those beyond `edge`, descending; `matrix` is the layer as stored and `permuted` its permutation.
-    """
-    count = min(len(eigenvalues), MAX_DESCRIBED)
+def describe(shuffled: Permutations, result: Randomised, null: Null) -> tuple[Trap, ...]:
+    """The traps of the representative permutation, largest first, at most 64 of them."""
+    count = min(result.num_traps, MAX_DESCRIBED)
     if not count:
         return ()
-    left, values, right = spectrum.top_singular_vectors(permuted, count)
-    limit = LARGE * spike_threshold(*matrix.shape, sigma)
-    structure = _structure(permuted, limit)
+    matrix, sigma = shuffled[result.index], result.sigma
+    left, values, right = spectrum.top_singular_vectors(matrix, count)
+    structure = _structure(matrix, LARGE * spike_threshold(*_two(matrix.shape), sigma))
     from_mean, from_entries = _contributions(structure, left, right)
-    share = (from_mean + from_entries.sum(axis=0)) / values
-    causes = _causes(from_mean, from_entries.sum(axis=0), share, _unexplained(permuted, limit, edge))
+    causes = _causes(from_mean, from_entries.sum(axis=0), values, _unexplained(matrix, structure, result.edge))
     predicted = iter(_predicted(structure, matrix.shape, sigma))
-    origins = _original_positions(matrix, permuted, structure)
-    centre, scale = edge_centre_and_scale(*matrix.shape)
-    upper = sigma**2 * (np.sqrt(matrix.shape[0]) + np.sqrt(matrix.shape[1])) ** 2
-    spread = zip(participation_ratio(left), participation_ratio(right), strict=True)
+    origins = _original_positions(shuffled, result.index, structure)
     traps = []
-    for number, (participation_left, participation_right) in enumerate(spread):
-        value, cause = float(eigenvalues[number]), causes[number]
-        z = (value / sigma**2 - centre) / scale
-        named = _strongest(from_entries[:, number], origins) if "entries" in cause else ()
-        theory = float("nan") if cause == "unexplained" else next(predicted, float("nan"))
-        traps.append(Trap(value, float(value / upper), float(z), null.edge_p(z), cause, named, theory,
-                          float(participation_left), float(participation_right)))  # fmt: skip
+    for number, eigenvalue in enumerate(result.esd[: -count - 1 : -1]):
+        cause = causes[number]
+        ratio, z = _beside_noise(float(eigenvalue), _two(matrix.shape), sigma)
+        traps.append(
+            Trap(
+                eigenvalue=float(eigenvalue),
+                ratio=ratio,
+                z=z,
+                p=null.edge_p(z),
+                cause=cause,
+                entries=_strongest(from_entries[:, number], origins) if "entries" in cause else (),
+                predicted=float("nan") if cause == "unexplained" else next(predicted, float("nan")),
+                participation_left=participation_ratio(left[:, number]),
+                participation_right=participation_ratio(right[:, number]),
+            )
+        )
     return tuple(traps)
 
 
+def _beside_noise(eigenvalue: float, shape: tuple[int, int], sigma: float) -> tuple[float, float]:
+    """(λ/λ₊, z) of an eigenvalue."""
+    centre, scale = edge_centre_and_scale(*shape)
+    return eigenvalue / edges(*shape, sigma)[1], (eigenvalue / sigma**2 - centre) / scale
+
+
 def _structure(matrix: Array, limit: float) -> _Structure:
-    """The mean of the ordinary entries, and the large ones (the 256 largest where there are more)."""
-    large = np.abs(matrix - matrix.mean()) > limit
-    ordinary = matrix.size - np.count_nonzero(large)
-    mean = float((matrix.sum() - matrix[large].sum()) / ordinary) if ordinary else float(matrix.mean())
-    rows, columns = np.nonzero(large)
-    excess = matrix[rows, columns] - mean
-    order = np.argsort(-np.abs(excess), kind="stable")[:MAX_LARGE]
-    return _Structure(mean, rows[order], columns[order], excess[order])
+    """The mean of the ordinary entries, and the large ones, beyond `limit` from it (the 256 largest of
+    them)."""
+    places = np.flatnonzero(np.abs(matrix - matrix.mean()) > limit)
+    values = matrix.ravel()[places]
+    ordinary = matrix.size - len(places)
+    mean = float((matrix.sum() - values.sum()) / ordinary) if ordinary else float(matrix.mean())
+    places = places[np.argsort(-np.abs(values - mean), kind="stable")]
+    named = places[:MAX_LARGE]
+    rows, columns = np.divmod(named, matrix.shape[1])
+    return _Structure(mean, places, rows, columns, matrix.ravel()[named] - mean)
 
 
 def _contributions(structure: _Structure, left: Array, right: Array) -> tuple[Array, Array]:
-    """uᵀSv of each trap for the two kinds of structure: from the mean [k], from each large entry [entries, k].
+    """uᵀSv of each trap for the two kinds of structure: from the mean [k], from each large entry [entries,
+    k].
 
     They add up, with the noise's share, to the trap's singular value uᵀWv.
     """
@@ -131,21 +150,22 @@ def _contributions(structure: _Structure, left: Array, right: Array) -> tuple[Ar
     return from_mean, from_entries
 
 
-def _unexplained(matrix: Array, limit: float, edge: float) -> int:
-    """How many eigenvalues stay beyond the edge once the mean is subtracted and large entries are clipped to it."""
-    centred = matrix - _structure(matrix, limit).mean
-    centred[np.abs(matrix - matrix.mean()) > limit] = 0.0
+def _unexplained(matrix: Array, structure: _Structure, edge: float) -> int:
+    """How many eigenvalues stay beyond the edge once the mean is subtracted and large entries are clipped to
+    it."""
+    centred = matrix - structure.mean
+    centred.ravel()[structure.large] = 0.0
     return spectrum.count_above(spectrum.gram(centred), edge)
 
 
-def _causes(from_mean: Array, from_entries: Array, share: Array, unexplained: int) -> list[str]:
+def _causes(from_mean: Array, from_entries: Array, values: Array, unexplained: int) -> list[str]:
     """A name each; the `unexplained` traps are those with the least share from mean and large entries."""
-    causes = []
-    for mean, entries in zip(from_mean, from_entries, strict=True):
-        total = max(mean, 0.0) + max(entries, 0.0)
-        names = [name for name, part in (("mean", mean), ("entries", entries)) if total and part >= NAMED_SHARE * total]
-        causes.append("+".join(names) or "unexplained")
-    for number in np.argsort(share, kind="stable")[:unexplained]:
+    mean, entries = np.maximum(from_mean, 0.0), np.maximum(from_entries, 0.0)
+    needed = NAMED_SHARE * (mean + entries)
+    named = zip((mean > 0) & (mean >= needed), (entries > 0) & (entries >= needed), strict=True)
+    names = {(True, False): "mean", (False, True): "entries", (True, True): "mean+entries"}
+    causes = [names.get((bool(by_mean), bool(by_entries)), "unexplained") for by_mean, by_entries in named]
+    for number in np.argsort((from_mean + from_entries) / values, kind="stable")[:unexplained]:
         causes[number] = "unexplained"
     return causes
 
@@ -153,8 +173,8 @@ def _causes(from_mean: Array, from_entries: Array, share: Array, unexplained: in
 def _predicted(structure: _Structure, shape: tuple[int, ...], sigma: float) -> list[float]:
     """λ of each spike that mean and large entries make together, descending.
 
-    The structured part mean·11ᵀ + Σ excess·eᵢeⱼᵀ lives on the named rows and columns and on one even vector over the
-    rest, so its singular values are those of a small matrix.
+    The structured part mean·11ᵀ + Σ excess·eᵢeⱼᵀ lives on the named rows and columns and on one even vector
+    over the rest, so its singular values are those of a small matrix.
     """
     rows, row_of = np.unique(structure.rows, return_inverse=True)
     columns, column_of = np.unique(structure.columns, return_inverse=True)
@@ -170,25 +190,18 @@ def _two(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[0], shape[1]
 
 
-def _original_positions(matrix: Array, permuted: Array, structure: _Structure) -> list[tuple[int, int, float]]:
-    """Where each large entry of the permutation lies in the layer as stored: matched by value, equals in any order."""
-    values = permuted[structure.rows, structure.columns]
-    order = np.argsort(matrix, axis=None, kind="stable") if len(values) > 64 else None
-    positions, used = [], set()
-    flat = matrix.ravel()
-    for value in values:
-        if order is not None:
-            start = np.searchsorted(flat, value, sorter=order)
-            candidates = order[start : start + len(values)]
-        else:
-            candidates = np.flatnonzero(flat == value)
-        place = next(int(c) for c in candidates if int(c) not in used)
-        used.add(place)
-        positions.append((place // matrix.shape[1], place % matrix.shape[1], float(value)))
-    return positions
+def _original_positions(shuffled: Permutations, index: int, structure: _Structure) -> list[tuple[int, int, float]]:
+    """(row, column, value) in the layer as stored of each named large entry of a permutation."""
+    if not len(structure.rows):
+        return []
+    columns = shuffled.matrix.shape[1]
+    places = shuffled.order(index)[structure.rows * columns + structure.columns]
+    values = shuffled.matrix.ravel()[places]
+    return [(int(p) // columns, int(p) % columns, float(v)) for p, v in zip(places, values, strict=True)]
 
 
 def _strongest(parts: Array, origins: list[tuple[int, int, float]]) -> tuple[tuple[int, int, float], ...]:
-    """The large entries that make a trap: those giving at least a tenth of what the strongest gives, eight at most."""
+    """The large entries that make a trap: those giving at least a tenth of what the strongest gives, eight at
+    most."""
     order = np.argsort(-parts, kind="stable")[:MAX_ENTRIES]
     return tuple(origins[number] for number in order if parts[number] >= 0.1 * parts[order[0]])
