@@ -12,7 +12,7 @@ No rule for this is published. Ours reads three signs, none of which decides alo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,15 @@ class LayerEvidence:
     alpha_high: NDArray[np.float64]
     num_tail: NDArray[np.float64]
     norm: NDArray[np.float64]
+
+    def until(self, index: int) -> LayerEvidence:
+        """Return the evidence that there was at checkpoint `index`, without what came later."""
+        curves = {
+            field.name: getattr(self, field.name)[: index + 1]
+            for field in fields(self)
+            if field.name not in ("name", "num_eigenvalues")
+        }
+        return replace(self, **curves)
 
 
 @dataclass(frozen=True)

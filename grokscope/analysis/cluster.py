@@ -1,0 +1,58 @@
+"""The same tasks on a Dask cluster: weights go out, spectra come back, and only this process writes."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from grokscope.analysis.spectra_file import Parameters
+from grokscope.errors import MissingPackage, UsageError
+from grokscope.runfile import Run
+
+if TYPE_CHECKING:
+    from grokscope.analysis.engine import Result, Task
+
+CONNECT_SECONDS = 10
+IN_FLIGHT_PER_WORKER = 4  # enough to keep workers busy, few enough for the weights to fit in memory
+
+
+def results_from_cluster(
+    run: Run, tasks: Sequence[Task], parameters: Parameters, scheduler: str
+) -> Generator[Result, None, None]:
+    """Measure the tasks on the cluster behind a scheduler's address, such as tcp://host:8786.
+
+    Raises MissingPackage without Dask, UsageError where no scheduler answers.
+    """
+    if importlib.util.find_spec("distributed") is None:
+        raise MissingPackage("--scheduler needs Dask; install it by `pip install 'grokscope[cluster]'`")
+    from distributed import Client, as_completed
+
+    from grokscope.analysis.engine import measure
+
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"no Dask scheduler answers at {scheduler} ({error}); start one by `dask scheduler`"
+        ) from None
+    waiting = iter(tasks)
+    indices: dict[Any, int] = {}
+
+    with client:
+
+        def submit(task: Task) -> Any:
+            index, layer = task
+            weight = run.weight(index, layer.name)
+            future = client.submit(measure, weight, layer, int(run.steps[index]), parameters, pure=False)
+            indices[future.key] = index
+            return future
+
+        width = IN_FLIGHT_PER_WORKER * max(sum(client.nthreads().values()), 1)
+        first = [submit(task) for _, task in zip(range(width), waiting, strict=False)]
+        completed = as_completed(first)
+        for future in completed:
+            yield indices.pop(future.key), future.result()
+            future.release()
+            if (task := next(waiting, None)) is not None:
+                completed.add(submit(task))

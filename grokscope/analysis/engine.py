@@ -1,0 +1,117 @@
+"""Measures what of a run is not measured yet: (checkpoint, layer) tasks, in this process or on workers.
+
+Every task runs with one BLAS thread and a seed of its own, so the results are the same bytes wherever and in
+whatever order they are computed. Workers return arrays; only this process writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from threading import Event
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.analysis.spectra_file import Parameters, Spectra, SpectraWriter
+from grokscope.runfile import LayerSpec, Run
+from grokscope.spectra import LayerSpectrum
+
+Task = tuple[int, LayerSpec]
+Result = tuple[int, LayerSpectrum]
+
+
+def analyze(
+    run: Run,
+    *,
+    indices: Sequence[int] | None = None,
+    parameters: Parameters | None = None,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    on_done: Callable[[int, int], None] = lambda done, total: None,
+    stop: Event | None = None,
+) -> Spectra:
+    """Measure every layer at every checkpoint of `indices` (all, by default) that is not measured yet.
+
+    `parameters` None means those of the spectra file, where there is one. `jobs` is the number of processes,
+    `scheduler` the address of a Dask scheduler to use instead. `on_done(done, total)` is called after each
+    layer; setting `stop` ends the work after the layer at hand. What was measured is kept, whatever happens.
+    """
+    with SpectraWriter(run, parameters) as writer:
+        tasks = pending(Spectra(run), indices)
+        on_done(0, len(tasks))
+        with closing(_results(run, tasks, writer.parameters, jobs, scheduler)) as results:
+            for done, (index, spectrum) in enumerate(results, start=1):
+                writer.write(index, spectrum)
+                on_done(done, len(tasks))
+                if stop is not None and stop.is_set():
+                    break
+    return Spectra(run)
+
+
+def pending(spectra: Spectra, indices: Sequence[int] | None = None) -> list[Task]:
+    """List the (checkpoint, layer) pairs that are not measured, in the order of `indices`."""
+    chosen = range(len(spectra.done)) if indices is None else indices
+    layers = spectra.run.layers
+    return [(index, layers[column]) for index in chosen for column in np.flatnonzero(~spectra.done[index])]
+
+
+def measure(weight: NDArray[np.generic], layer: LayerSpec, step: int, parameters: Parameters) -> LayerSpectrum:
+    """Measure one layer with one BLAS thread: the same bytes on any machine of this kind."""
+    from threadpoolctl import threadpool_limits
+
+    from grokscope.spectra import analyze_layer
+
+    with threadpool_limits(1):
+        return analyze_layer(
+            weight,
+            layer.name,
+            kind=layer.kind,
+            step=step,
+            seed=parameters.seed,
+            permutations=parameters.permutations,
+            null_draws=parameters.null_draws,
+        )
+
+
+def _measure_task(run: Run, task: Task, parameters: Parameters) -> Result:
+    index, layer = task
+    return index, measure(run.weight(index, layer.name), layer, int(run.steps[index]), parameters)
+
+
+def _results(
+    run: Run, tasks: Sequence[Task], parameters: Parameters, jobs: int, scheduler: str | None
+) -> Generator[Result, None, None]:
+    if scheduler is not None:
+        from grokscope.analysis.cluster import results_from_cluster
+
+        yield from results_from_cluster(run, tasks, parameters, scheduler)
+    elif jobs == 1 or len(tasks) < 2:
+        yield from (_measure_task(run, task, parameters) for task in tasks)
+    else:
+        yield from _results_from_processes(run, tasks, parameters, jobs)
+
+
+def _results_from_processes(
+    run: Run, tasks: Sequence[Task], parameters: Parameters, jobs: int
+) -> Generator[Result, None, None]:
+    from joblib import Parallel, delayed
+
+    _prepare_nulls(tasks, parameters)
+    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", backend="loky", max_nbytes=None)
+    results: Generator[Result, None, None] = parallel(
+        delayed(_measure_task)(run, task, parameters) for task in tasks
+    )
+    return results
+
+
+def _prepare_nulls(tasks: Sequence[Task], parameters: Parameters) -> None:
+    """Draw the null distribution of each shape once, before workers would all draw it at once."""
+    from grokscope.analysis.rows import num_eigenvalues
+    from grokscope.spectra.layer import SMALLEST_SIDE
+    from grokscope.spectra.null import null_for
+
+    for shape in {layer.shape for _, layer in tasks}:
+        short = num_eigenvalues(LayerSpec("any", shape))
+        if short >= SMALLEST_SIDE:
+            null_for(int(np.prod(shape)) // short, short, parameters.null_draws)

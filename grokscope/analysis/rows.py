@@ -1,0 +1,127 @@
+"""One layer's spectrum as a row of fixed-size arrays, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from grokscope.runfile import LayerSpec
+from grokscope.runfile.preallocated import Declared
+from grokscope.spectra import LayerSpectrum, Trap
+
+CAUSES = ("mean", "entries", "mean+entries", "unexplained")
+VERDICTS = ("not measured", "over-trained", "well-trained", "under-trained", "undecided")
+MAX_TRAPS, MAX_ENTRIES = (
+    16,
+    8,
+)  # kept in full; `num_traps` counts all, and `randomized_esd` holds their eigenvalues
+REASON_BYTES = 200
+SIGNAL_MARGIN = 1.02  # beyond the edge by more than its own fluctuation at a few hundred eigenvalues
+NOT_SCALAR = {"name", "shape", "reason", "verdict", "traps", "esd", "randomized_esd"}
+COUNTS = {"num_tail", "null_draws"}
+SCALARS = tuple(field.name for field in fields(LayerSpectrum) if field.name not in NOT_SCALAR)
+DERIVED = ("num_signal", "num_entry_traps")
+TRAP_SCALARS = tuple(field.name for field in fields(Trap) if field.name not in {"cause", "entries"})
+
+Row = dict[str, ArrayLike]
+
+
+def num_eigenvalues(layer: LayerSpec) -> int:
+    """Return M, the shorter side of the layer's weight flattened to a matrix."""
+    if len(layer.shape) < 2 or 0 in layer.shape:
+        return 0
+    return min(layer.shape[0], int(np.prod(layer.shape[1:], dtype=np.int64)))
+
+
+def row_datasets(layer: LayerSpec, length: int) -> dict[str, Declared]:
+    """Declare the datasets, without their group, that hold a layer's rows over `length` checkpoints."""
+    size = max(num_eigenvalues(layer), 1)
+    datasets = {name: Declared((length,), "f8") for name in (*SCALARS, *DERIVED)}
+    return datasets | {
+        "verdict": Declared((length,), "i1"),
+        "reason": Declared((length,), f"S{REASON_BYTES}"),
+        "esd": Declared((length, size), "f8"),
+        "randomized_esd": Declared((length, size), "f8"),
+        "trap_scalars": Declared((length, MAX_TRAPS, len(TRAP_SCALARS)), "f8"),
+        "trap_causes": Declared((length, MAX_TRAPS), "i1"),
+        "trap_entries": Declared((length, MAX_TRAPS, MAX_ENTRIES, 3), "f8"),
+    }
+
+
+def to_row(spectrum: LayerSpectrum, size: int) -> Row:
+    """Flatten a spectrum into a row with room for `size` eigenvalues, NaN where it has fewer."""
+    row: Row = {name: float(getattr(spectrum, name)) for name in SCALARS}
+    row["num_signal"] = _num_signal(spectrum)
+    row["num_entry_traps"] = _num_entry_traps(spectrum)
+    row["verdict"] = VERDICTS.index(spectrum.verdict)
+    row["reason"] = np.bytes_(_clipped(spectrum.reason))
+    row["esd"] = _padded(spectrum.esd, size)
+    row["randomized_esd"] = _padded(spectrum.randomized_esd, size)
+    return row | _trap_arrays(spectrum.traps[:MAX_TRAPS])
+
+
+def from_row(name: str, shape: tuple[int, ...], row: Mapping[str, Any]) -> LayerSpectrum:
+    """Rebuild the spectrum that `to_row` flattened."""
+    scalars: dict[str, Any] = {key: int(row[key]) if key in COUNTS else float(row[key]) for key in SCALARS}
+    return LayerSpectrum(
+        name=name,
+        shape=shape,
+        reason=bytes(row["reason"]).decode(errors="replace"),
+        verdict=VERDICTS[int(row["verdict"])],
+        traps=_traps(row),
+        esd=_unpadded(row["esd"]),
+        randomized_esd=_unpadded(row["randomized_esd"]),
+        **scalars,
+    )
+
+
+def _num_signal(spectrum: LayerSpectrum) -> float:
+    """Count the eigenvalues of W itself beyond the Marchenko-Pastur edge of its shuffled entries."""
+    if not np.isfinite(spectrum.lambda_plus):
+        return float("nan")
+    return float(np.count_nonzero(spectrum.esd > spectrum.lambda_plus * SIGNAL_MARGIN))
+
+
+def _num_entry_traps(spectrum: LayerSpectrum) -> float:
+    if not np.isfinite(spectrum.num_traps):
+        return float("nan")
+    return float(sum("entries" in trap.cause for trap in spectrum.traps))
+
+
+def _clipped(text: str) -> bytes:
+    return text.encode()[:REASON_BYTES].decode(errors="ignore").encode()
+
+
+def _padded(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    padded = np.full(size, np.nan)
+    padded[: len(values)] = values
+    return padded
+
+
+def _unpadded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[~np.isnan(values)]
+
+
+def _trap_arrays(traps: tuple[Trap, ...]) -> Row:
+    scalars = np.full((MAX_TRAPS, len(TRAP_SCALARS)), np.nan)
+    causes = np.full(MAX_TRAPS, -1, dtype=np.int8)
+    entries = np.full((MAX_TRAPS, MAX_ENTRIES, 3), np.nan)
+    for i, trap in enumerate(traps):
+        scalars[i] = [getattr(trap, name) for name in TRAP_SCALARS]
+        causes[i] = CAUSES.index(trap.cause)
+        if trap.entries:
+            entries[i, : len(trap.entries)] = trap.entries[:MAX_ENTRIES]
+    return {"trap_scalars": scalars, "trap_causes": causes, "trap_entries": entries}
+
+
+def _traps(row: Mapping[str, Any]) -> tuple[Trap, ...]:
+    traps = []
+    for i in np.flatnonzero(np.asarray(row["trap_causes"]) >= 0):
+        scalars = dict(zip(TRAP_SCALARS, map(float, row["trap_scalars"][i]), strict=True))
+        entries = tuple((int(r), int(c), float(value)) for r, c, value in row["trap_entries"][i] if r == r)
+        traps.append(Trap(cause=CAUSES[int(row["trap_causes"][i])], entries=entries, **scalars))
+    return tuple(traps)

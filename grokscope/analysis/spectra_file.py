@@ -1,0 +1,260 @@
+"""The spectra file: measured once, read often, deleted at will.
+
+It lies beside its run (or in the user's cache folder where that place cannot be written), and is keyed by the
+run's uuid, the analysis version and its parameters; a row is keyed by the CRC of the checkpoint that it was
+measured on. What is stale or torn counts as not measured, never as an error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.analysis.rows import DERIVED, SCALARS, from_row, num_eigenvalues, row_datasets, to_row
+from grokscope.runfile import LayerSpec, Run
+from grokscope.runfile.lock import WriterLock
+from grokscope.runfile.preallocated import Declared, Plan, PreallocatedFile, create_file, raw_bytes
+from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum
+
+FORMAT = "grokscope-spectra"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What an analysis depends on beside the weights."""
+
+    seed: int = 0
+    permutations: int = 20
+    null_draws: int = 2000
+
+
+def beside(run: Path) -> Path:
+    """Return where the spectra of a run lie: run.h5 → run.spectra.h5."""
+    return run.with_name(f"{run.stem}.spectra.h5")
+
+
+def in_cache(uuid: str) -> Path:
+    """Return where they lie when the run's folder cannot be written."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "grokscope" / "spectra" / f"{uuid}.spectra.h5"
+
+
+class Spectra:
+    """The spectra of a run as far as they are measured; never fails for want of a file.
+
+    Like Run, it keeps nothing open: `refresh` looks again.
+    """
+
+    def __init__(self, run: Run) -> None:
+        """Look for the run's spectra file."""
+        self.run = run
+        self.path: Path | None = None
+        self.parameters = Parameters()
+        self.done = np.zeros((run.num_checkpoints, len(run.layers)), dtype=bool)
+        self.refresh()
+
+    @classmethod
+    def open(cls, run: Run) -> Spectra:
+        """Return the spectra of a run, measured or not."""
+        return cls(run)
+
+    def refresh(self) -> bool:
+        """Look again at the run's committed checkpoints; return whether anything new is measured."""
+        before = self.done
+        self.done = np.zeros((self.run.num_checkpoints, len(self.run.layers)), dtype=bool)
+        for path in (beside(self.run.path), in_cache(self.run.uuid)):
+            if (parameters := _parameters_of(path, self.run)) is not None:
+                self.path, self.parameters = path, parameters
+                self._read_done(path)
+                break
+        return before.shape != self.done.shape or bool((before != self.done).any())
+
+    def _read_done(self, path: Path) -> None:
+        with _open(path) as file:
+            source = _checkpoint_crcs(self.run)
+            for column, layer in enumerate(self.run.layers):
+                group = file[f"layers/{layer.name}"]
+                rows = min(len(source), len(group["crc32"]))
+                whole = group["crc32"][:rows] != 0
+                self.done[:rows, column] = whole & (group["source_crc32"][:rows] == source[:rows])
+
+    def layer(self, index: int, name: str) -> LayerSpectrum | None:
+        """Return one layer's spectrum at a checkpoint, or None where it is not measured or its row is torn."""
+        column = _position(self.run, name)
+        if self.path is None or not 0 <= index < len(self.done) or not self.done[index, column]:
+            return None
+        layer = self.run.layers[column]
+        with _open(self.path) as file:
+            group = file[f"layers/{name}"]
+            row = {key: np.asarray(group[key][index], group[key].dtype) for key in row_datasets(layer, 1)}
+            if _row_crc(row) != int(group["crc32"][index]):
+                return None
+        return from_row(name, layer.shape, row)
+
+    def column(self, field: str, name: str) -> NDArray[np.float64]:
+        """Return one number of a layer over all checkpoints, float64 [n], NaN where it is not measured.
+
+        `field` is a numeric field of LayerSpectrum, or num_signal, or num_entry_traps.
+        """
+        if field not in (*SCALARS, *DERIVED):
+            raise KeyError(f"{field} is no number of a layer's spectrum")
+        done = self.done[:, _position(self.run, name)]
+        values = np.full(len(done), np.nan)
+        if self.path is not None and done.any():
+            with _open(self.path) as file:
+                stored = file[f"layers/{name}/{field}"][: len(done)]
+            values[: len(stored)] = np.where(done[: len(stored)], stored, np.nan)
+        return values
+
+
+class SpectraWriter:
+    """Writes rows into a run's spectra file, under a lock of its own; use it as a context manager."""
+
+    def __init__(self, run: Run, parameters: Parameters | None = None) -> None:
+        """Open the run's spectra file, or make a new one where it is missing or stale.
+
+        `parameters` None means those of the file, where there is one. Raises RunLocked where another process
+        is analysing this run, StorageError where neither the run's folder nor the cache can be written.
+        """
+        self.run = run
+        self.path = _writable_path(run)
+        self._lock = WriterLock(self.path)
+        try:
+            found = _parameters_of(self.path, run)
+            self.parameters = parameters or found or Parameters()
+            if found != self.parameters or _capacity(self.path) < len(run.planned_steps):
+                _create(self.path, run, self.parameters, keep=found == self.parameters)
+            self._file = PreallocatedFile(self.path)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._sources = _checkpoint_crcs(run)
+
+    def write(self, index: int, spectrum: LayerSpectrum) -> None:
+        """Write one layer's spectrum at a checkpoint; it counts once its CRC is written, last."""
+        layer = self.run.layers[_position(self.run, spectrum.name)]
+        group = f"layers/{layer.name}"
+        row = to_row(spectrum, max(num_eigenvalues(layer), 1))
+        stored = {}
+        for key, value in row.items():
+            stored[key] = np.asarray(value, dtype=self._file.extents[f"{group}/{key}"].dtype)
+            self._file.write_row(f"{group}/{key}", index, stored[key])
+        self._file.write_row(f"{group}/source_crc32", index, self._source(index))
+        self._file.write_row(f"{group}/crc32", index, _row_crc(stored))
+
+    def _source(self, index: int) -> int:
+        if index >= len(self._sources):
+            self._sources = _checkpoint_crcs(self.run)
+        return int(self._sources[index])
+
+    def close(self) -> None:
+        """Close the file and release its lock."""
+        self._file.sync()
+        self._file.close()
+        self._lock.release()
+
+    def __enter__(self) -> SpectraWriter:
+        """Return the writer itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+
+def _position(run: Run, name: str) -> int:
+    names = [layer.name for layer in run.layers]
+    if name not in names:
+        raise KeyError(f"{name} is no layer of {run.path}; its layers are {', '.join(names)}")
+    return names.index(name)
+
+
+def _open(path: Path) -> h5py.File:
+    return h5py.File(path, "r", locking=False)
+
+
+def _checkpoint_crcs(run: Run) -> NDArray[np.uint32]:
+    with _open(run.path) as file:
+        return np.asarray(file["crc32"][: run.num_checkpoints])
+
+
+def _row_crc(row: dict[str, NDArray[Any]]) -> int:
+    crc = 0
+    for key in sorted(row):
+        crc = zlib.crc32(raw_bytes(row[key]), crc)
+    return crc or 1  # 0 means "not written"
+
+
+def _parameters_of(path: Path, run: Run) -> Parameters | None:
+    """Return the parameters of a spectra file of this run and this version; None for any other or none."""
+    if not path.is_file():
+        return None
+    try:
+        with _open(path) as file:
+            attributes = dict(file.attrs)
+            layers = {name: group["esd"].shape for name, group in file["layers"].items()}
+        keyed = (attributes["format"], attributes["run_uuid"], int(attributes["analysis_version"]))
+        if keyed != (FORMAT, run.uuid, ANALYSIS_VERSION) or set(layers) != {layer.name for layer in run.layers}:
+            return None
+        return Parameters(**json.loads(attributes["parameters"]))
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError):
+        return None  # torn or foreign: as good as absent
+
+
+def _capacity(path: Path) -> int:
+    with _open(path) as file:
+        return len(next(iter(file["layers"].values()))["crc32"])
+
+
+def _writable_path(run: Run) -> Path:
+    path = beside(run.path)
+    if os.access(path if path.exists() else path.parent, os.W_OK) and os.access(path.parent, os.W_OK):
+        return path
+    cached = in_cache(run.uuid)
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    return cached
+
+
+def _create(path: Path, run: Run, parameters: Parameters, keep: bool) -> None:
+    """Make an empty spectra file for a run, with the rows of the old one where they are to be kept."""
+    old = PreallocatedFile(path) if keep else None
+
+    def fill(new: PreallocatedFile) -> None:
+        if old is not None:
+            for name, extent in old.extents.items():
+                old.copy_rows(name, min(extent.shape[0], new.extents[name].shape[0]), new)
+
+    try:
+        create_file(path, _file_plan(run, parameters), fill)
+    finally:
+        if old is not None:
+            old.close()
+
+
+def _file_plan(run: Run, parameters: Parameters) -> Plan:
+    length = len(run.planned_steps)
+    datasets = {"planned_steps": Declared((length,), "i8", run.planned_steps)}
+    for layer in run.layers:
+        datasets |= {f"layers/{layer.name}/{key}": value for key, value in _layer_datasets(layer, length).items()}
+    attributes: dict[str, str | int] = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "run_uuid": run.uuid,
+        "analysis_version": ANALYSIS_VERSION,
+        "parameters": json.dumps(asdict(parameters), sort_keys=True),
+    }
+    return Plan(datasets, {"/": attributes})
+
+
+def _layer_datasets(layer: LayerSpec, length: int) -> dict[str, Declared]:
+    keys = {"crc32": Declared((length,), "u4", 0), "source_crc32": Declared((length,), "u4", 0)}
+    return row_datasets(layer, length) | keys
