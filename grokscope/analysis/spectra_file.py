@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.analysis.rows import DERIVED, SCALARS, from_row, num_eigenvalues, row_datasets, to_row
+from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.runfile import LayerSpec, Run
 from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.preallocated import Declared, Plan, PreallocatedFile, create_file, raw_bytes
@@ -151,6 +153,15 @@ class SpectraWriter:
         self._file.write_row(f"{group}/source_crc32", index, self._source(index))
         self._file.write_row(f"{group}/crc32", index, _row_crc(stored))
 
+    def write_weightwatcher(self, index: int, name: str, columns: Mapping[str, float]) -> None:
+        """Write WeightWatcher's own columns for a layer at a checkpoint."""
+        for column, value in columns.items():
+            self._file.write_row(f"weightwatcher/{name}/{column}", index, value)
+
+    def read_weightwatcher(self, name: str, column: str) -> NDArray[np.float64]:
+        """Return one of WeightWatcher's columns over all planned checkpoints, NaN where it has not been run."""
+        return self._file.read(f"weightwatcher/{name}/{column}")
+
     def _source(self, index: int) -> int:
         if index >= len(self._sources):
             self._sources = _checkpoint_crcs(self.run)
@@ -202,8 +213,10 @@ def _parameters_of(path: Path, run: Run) -> Parameters | None:
         with _open(path) as file:
             attributes = dict(file.attrs)
             layers = {name: group["esd"].shape for name, group in file["layers"].items()}
-        keyed = (attributes["format"], attributes["run_uuid"], int(attributes["analysis_version"]))
-        if keyed != (FORMAT, run.uuid, ANALYSIS_VERSION) or set(layers) != {layer.name for layer in run.layers}:
+        keyed = tuple(attributes[key] for key in ("format", "format_version", "run_uuid", "analysis_version"))
+        if keyed != (FORMAT, FORMAT_VERSION, run.uuid, ANALYSIS_VERSION) or set(layers) != {
+            layer.name for layer in run.layers
+        }:
             return None
         return Parameters(**json.loads(attributes["parameters"]))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError):
@@ -245,6 +258,9 @@ def _file_plan(run: Run, parameters: Parameters) -> Plan:
     datasets = {"planned_steps": Declared((length,), "i8", run.planned_steps)}
     for layer in run.layers:
         datasets |= {f"layers/{layer.name}/{key}": value for key, value in _layer_datasets(layer, length).items()}
+        datasets |= {
+            f"weightwatcher/{layer.name}/{column}": Declared((length,), "f8", np.nan) for column in COLUMNS
+        }
     attributes: dict[str, str | int] = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

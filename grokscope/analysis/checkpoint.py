@@ -1,0 +1,93 @@
+"""Everything about one checkpoint as plain values: the stable object behind `grokscope show --json`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from grokscope.analysis.engine import analyze
+from grokscope.analysis.evidence import infer_phase, observe_run
+from grokscope.analysis.spectra_file import Spectra
+from grokscope.analysis.weightwatcher_columns import weightwatcher_columns
+from grokscope.errors import RunLocked, UsageError
+from grokscope.runfile import LayerSpec, Run
+from grokscope.spectra import LayerSpectrum, Trap
+
+NOT_PLAIN = {"name", "shape", "reason", "traps", "esd", "randomized_esd"}
+LAYER_KEYS = [field.name for field in fields(LayerSpectrum) if field.name not in NOT_PLAIN]
+TRAP_KEYS = [field.name for field in fields(Trap) if field.name != "entries"]
+
+
+def checkpoint_at(run: Run, step: int | None) -> int:
+    """Return the index of the last checkpoint up to `step`; the last of all for None.
+
+    Raises UsageError where the run holds no checkpoint, or none that early.
+    """
+    if run.num_checkpoints == 0:
+        raise UsageError(f"{run.path} holds no checkpoint yet; train it first")
+    if step is None:
+        return run.num_checkpoints - 1
+    index = int(np.searchsorted(run.steps, step, side="right")) - 1
+    if index < 0:
+        raise UsageError(f"{run.path} has no checkpoint at step {step}; its first is at step {run.steps[0]:,}")
+    return index
+
+
+def describe_checkpoint(run: Run, index: int) -> dict[str, Any]:
+    """Describe a checkpoint: metrics, phase and every layer, measured now where that was not done before.
+
+    Plain numbers, strings and None for what is not known.
+    """
+    spectra = _measured(run, index)
+    inferred = infer_phase(spectra, index)
+    return {
+        "run": run.name,
+        "uuid": run.uuid,
+        "checkpoint": index,
+        "num_checkpoints": run.num_checkpoints,
+        "step": int(run.steps[index]),
+        "metrics": {name: plain(values[index]) for name, values in run.metrics().items()},
+        "phase": {
+            "observed": observe_run(run).labels[index],
+            "inferred": inferred.label,
+            "reasons": list(inferred.reasons),
+        },
+        "layers": [_layer(spectra, index, layer) for layer in run.layers],
+    }
+
+
+def plain(value: object) -> Any:
+    """Turn a number into one that JSON knows, NaN and infinities into None."""
+    if isinstance(value, str) or value is None:
+        return value
+    number = float(value)  # type: ignore[arg-type]
+    if not math.isfinite(number):
+        return None
+    return int(number) if isinstance(value, (int, np.integer)) else number
+
+
+def _measured(run: Run, index: int) -> Spectra:
+    try:
+        return analyze(run, indices=[index])
+    except RunLocked:  # another process is measuring this run: show what it has
+        return Spectra(run)
+
+
+def _layer(spectra: Spectra, index: int, layer: LayerSpec) -> dict[str, Any]:
+    spectrum = spectra.layer(index, layer.name) or LayerSpectrum(layer.name, layer.shape, "not measured yet")
+    described: dict[str, Any] = {"name": layer.name, "shape": list(layer.shape), "reason": spectrum.reason or None}
+    described |= {key: plain(getattr(spectrum, key)) for key in LAYER_KEYS}
+    described["traps"] = [_trap(trap) for trap in spectrum.traps]
+    described["num_signal"] = plain(spectra.column("num_signal", layer.name)[index])
+    columns = weightwatcher_columns(spectra, layer.name)
+    described["weightwatcher"] = {key: plain(values[index]) for key, values in columns.items()} or None
+    return described
+
+
+def _trap(trap: Trap) -> dict[str, Any]:
+    described = {key: plain(getattr(trap, key)) for key in TRAP_KEYS}
+    described["entries"] = [{"row": row, "column": column, "value": value} for row, column, value in trap.entries]
+    return described

@@ -1,0 +1,125 @@
+"""WeightWatcher's own columns beside ours, so that a doubter sees both.
+
+The real `WeightWatcher.analyze(randomize=True, mp_fit=True)` runs on a model that holds the checkpoint's weights
+in float64. It fits with global randomness, prints, and takes seconds a checkpoint: hence only on demand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import logging
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.analysis.spectra_file import Spectra, SpectraWriter
+from grokscope.analysis.weightwatcher_names import COLUMNS
+from grokscope.errors import MissingPackage
+from grokscope.runfile import LayerSpec, Run
+
+if TYPE_CHECKING:
+    import pandas
+
+Layers = dict[str, NDArray[np.float64]]
+
+
+def run_weightwatcher(run: Run, on_done: Callable[[int, int], None] = lambda done, total: None) -> None:
+    """Run WeightWatcher on every checkpoint that it has not seen, and keep its columns in the spectra file.
+
+    Raises MissingPackage where weightwatcher or torch is not installed.
+    """
+    if importlib.util.find_spec("weightwatcher") is None or importlib.util.find_spec("torch") is None:
+        raise MissingPackage("--weightwatcher needs WeightWatcher; install it by `pip install 'grokscope[train]'`")
+    with SpectraWriter(run) as writer:
+        seen = np.array([_seen(writer, layer.name) for layer in run.layers]).any(axis=0)
+        waiting = [index for index in range(run.num_checkpoints) if not seen[index]]
+        on_done(0, len(waiting))
+        for done, index in enumerate(waiting, start=1):
+            weights = {layer.name: run.weight(index, layer.name).astype(np.float64) for layer in run.layers}
+            table = weightwatcher_table(weights, run.layers, seed=int(run.steps[index]))
+            for name, columns in table.items():
+                writer.write_weightwatcher(index, name, columns)
+            on_done(done, len(waiting))
+
+
+def weightwatcher_table(weights: Layers, layers: tuple[LayerSpec, ...], seed: int) -> dict[str, dict[str, float]]:
+    """Return layer → {column: value} as WeightWatcher reports it for these weights; NaN where it has none.
+
+    Layers that WeightWatcher skips are left out. `seed` sets numpy's global state for its shuffles, and no longer.
+    """
+    with _quiet(), _global_seed(seed):
+        import weightwatcher
+
+        logging.getLogger("weightwatcher").setLevel(logging.ERROR)
+        model = _model(weights, layers)
+        details = weightwatcher.WeightWatcher(model=model).analyze(randomize=True, mp_fit=True)
+    measured = [layer for layer in layers if layer.kind in ("linear", "conv")]
+    return {measured[int(row["name"])].name: _columns(row) for _, row in details.iterrows()}
+
+
+def weightwatcher_columns(spectra: Spectra, name: str) -> dict[str, NDArray[np.float64]]:
+    """Return column → float64 [n] of a layer over the checkpoints; empty where WeightWatcher has not been run."""
+    if spectra.path is None:
+        return {}
+    with h5py.File(spectra.path, "r", locking=False) as file:
+        group = file[f"weightwatcher/{name}"]
+        columns = {column: np.asarray(group[column][: len(spectra.done)]) for column in COLUMNS}
+    return columns if any(np.isfinite(values).any() for values in columns.values()) else {}
+
+
+def _seen(writer: SpectraWriter, name: str) -> NDArray[np.bool_]:
+    values = np.array([writer.read_weightwatcher(name, column) for column in COLUMNS])
+    return np.asarray(np.isfinite(values).any(axis=0))
+
+
+def _columns(row: pandas.Series[Any]) -> dict[str, float]:
+    columns = {}
+    for column in COLUMNS:
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            columns[column] = float(row[column])
+    if columns.get("alpha", 0.0) <= 0:  # WeightWatcher writes -1 for a failed fit
+        columns["alpha"] = float("nan")
+    return columns
+
+
+def _model(weights: Layers, layers: tuple[LayerSpec, ...]) -> Any:
+    import torch
+
+    modules = []
+    for layer in layers:
+        weight = torch.from_numpy(weights[layer.name])
+        if layer.kind == "linear":
+            module: torch.nn.Module = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+        elif layer.kind == "conv":
+            kinds: dict[int, Any] = {3: torch.nn.Conv1d, 4: torch.nn.Conv2d, 5: torch.nn.Conv3d}
+            out, channels, *kernel = weight.shape
+            module = kinds[weight.ndim](channels, out, tuple(kernel), bias=False)
+        else:
+            continue
+        module.weight = torch.nn.Parameter(weight)
+        modules.append(module)
+    return torch.nn.Sequential(*modules)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep stdout clean: WeightWatcher prints on import and while fitting."""
+    nowhere = io.StringIO()
+    with contextlib.redirect_stderr(nowhere), contextlib.redirect_stdout(nowhere):
+        yield
+
+
+@contextlib.contextmanager
+def _global_seed(seed: int) -> Iterator[None]:
+    """WeightWatcher shuffles with numpy's global state: seed it, and put it back."""
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
