@@ -36,7 +36,7 @@ def run_weightwatcher(run: Run, on_done: Callable[[int, int], None] = lambda don
     if importlib.util.find_spec("weightwatcher") is None or importlib.util.find_spec("torch") is None:
         raise MissingPackage("--weightwatcher needs WeightWatcher; install it by `pip install 'grokscope[train]'`")
     with SpectraWriter(run) as writer:
-        seen = np.array([_seen(writer, layer.name) for layer in run.layers]).any(axis=0)
+        seen = np.asarray(np.any([_seen(writer, layer.name) for layer in run.layers], axis=0))
         waiting = [index for index in range(run.num_checkpoints) if not seen[index]]
         on_done(0, len(waiting))
         for done, index in enumerate(waiting, start=1):

@@ -26,12 +26,9 @@ def show(
     import json
 
     from grokscope.analysis.checkpoint import checkpoint_at, describe_checkpoint
-    from grokscope.cli.tables import print_checkpoint
+    from grokscope.cli.tables import checkpoint_text
     from grokscope.runfile import Run
 
     opened = Run(run)
     described = describe_checkpoint(opened, checkpoint_at(opened, step))
-    if as_json:
-        typer.echo(json.dumps(described, indent=2, allow_nan=False))
-    else:
-        print_checkpoint(described)
+    typer.echo(json.dumps(described, indent=2, allow_nan=False) if as_json else checkpoint_text(described))

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
 
 Described = dict[str, Any]
 
-COLUMNS = ("layer", "shape", "alpha", "tail", "D", "sigma_mp", "KS p", "naive", "traps", "signal", "verdict")
+HEADER = ["layer", "shape", "alpha", "tail", "D", "sigma_mp", "KS p", "naive p", "traps", "signal", "verdict"]
+LEFT_ALIGNED = {"layer", "shape", "verdict"}
+SHOWN_ENTRIES = 4
 
 
-def print_checkpoint(checkpoint: Described) -> None:
-    """Print metrics, phase, the table of layers, each trap with its cause, and WeightWatcher's columns."""
-    console = Console(soft_wrap=True, highlight=False)
+def checkpoint_text(checkpoint: Described) -> str:
+    """Lay out metrics, phase, the table of layers, each trap with its cause, and WeightWatcher's columns."""
+    return "\n".join(_lines(checkpoint))
+
+
+def _lines(checkpoint: Described) -> Iterator[str]:
     number = f"checkpoint {checkpoint['checkpoint'] + 1} of {checkpoint['num_checkpoints']}"
-    console.print(f"[bold]{checkpoint['run']}[/]  step {checkpoint['step']:,}  ({number})")
+    yield f"{checkpoint['run']}  step {checkpoint['step']:,}  ({number})"
     phase = checkpoint["phase"]
-    console.print(f"observed: {phase['observed']}   weights say: {phase['inferred']}")
-    for reason in phase["reasons"]:
-        console.print(f"  - {reason}")
-    console.print(
-        "   ".join(f"{name} {number_text(value, '.5g')}" for name, value in checkpoint["metrics"].items())
-    )
-    console.print(_layers_table(checkpoint["layers"]))
+    yield f"observed: {phase['observed']}   weights say: {phase['inferred']}"
+    yield from (f"  - {reason}" for reason in phase["reasons"])
+    yield ""
+    yield from (f"{name:<26} {number_text(value, '.5g')}" for name, value in checkpoint["metrics"].items())
+    yield ""
+    yield from _aligned([HEADER, *(_cells(layer) for layer in checkpoint["layers"])])
     for layer in checkpoint["layers"]:
-        _print_details(console, layer)
+        yield from _details(layer)
+
+
+def _aligned(rows: list[list[str]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+    for row in rows:
+        cells = (
+            f"{cell:<{width}}" if name in LEFT_ALIGNED else f"{cell:>{width}}"
+            for name, cell, width in zip(HEADER, row, widths, strict=True)
+        )
+        yield "  ".join(cells).rstrip()
 
 
 def number_text(value: float | None, form: str) -> str:
@@ -42,17 +54,6 @@ def p_text(value: float | None, draws: int) -> str:
     return f"<{smallest:.2g}" if draws and value <= smallest * 1.0001 else f"{value:.3g}"
 
 
-def _layers_table(layers: list[Described]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in COLUMNS:
-        table.add_column(
-            column, justify="left" if column in ("layer", "shape", "verdict") else "right", no_wrap=True
-        )
-    for layer in layers:
-        table.add_row(*_cells(layer))
-    return table
-
-
 def _cells(layer: Described) -> list[str]:
     return [
         layer["name"],
@@ -64,7 +65,7 @@ def _cells(layer: Described) -> list[str]:
         p_text(layer["ks_p"], layer["null_draws"] or 0),
         number_text(layer["ks_p_naive"], ".3f"),
         _traps_text(layer),
-        number_text(layer["num_signal"], "d"),
+        number_text(layer["num_signal"], ".0f"),
         layer["reason"] or layer["verdict"],
     ]
 
@@ -78,16 +79,14 @@ def _traps_text(layer: Described) -> str:
     return f"{layer['num_traps']:g}" + (f" ({span})" if span else "")
 
 
-def _print_details(console: Console, layer: Described) -> None:
+def _details(layer: Described) -> Iterator[str]:
+    if layer["traps"]:
+        yield ""
     for number, trap in enumerate(layer["traps"], start=1):
         ratio, z = number_text(trap["ratio"], ".2f"), number_text(trap["z"], ".1f")
-        console.print(
-            f"{layer['name']} trap {number}: λ {trap['eigenvalue']:.4g}, λ/λ+ {ratio}, z {z}, {trap['cause']}"
-        )
-        for entry in trap["entries"]:
-            console.print(f"    entry [{entry['row']}, {entry['column']}] = {entry['value']:.4g}", markup=False)
+        line = f"{layer['name']} trap {number}: λ {trap['eigenvalue']:.4g}, λ/λ+ {ratio}, z {z}, {trap['cause']}"
+        entries = [f"[{entry['row']}, {entry['column']}] {entry['value']:.4g}" for entry in trap["entries"]]
+        yield line + (": " + ", ".join(entries[:SHOWN_ENTRIES]) if entries else "")
     if layer["weightwatcher"]:
-        columns = "  ".join(
-            f"{name} {number_text(value, '.4g')}" for name, value in layer["weightwatcher"].items()
-        )
-        console.print(f"{layer['name']} by WeightWatcher: {columns}")
+        columns = (f"{name} {number_text(value, '.4g')}" for name, value in layer["weightwatcher"].items())
+        yield f"{layer['name']} by WeightWatcher: {'  '.join(columns)}"
