@@ -199,7 +199,7 @@ def _ks(esd: Array, long: int, short: int, num_traps: int, null: Null) -> dict[s
         "ks_p_naive": kolmogorov.naive_p(distance, short),
         "ks_p": null.distance_p(distance),
         "ks_distance_bulk": bulk,
-        "ks_p_bulk": null.distance_p(bulk, short / (short - num_traps)),
+        "ks_p_bulk": null.distance_p(bulk, num_traps),
     }
 
 

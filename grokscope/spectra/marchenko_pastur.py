@@ -31,8 +31,8 @@ def density(x: ArrayLike, num_rows: int, num_columns: int, sigma: float = 1.0) -
     values = np.asarray(x, dtype=np.float64)
     lower, upper = edges(num_rows, num_columns, sigma)
     inside = (values > lower) & (values < upper) & (values > 0)
-    safe = np.where(inside, values, 1.0)
-    root = np.sqrt(np.where(inside, (upper - values) * (values - lower), 0.0))
+    safe = np.where(inside, values, upper)
+    root = np.sqrt((upper - safe) * (safe - lower))
     short = min(num_rows, num_columns)
     return np.where(inside, root / (2 * np.pi * sigma**2 * short * safe), 0.0)
 

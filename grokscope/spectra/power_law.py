@@ -27,8 +27,9 @@ DECIDABLE_TAIL = 10
 """A verdict needs at least this many eigenvalues in the tail: alpha's error there is a third of (alpha −
 1)."""
 
-NEAR_BEST = 1.1
-"""The interval of alpha runs over every xmin whose KS distance is within this factor of the best one's."""
+NEAR_BEST = 1.2
+"""The interval of alpha runs over every xmin whose KS distance is within this factor of the best one's: on pure
+power laws of 40 to 200 points, alone or above a bulk, it then holds the exponent in about 95 % of samples."""
 
 NAN = float("nan")
 BLOCK = 32  # candidates at a time: bounds memory at BLOCK × M and skips most of the empty triangle
@@ -122,7 +123,8 @@ def _curve(values: Array) -> tuple[Array, Array]:
     size = len(values)
     logs = np.log(values)
     counts = size - np.arange(size - 1)  # points in each candidate's tail
-    sums = np.cumsum(logs[::-1])[::-1][:-1] - counts * logs[:-1]
+    steps = (counts - 1) * np.diff(logs)  # Σ log(λ/xmin) grows by this from one xmin to the next lower one
+    sums = np.cumsum(steps[::-1])[::-1]
     small = size < SMALL_SAMPLE
     tried = sums > 1e-12 if small else sums > 0
     if small:

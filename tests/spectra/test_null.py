@@ -1,0 +1,126 @@
+"""The Monte-Carlo null: drawn as dense matrices would be, cached, and of the right size."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from grokscope.spectra import kolmogorov, null
+from grokscope.spectra import marchenko_pastur as mp
+from grokscope.spectra.esd import eigenvalues
+
+
+@pytest.fixture
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    null._null.cache_clear()
+    yield tmp_path / "grokscope"
+    null._null.cache_clear()
+
+
+def test_the_bidiagonal_model_has_the_law_of_dense_gaussian_matrices(rng):
+    drawn = null.laguerre_spectra(40, 15, 4000, rng)
+    dense = np.array([eigenvalues(rng.standard_normal((40, 15))) for _ in range(4000)])
+    for column in (0, 7, 14):
+        assert stats.ks_2samp(drawn[:, column], dense[:, column]).pvalue > 1e-3
+    assert stats.ks_2samp(drawn.sum(axis=1), dense.sum(axis=1)).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("shape", "median", "five_percent"), [((784, 200), 0.0123, 0.0153), ((200, 200), 0.0122, 0.0152)]
+)
+def test_the_distances_of_noise_are_the_known_ones(shape, median, five_percent):
+    law = null.null_for(*shape)
+    assert np.quantile(law.distances, [0.5, 0.95]) == pytest.approx([median, five_percent], abs=6e-4)
+
+
+def test_the_published_distances_are_calibrated():
+    """The paper's grokking and pre-grokking D of 200 eigenvalues, both with a naive p near 1."""
+    law = null.null_for(784, 200)
+    assert kolmogorov.naive_p(0.0212, 200) > 0.9999
+    assert law.distance_p(0.0212) <= 0.004
+    assert 0.5 < law.distance_p(0.0120) < 0.8
+
+
+@pytest.mark.parametrize("shape", [(784, 200), (200, 200), (200, 10)])
+def test_fresh_noise_is_rejected_at_the_nominal_rate(shape, rng):
+    """1,000 fresh draws; the benchmark does 2,000 dense matrices of each shape."""
+    law = null.null_for(*shape)
+    spectra = null.laguerre_spectra(*shape, 1000, rng)
+    p_values = np.array([law.distance_p(kolmogorov.distance(esd, *shape)) for esd in spectra])
+    assert np.mean(p_values < 0.05) == pytest.approx(0.05, abs=0.02)
+    centre, scale = null.edge_centre_and_scale(*shape)
+    edge = law.edge_z(1e-3) * scale + centre
+    false = np.mean([esd[-1] > edge * mp.robust_sigma(esd, *shape) ** 2 for esd in spectra])
+    assert false <= 0.005
+
+
+def test_the_gamma_edge_follows_the_draws_far_into_the_tail():
+    law = null.null_for(200, 10)
+    spectra = null.laguerre_spectra(200, 10, 60_000, np.random.default_rng(8))
+    centre, scale = null.edge_centre_and_scale(200, 10)
+    z = (spectra[:, -1] / (np.median(spectra, axis=1) / mp.median(200, 10)) - centre) / scale
+    for p in (0.1, 0.01, 0.001):
+        assert np.mean(z > law.edge_z(p)) == pytest.approx(p, rel=0.35)
+        assert law.edge_p(law.edge_z(p)) == pytest.approx(p, rel=1e-9)
+
+
+def test_the_smallest_p_value_is_one_of_the_draws_plus_one():
+    law = null.null_for(200, 10)
+    assert law.draws == 2000
+    assert law.distance_p(1.0) == 1 / 2001
+    assert law.distance_p(0.0) == 1.0
+    assert np.isnan(law.distance_p(float("nan")))
+
+
+def test_a_large_shape_borrows_the_law_of_a_smaller_one_of_the_same_aspect(rng):
+    law = null.null_for(1500, 1000, 200)
+    spectra = null.laguerre_spectra(1500, 1000, 60, rng)
+    distances = [kolmogorov.distance(esd, 1500, 1000) for esd in spectra]
+    assert np.median(law.distances) == pytest.approx(np.median(distances), rel=0.1)
+
+
+def test_the_same_null_comes_from_the_draws_and_from_the_folder(own_folder):
+    drawn = null.null_for(40, 12, 100)
+    assert len(list(own_folder.glob("*.npz"))) == 1
+    null._null.cache_clear()
+    stored = null.null_for(12, 40, 100)
+    assert stored.distances.tobytes() == drawn.distances.tobytes()
+    assert (stored.edge_shape, stored.edge_location) == (drawn.edge_shape, drawn.edge_location)
+    assert stored is null.null_for(40, 12, 100)
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 torn", b"\x00" * 500])
+def test_a_torn_cache_is_drawn_again(own_folder, damage):
+    drawn = null.null_for(40, 12, 100)
+    path = next(own_folder.glob("*.npz"))
+    path.write_bytes(damage)
+    null._null.cache_clear()
+    assert null.null_for(40, 12, 100).distances.tobytes() == drawn.distances.tobytes()
+    assert path.stat().st_size > 500  # mended
+
+
+def test_an_unwritable_folder_is_no_error(tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
+    null._null.cache_clear()
+    assert null.null_for(30, 11, 50).draws == 50
+    null._null.cache_clear()
+    assert blocked.read_text() == "not a folder"
+
+
+def test_no_temporary_file_is_left(own_folder):
+    null.null_for(40, 12, 100)
+    assert [path.suffix for path in own_folder.iterdir()] == [".npz"]
+
+
+def test_the_folder_follows_the_xdg_rule(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", f"{os.sep}somewhere")
+    assert null.cache_folder() == Path(os.sep, "somewhere", "grokscope")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert null.cache_folder() == Path.home() / ".cache" / "grokscope"
