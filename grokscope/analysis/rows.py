@@ -70,7 +70,7 @@ def from_row(name: str, shape: tuple[int, ...], row: Mapping[str, Any]) -> Layer
     return LayerSpectrum(
         name=name,
         shape=shape,
-        reason=bytes(row["reason"]).decode(errors="replace"),
+        reason=np.asarray(row["reason"]).item().decode(errors="replace"),
         verdict=VERDICTS[int(row["verdict"])],
         traps=_traps(row),
         esd=_unpadded(row["esd"]),

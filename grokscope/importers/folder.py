@@ -33,20 +33,36 @@ def import_folder(
     after each checkpoint. Raises UsageError where the folder holds nothing to import or its files disagree.
     """
     files = checkpoint_files(folder)
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output} exists; replace it by --overwrite, or name another file")
     table = read_metrics(path) if (path := metrics or _metrics_in(folder)) else {}
+    unfinished = output.with_name(f".{output.name}.importing")
+    try:
+        _write_run(unfinished, folder, files, table, on_checkpoint)
+        unfinished.replace(output)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _write_run(
+    path: Path,
+    folder: Path,
+    files: dict[int, Path],
+    table: dict[int, dict[str, float]],
+    on_checkpoint: Callable[[int, int], None],
+) -> None:
     steps = sorted(files)
     first = read_state_dict(files[steps[0]])
     layers = layers_of(first, files[steps[0]])
-    names = sorted({name for step in steps for name in table.get(step, {})})
     with RunWriter.create(
-        output,
+        path,
         steps=steps,
         layers=layers,
-        metrics=names,
+        metrics=sorted({name for step in steps for name in table.get(step, {})}),
         config={"files": len(files)},
-        origin=f"imported from {folder.name}",
+        origin=f"imported from {folder.resolve().name}",
         store_dtype=_store_dtype(first, layers),
-        overwrite=overwrite,
+        overwrite=True,
     ) as writer:
         for index, step in enumerate(steps):
             weights, biases = _arrays(read_state_dict(files[step]), layers, files[step])

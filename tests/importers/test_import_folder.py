@@ -1,0 +1,162 @@
+"""A stranger's folder of checkpoints becomes a run file, or is refused in one sentence."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grokscope.errors import GrokscopeError, UsageError
+from grokscope.importers import import_folder
+from grokscope.importers.folder import layers_of
+from grokscope.runfile import Run
+from grokscope.runfile.check import inspect
+
+torch = pytest.importorskip("torch")
+safetensors = pytest.importorskip("safetensors.torch")
+
+
+def network(seed: int) -> torch.nn.Module:
+    """A small network with a convolution, an embedding and batch normalisation."""
+    torch.manual_seed(seed)
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.Flatten(), torch.nn.Linear(32, 10, bias=False)
+    )
+
+
+def save(folder: Path, step: int, kind: str) -> torch.nn.Module:
+    """Save one checkpoint in one of the ways in which people do."""
+    model = network(step)
+    folder.mkdir(exist_ok=True)
+    if kind == "safetensors":
+        safetensors.save_file(model.state_dict(), folder / f"model_{step:06d}.safetensors")
+    elif kind == "state dict":
+        torch.save(model.state_dict(), folder / f"step-{step}.pt")
+    else:
+        torch.save({"state_dict": model.state_dict(), "epoch": 3}, folder / f"epoch3-step={step}.pth")
+    return model
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "state dict", "nested"])
+def test_checkpoints_come_in_with_their_steps(tmp_path: Path, kind: str) -> None:
+    models = {step: save(tmp_path / "in", step, kind) for step in (100, 9, 25)}
+    import_folder(tmp_path / "in", tmp_path / "run.h5")
+    run = Run(tmp_path / "run.h5")
+    assert run.steps.tolist() == [9, 25, 100]
+    assert [(layer.name, layer.shape, layer.kind) for layer in run.layers] == [
+        ("0", (8, 3, 3, 3), "conv"),
+        ("3", (10, 32), "linear"),
+    ]
+    assert np.array_equal(run.weight(2, "3"), models[100][3].weight.detach().numpy())
+    assert np.array_equal(run.bias(0, "0"), models[9][0].bias.detach().numpy())
+    assert inspect(run).problems == ()
+    assert run.liveness().state == "static"
+
+
+def test_metrics_come_with_the_checkpoints(tmp_path: Path) -> None:
+    for step in (1, 2):
+        save(tmp_path / "in", step, "state dict")
+    (tmp_path / "in" / "metrics.csv").write_text("step,test_accuracy,note\n2,0.5,\n7,0.9,\n")
+    import_folder(tmp_path / "in", tmp_path / "run.h5")
+    metrics = Run(tmp_path / "run.h5").metrics()
+    assert list(metrics) == ["test_accuracy"]
+    assert np.isnan(metrics["test_accuracy"][0])
+    assert metrics["test_accuracy"][1] == 0.5
+
+
+def test_layers_are_ordered_as_people_count() -> None:
+    state = {f"fc{i}.weight": np.zeros((2, 2)) for i in (10, 2, 1)} | {"tok_emb.weight": np.zeros((5, 2))}
+    layers = layers_of(state, Path("x.pt"))
+    assert [layer.name for layer in layers] == ["fc1", "fc2", "fc10", "tok_emb"]
+    assert [layer.kind for layer in layers] == ["linear"] * 3 + ["embedding"]
+
+
+class Malicious:
+    """An object that would run code when unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        """Ask the unpickler to call a function."""
+        return (Path.touch, (Path("pwned"),))  # type: ignore[return-value]
+
+
+def pickled_code(folder: Path) -> None:
+    """A checkpoint that is a program."""
+    folder.mkdir()
+    torch.save({"weights": Malicious()}, folder / "step-1.pt")
+
+
+def plain_pickle(folder: Path) -> None:
+    """A pickle that torch did not write."""
+    folder.mkdir()
+    (folder / "step-1.pt").write_bytes(pickle.dumps({"a": Malicious()}))
+
+
+def another_network(folder: Path) -> None:
+    """Two networks in one folder."""
+    folder.mkdir()
+    for step in (1, 2):
+        torch.save(torch.nn.Linear(step, 3).state_dict() | {}, folder / f"step-{step}.pt")
+        torch.save({"fc.weight": torch.zeros(3, step)}, folder / f"step-{step}.pt")
+
+
+def same_step_twice(folder: Path) -> None:
+    """Two files of one step."""
+    folder.mkdir()
+    for name in ("a-7.pt", "b-07.pt"):
+        torch.save({"fc.weight": torch.zeros(3, 2)}, folder / name)
+
+
+def no_weights(folder: Path) -> None:
+    """A state dict of scalars."""
+    folder.mkdir()
+    torch.save({"epoch": torch.tensor(3)}, folder / "step-1.pt")
+
+
+def garbage(folder: Path) -> None:
+    """A file that only has the right name."""
+    folder.mkdir()
+    (folder / "step-1.safetensors").write_bytes(b"not a tensor in sight")
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize(
+    ("prepare", "says"),
+    [
+        (lambda folder: None, "not a folder"),
+        (Path.mkdir, "holds no checkpoint"),
+        (pickled_code, "could run code"),
+        (plain_pickle, "could run code"),
+        (another_network, "import one network at a time"),
+        (same_step_twice, "both step 7"),
+        (no_weights, "NAME.weight"),
+        (garbage, "no safetensors file"),
+    ],
+)
+def test_a_bad_folder_is_refused_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepare: object, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prepare(tmp_path / "in")  # type: ignore[operator]
+    with pytest.raises(GrokscopeError, match=says) as raised:
+        import_folder(tmp_path / "in", tmp_path / "run.h5")
+    assert "\n" not in str(raised.value)
+    assert not Path("pwned").exists()
+    assert not list(tmp_path.glob("*run.h5*"))
+
+
+@pytest.mark.parametrize("content", ["a,b\n1,2\n", "step,x\nsoon,2\n", "step,x\n1,two\n"])
+def test_bad_metrics_name_their_place(tmp_path: Path, content: str) -> None:
+    save(tmp_path / "in", 1, "state dict")
+    (tmp_path / "table.csv").write_text(content)
+    with pytest.raises(UsageError, match=r"table\.csv"):
+        import_folder(tmp_path / "in", tmp_path / "run.h5", metrics=tmp_path / "table.csv")
+
+
+def test_an_existing_run_is_not_replaced_unasked(tmp_path: Path) -> None:
+    save(tmp_path / "in", 1, "state dict")
+    import_folder(tmp_path / "in", tmp_path / "run.h5")
+    with pytest.raises(UsageError, match="--overwrite"):
+        import_folder(tmp_path / "in", tmp_path / "run.h5")
+    import_folder(tmp_path / "in", tmp_path / "run.h5", overwrite=True)

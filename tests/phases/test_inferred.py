@@ -1,0 +1,53 @@
+"""Phases from weights: each sign alone, both together, and what is not known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from grokscope.phases import LayerEvidence, infer
+
+
+def layer(
+    signal: float = 0,
+    entries: float = 0,
+    alpha_high: float = 4,
+    tail: float = 60,
+    growth: float = 1.2,
+    size: int = 200,
+) -> LayerEvidence:
+    """A layer whose norm has grown by a factor, with the given signs at its second and last checkpoint."""
+    pair = [np.array([0.0, value]) for value in (signal, entries, alpha_high, tail)]
+    return LayerEvidence("fc1", size, pair[0], pair[1], pair[2], pair[3], np.array([10.0, 10.0 * growth]))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "label"),
+    [
+        (layer(), "pre-grokking"),
+        (layer(signal=3), "grokking"),
+        (layer(signal=9, entries=4, alpha_high=1.9), "anti-grokking"),
+        (layer(signal=9, entries=4), "undecided"),
+        (layer(signal=9, alpha_high=1.9), "undecided"),
+        (layer(signal=9, alpha_high=1.9, growth=0.5), "grokking"),
+        (layer(signal=9, alpha_high=1.9, tail=6), "grokking"),
+        (layer(entries=2), "undecided"),
+        (layer(signal=np.nan), "undecided"),
+        (layer(signal=9, size=10), "undecided"),
+    ],
+)
+def test_label(evidence: LayerEvidence, label: str) -> None:
+    inferred = infer([evidence])
+    assert inferred.label == label
+    assert inferred.reasons
+    assert all(reason and "\n" not in reason for reason in inferred.reasons)
+
+
+def test_what_comes_later_is_not_looked_at() -> None:
+    collapsed = layer(signal=9, entries=4, alpha_high=1.9)
+    assert infer([collapsed.until(0)]).label == "pre-grokking"
+    assert infer([collapsed.until(1)]).label == "anti-grokking"
+
+
+def test_no_layers_is_undecided() -> None:
+    assert infer([]).label == "undecided"
