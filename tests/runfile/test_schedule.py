@@ -35,7 +35,11 @@ def test_a_longer_run_begins_with_the_same_steps() -> None:
     assert np.array_equal(short, long[: len(short)])
 
 
-@pytest.mark.parametrize(("last", "per_decade"), [(-1, 10), (10, 0)])
-def test_nonsense_is_refused(last: int, per_decade: int) -> None:
+def test_the_early_steps_can_be_left_out() -> None:
+    assert log_steps(1000, 4, first=100).tolist() == [0, 100, 178, 316, 562, 1000]
+
+
+@pytest.mark.parametrize(("last", "per_decade", "first"), [(-1, 10, 1), (10, 0, 1), (10, 1, 0)])
+def test_nonsense_is_refused(last: int, per_decade: int, first: int) -> None:
     with pytest.raises(UsageError, match="give"):
-        log_steps(last, per_decade)
+        log_steps(last, per_decade, first)
