@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
 from grokscope.spectra import esd as spectrum
-from grokscope.spectra.null import null_for
+from grokscope.spectra.null import DRAWS, null_for
 from grokscope.spectra.permutations import Permutations, seed_key
 from grokscope.spectra.randomised import randomise
 
@@ -26,7 +26,7 @@ def trap_part(
     step: int,
     seed: int = 0,
     permutations: int = 20,
-    null_draws: int = 2000,
+    null_draws: int = DRAWS,
 ) -> Array:
     """The rank-one part of trap `number` (1 is the largest), its entries at home again: float64, in weight's
     shape.
@@ -57,7 +57,7 @@ def without_trap(
     step: int,
     seed: int = 0,
     permutations: int = 20,
-    null_draws: int = 2000,
+    null_draws: int = DRAWS,
 ) -> Array:
     """The weight with trap `number` subtracted, float64 and in its shape; see `trap_part` for arguments and
     errors."""

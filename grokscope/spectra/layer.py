@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from grokscope.spectra import esd as spectrum
 from grokscope.spectra import kolmogorov, marchenko_pastur, measures, power_law, randomised, traps
-from grokscope.spectra.null import Null, null_for
+from grokscope.spectra.null import DRAWS, Null, null_for
 from grokscope.spectra.permutations import Permutations, seed_key
 from grokscope.spectra.traps import Trap
 
@@ -86,7 +86,7 @@ def analyze_layer(
     step: int,
     seed: int = 0,
     permutations: int = 20,
-    null_draws: int = 2000,
+    null_draws: int = DRAWS,
     kind: str = "linear",
 ) -> LayerSpectrum:
     """Measure one weight [out, in, ...] of any real dtype; never raises on its numbers.
