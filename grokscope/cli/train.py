@@ -1,0 +1,104 @@
+"""`grokscope train`: run the experiment and keep every checkpoint in one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from grokscope.cli.common import Overwrite
+
+if TYPE_CHECKING:
+    from grokscope_train.loop import Outcome
+
+EXPERIMENT, PLACE, FILE = "Experiment", "Where it is computed", "File"
+FAILED, INTERRUPTED = 1, 130
+
+
+def _option(text: str, panel: str = EXPERIMENT, **more: Any) -> Any:
+    return typer.Option(help=text, rich_help_panel=panel, **more)
+
+
+def train(
+    context: typer.Context,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The run file.", metavar="RUN.h5")],
+    steps: Annotated[int, _option("Training steps; can be raised with --resume.")] = 10_000_000,
+    weight_decay: Annotated[float, _option("Weight decay.")] = 0.0,
+    lr: Annotated[float, _option("Learning rate.")] = 5e-4,
+    batch_size: Annotated[int, _option("Images in a batch.")] = 200,
+    width: Annotated[int, _option("Neurons in each hidden layer.")] = 200,
+    depth: Annotated[int, _option("Linear layers; 3 is 784-200-200-10.")] = 3,
+    activation: Annotated[str, _option("relu, tanh, gelu or sigmoid.")] = "relu",
+    init_scale: Annotated[float, _option("Factor on PyTorch's default initialisation.")] = 8.0,
+    loss: Annotated[str, _option("mse or cross-entropy.")] = "mse",
+    optimizer: Annotated[str, _option("adamw, adam or sgd.")] = "adamw",
+    seed: Annotated[int, _option("Seed of images, initialisation and order.")] = 0,
+    dataset: Annotated[str, _option("mnist, fashion-mnist, kmnist or digits (needs no network).")] = "mnist",
+    train_points: Annotated[int, _option("Training images, as many of each class.")] = 1000,
+    data_dir: Annotated[Path | None, _option("Folder with the dataset, in torchvision's layout.")] = None,
+    checkpoints_per_decade: Annotated[int, _option("Checkpoints per factor of ten in steps.", FILE)] = 20,
+    first_checkpoint: Annotated[int, _option("No checkpoints between step 0 and this one.", FILE)] = 1,
+    store_dtype: Annotated[str, _option("float32 or float64, for the weights in the file.", FILE)] = "float32",
+    overwrite: Overwrite = False,
+    resume: Annotated[bool, _option("Go on with the run file where it stopped.", FILE)] = False,
+    dtype: Annotated[str, _option("float64 or float32, for training.", PLACE)] = "float64",
+    device: Annotated[str, _option("auto, cpu, cuda or cuda:N.", PLACE)] = "auto",
+    engine: Annotated[str, _option("auto, numpy, torch, or mixed (NumPy's products).", PLACE)] = "auto",
+    threads: Annotated[int, _option("Threads; 0 chooses.", PLACE)] = 0,
+    other_place: Annotated[
+        bool, _option("With --resume: accept another engine, device or thread count.", PLACE)
+    ] = False,
+) -> None:
+    """Train a small network for very long and keep every checkpoint; the defaults are the paper's Table 3.
+
+    Ctrl-C (or SIGTERM, SIGUSR1, SIGHUP) saves the state and exits with 130; `--resume` goes on, bit by bit
+    as if nothing had happened. A second Ctrl-C exits at once.
+    """
+    from grokscope_train import run
+    from grokscope_train.config import TrainConfig
+    from grokscope_train.loop import train as train_loop
+    from grokscope_train.progress import ProgressDisplay
+    from grokscope_train.signals import StopRequest
+
+    with StopRequest() as stop:
+        if resume:
+            training, writer = run.resume(output, _given(context), data_dir, other_place)
+        else:
+            training, writer = run.start(output, TrainConfig.from_mapping(context.params), data_dir, overwrite)
+        with writer:
+            last = int(writer.steps[-1])
+            with ProgressDisplay(training.step, last, output.name) as display:
+                outcome = train_loop(training, writer, stop, display)
+            _report(outcome, output, training.step, last)
+
+
+def _given(context: typer.Context) -> dict[str, Any]:
+    """Return the experiment's options that were spelt out on the command line."""
+    from dataclasses import fields
+
+    from grokscope_train.config import TrainConfig
+
+    names = {field.name for field in fields(TrainConfig)}
+    return {
+        name: value
+        for name, value in context.params.items()
+        if name in names and str(context.get_parameter_source(name)).endswith("COMMANDLINE")
+    }
+
+
+def _report(outcome: Outcome, output: Path, step: int, last: int) -> None:
+    """Say how it ended, and how to go on."""
+    from shlex import quote
+
+    from grokscope_train.loop import Outcome
+
+    if outcome is Outcome.FINISHED:
+        typer.echo(output)
+        return
+    if outcome is Outcome.DIVERGED:
+        typer.echo(f"grokscope: the loss is not finite at step {step:,}; lower --lr or --init-scale", err=True)
+        raise typer.Exit(FAILED)
+    typer.echo(f"stopped at step {step:,} of {last:,}, everything saved; to go on:", err=True)
+    typer.echo(f"  grokscope train -o {quote(str(output))} --resume", err=True)
+    raise typer.Exit(INTERRUPTED)

@@ -1,0 +1,135 @@
+"""The datasets: images in [0, 1], a stratified training set, and everything else to test on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.errors import MissingPackage, UsageError
+
+CLASSES = 10
+_TORCHVISION_NAMES = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images as rows of pixels in [0, 1], float64 [n, pixels], with their labels, int64 [n]."""
+
+    pixels: NDArray[np.float64]
+    labels: NDArray[np.int64]
+
+    def one_hot(self) -> NDArray[np.float64]:
+        """Return the labels as rows of zeros and a one, float64 [n, 10]."""
+        return np.eye(CLASSES)[self.labels]
+
+    def take(self, rows: NDArray[np.int64]) -> Images:
+        """Return the given images alone."""
+        return Images(self.pixels[rows], self.labels[rows])
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a network trains and is tested on; `train_indices` are places in the dataset's training part."""
+
+    train: Images
+    test: Images
+    train_indices: NDArray[np.int64]
+
+
+def load_experiment(
+    dataset: str,
+    train_points: int,
+    seed: int,
+    data_dir: Path | None = None,
+    train_indices: NDArray[np.int64] | None = None,
+) -> Experiment:
+    """Load a dataset and draw its training images, as many from each class as from any other.
+
+    With `train_indices` (from a run file) those images are taken instead of a draw. MNIST and its kin are
+    tested on their own 10,000 test images, digits on all images that are not trained on.
+    Raises UsageError where a class has too few images or the data cannot be had.
+    """
+    pool, test = load_digits() if dataset == "digits" else load_mnist(dataset, data_dir)
+    if train_indices is None:
+        train_indices = stratified_indices(pool.labels, train_points, np.random.default_rng([seed, 1]))
+    if test is None:
+        rest = np.setdiff1d(np.arange(len(pool.labels)), train_indices)
+        if len(rest) == 0:
+            raise UsageError(f"--train-points {train_points} leaves no image of {dataset} to test on; give fewer")
+        test = pool.take(rest)
+    return Experiment(pool.take(train_indices), test, train_indices)
+
+
+def stratified_indices(labels: NDArray[np.int64], count: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Draw `count` places of `labels`, ascending, so that no class has two more than another; int64 [count].
+
+    Raises UsageError where a class has too few.
+    """
+    per_class = np.full(CLASSES, count // CLASSES)
+    per_class[generator.permutation(CLASSES)[: count % CLASSES]] += 1
+    chosen = []
+    for label, wanted in enumerate(per_class):
+        places = np.flatnonzero(labels == label)
+        if wanted > len(places):
+            raise UsageError(
+                f"--train-points {count} needs {wanted} images of class {label}, "
+                f"and there are {len(places)}; give fewer"
+            )
+        chosen.append(generator.choice(places, wanted, replace=False))
+    return np.sort(np.concatenate(chosen))
+
+
+def load_digits() -> tuple[Images, None]:
+    """Return scikit-learn's 1,797 digits of 8×8 pixels; they come with the package and need no network."""
+    try:
+        from sklearn.datasets import load_digits as sklearn_digits
+    except ImportError:
+        raise MissingPackage("--dataset digits needs scikit-learn; pip install 'grokscope[train]'") from None
+    pixels, labels = sklearn_digits(return_X_y=True)
+    return Images(pixels / 16.0, labels.astype(np.int64)), None
+
+
+def load_mnist(dataset: str, data_dir: Path | None) -> tuple[Images, Images]:
+    """Return the 60,000 training and 10,000 test images of MNIST, Fashion-MNIST or KMNIST.
+
+    Looked for under `data_dir` in torchvision's layout; without `data_dir`, downloaded into the user's data
+    folder. Raises UsageError where neither works.
+    """
+    try:
+        from torchvision import datasets
+    except ImportError:
+        raise MissingPackage(
+            f"--dataset {dataset} needs torchvision; pip install 'grokscope[train]' or use --dataset digits"
+        ) from None
+    name = _TORCHVISION_NAMES[dataset]
+    source = getattr(datasets, name)
+    folder = data_dir or _user_data_folder()
+    try:
+        parts = [source(folder, train=train, download=data_dir is None) for train in (True, False)]
+    except (RuntimeError, OSError, ValueError) as error:
+        raise UsageError(_cannot_load(name, folder, data_dir is None)) from error
+    train, test = (
+        Images(part.data.numpy().reshape(len(part), -1) / 255.0, part.targets.numpy()) for part in parts
+    )
+    return train, test
+
+
+def _cannot_load(name: str, folder: Path, downloading: bool) -> str:
+    if downloading:
+        return (
+            f"{name} could not be downloaded into {folder}; name a folder that has it by --data-dir, "
+            "or train without a network by --dataset digits"
+        )
+    return (
+        f"no {name} in {folder}: it is looked for in {folder / name / 'raw'}; give the folder above it as "
+        "--data-dir, leave the option out to download, or use --dataset digits"
+    )
+
+
+def _user_data_folder() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("grokscope")

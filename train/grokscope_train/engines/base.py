@@ -1,0 +1,47 @@
+"""What a training step asks of an array library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope_train.optimizer import Hyperparameters
+
+Array = Any  # a numpy array or a torch tensor
+Action = Callable[[], None]  # a computation on buffers that it was bound to
+
+
+class Engine(Protocol):
+    """An array library in one dtype, on one device, with a fixed number of threads.
+
+    `xp` is its namespace (numpy or torch) for elementwise functions with `out=`.
+    """
+
+    name: str
+    device: str
+    threads: int
+    xp: ModuleType
+
+    def array(self, values: NDArray[np.generic]) -> Array:
+        """Copy values into a new aligned array; floating values take the engine's dtype, integers stay int64."""
+
+    def to_numpy(self, array: Array) -> NDArray[Any]:
+        """Return the values in a numpy array, perhaps sharing memory."""
+
+    def product(self, a: Array, b: Array, out: Array) -> Action:
+        """Bind the matrix product a @ b into `out`, for buffers that stay where they are."""
+
+    def take(self, source: Array, rows: Array, out: Array) -> None:
+        """Copy the given rows of `source` into `out`."""
+
+    def optimizer(
+        self, name: str, parameters: Array, gradient: Array, first: Array, second: Array, hyper: Hyperparameters
+    ) -> Callable[[int], None]:
+        """Bind the update of flat buffers; the returned function takes the step's number, from 1."""
+
+    def synchronize(self) -> None:
+        """Wait until everything asked for has been computed."""

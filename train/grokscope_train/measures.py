@@ -1,0 +1,115 @@
+"""What is recorded of a network at a checkpoint besides its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope_train.activations import ACTIVATIONS
+from grokscope_train.data import Images
+from grokscope_train.engines import Engine
+from grokscope_train.losses import log_softmax, loss_value
+from grokscope_train.network import Parameters
+
+Array = Any
+SPARSITY_THRESHOLDS = {"1e-6": 1e-6, "1e-2": 1e-2, "1e-1": 1e-1}
+MASKS = 10
+ZEROED = 0.1  # fraction of the weights that a mask zeroes
+MASK_STREAM = 3
+CHUNK = 2500  # images evaluated at once
+METRICS = (
+    "train_accuracy",
+    "test_accuracy",
+    "train_loss",
+    "test_loss",
+    *(f"activation_sparsity_{name}" for name in SPARSITY_THRESHOLDS),
+    "circuit_complexity",
+    "circuit_complexity_sd",
+)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The metrics of a checkpoint by name, and how many test images got each label, int32 [classes]."""
+
+    metrics: dict[str, float]
+    predictions: NDArray[np.int32]
+
+
+class Evaluator:
+    """Evaluates networks on fixed training and test images."""
+
+    def __init__(self, engine: Engine, train: Images, test: Images, activation: str, loss: str, seed: int) -> None:
+        """Copy the images to where the engine computes."""
+        self._engine, self._activation, self._loss, self._seed = engine, activation, loss, seed
+        self._train, self._test = (
+            (engine.array(part.pixels), engine.array(part.one_hot()), part.labels) for part in (train, test)
+        )
+
+    def evaluate(self, parameters: Parameters) -> Evaluation:
+        """Compute every metric for a network given by its weights [out, in] and biases [out]."""
+        layers = self._on_device(parameters)
+        metrics: dict[str, float] = {}
+        train_outputs, activations = self._outputs(layers, self._train[0])
+        metrics["train_accuracy"], _ = self._accuracy(train_outputs, self._train[2])
+        metrics["train_loss"] = loss_value(self._engine.xp, self._loss, train_outputs, self._train[1])
+        test_outputs, _ = self._outputs(layers, self._test[0])
+        metrics["test_accuracy"], labels = self._accuracy(test_outputs, self._test[2])
+        metrics["test_loss"] = loss_value(self._engine.xp, self._loss, test_outputs, self._test[1])
+        metrics |= self._sparsity(activations)
+        metrics |= self._circuit_complexity(parameters, train_outputs)
+        classes = train_outputs.shape[1]
+        return Evaluation(metrics, np.bincount(labels, minlength=classes).astype(np.int32))
+
+    def _on_device(self, parameters: Parameters) -> list[tuple[Array, Array]]:
+        pairs = zip(parameters.weights, parameters.biases, strict=True)
+        return [(self._engine.array(weight), self._engine.array(bias)) for weight, bias in pairs]
+
+    def _outputs(self, layers: list[tuple[Array, Array]], images: Array) -> tuple[Array, list[Array]]:
+        """Return outputs [n, classes] and the hidden activations [chunk, width] of every chunk and layer."""
+        xp, forward = self._engine.xp, ACTIVATIONS[self._activation].forward
+        outputs, activations = [], []
+        for start in range(0, len(images), CHUNK):
+            values = images[start : start + CHUNK]
+            for weight, bias in layers[:-1]:
+                values = values @ weight.T + bias
+                forward(xp, values, xp.empty_like(values))
+                activations.append(values)
+            outputs.append(values @ layers[-1][0].T + layers[-1][1])
+        return xp.concatenate(outputs), activations
+
+    def _accuracy(self, outputs: Array, labels: NDArray[np.int64]) -> tuple[float, NDArray[np.int64]]:
+        predicted = self._engine.to_numpy(outputs.argmax(1))
+        return float(np.mean(predicted == labels)), predicted
+
+    def _sparsity(self, activations: list[Array]) -> dict[str, float]:
+        """Return the fraction of hidden activations below each threshold (paper, eq. 9)."""
+        flat = [self._engine.to_numpy(values).ravel() for values in activations]
+        values = np.concatenate(flat) if flat else np.full(1, np.nan)
+        return {
+            f"activation_sparsity_{name}": float(np.mean(values < threshold)) if flat else float("nan")
+            for name, threshold in SPARSITY_THRESHOLDS.items()
+        }
+
+    def _circuit_complexity(self, parameters: Parameters, outputs: Array) -> dict[str, float]:
+        """Return mean and standard deviation over masks of Σ_x KL(p_W ‖ p_W′) (paper, eq. 10).
+
+        W′ is W with a random tenth of its weights zeroed. The masks are the same at every checkpoint, so that
+        a trend is the network's and not the masks'.
+        """
+        xp = self._engine.xp
+        log_p = log_softmax(xp, outputs)
+        probabilities = xp.exp(log_p)
+        divergences = []
+        for mask in range(MASKS):
+            generator = np.random.default_rng([self._seed, MASK_STREAM, mask])
+            weights = [weight * (generator.random(weight.shape) >= ZEROED) for weight in parameters.weights]
+            masked, _ = self._outputs(self._on_device(Parameters(weights, parameters.biases)), self._train[0])
+            divergences.append(float((probabilities * (log_p - log_softmax(xp, masked))).sum()))
+        return {
+            "circuit_complexity": float(np.mean(divergences)),
+            "circuit_complexity_sd": float(np.std(divergences, ddof=1)),
+        }

@@ -1,0 +1,84 @@
+"""Progress on stderr: a bar in a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+LINE_SECONDS = 10.0
+
+
+class ProgressDisplay:
+    """Steps done, steps a second, time left, and the accuracies of the newest checkpoint."""
+
+    def __init__(self, first: int, last: int, name: str) -> None:
+        """Prepare for steps `first` to `last` of the run called `name`."""
+        self._last, self._name = last, name
+        self._metrics: dict[str, float] = {}
+        self._line_at = -math.inf
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=console,
+            auto_refresh=False,  # a refreshing thread would take time from training
+            disable=not console.is_terminal,
+            expand=True,
+        )
+        self._task = self._bar.add_task(name, total=max(last, 1), completed=first, figures="")
+        self._terminal = console.is_terminal
+
+    def __enter__(self) -> ProgressDisplay:
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the bar as it stands."""
+        self._bar.stop()
+
+    def tick(self, step: int, steps_per_second: float) -> None:
+        """Redraw."""
+        figures = f"{step:,}/{self._last:,}  {self._pace(step, steps_per_second)}{self._accuracies()}"
+        if self._terminal:
+            self._bar.update(self._task, completed=step, figures=figures, refresh=True)
+        elif time.monotonic() - self._line_at > LINE_SECONDS:
+            self._line_at = time.monotonic()
+            sys.stderr.write(f"{self._name}  {figures}\n")
+
+    def checkpoint(self, step: int, metrics: dict[str, float]) -> None:
+        """Keep the accuracies, and draw at the last step."""
+        self._metrics = metrics
+        if step == self._last and self._terminal:
+            self._bar.update(
+                self._task, completed=step, figures=f"{step:,}/{self._last:,}{self._accuracies()}", refresh=True
+            )
+
+    def _pace(self, step: int, rate: float) -> str:
+        if not rate > 0:
+            return ""
+        return f"{rate:,.0f} steps/s  {duration((self._last - step) / rate)} left"
+
+    def _accuracies(self) -> str:
+        if not self._metrics:
+            return ""
+        train, test = self._metrics["train_accuracy"], self._metrics["test_accuracy"]
+        return f"  train {100 * train:.1f}  test {100 * test:.1f}"
+
+
+def duration(seconds: float) -> str:
+    """Spell a time in its two largest units: 2d 3h, 1h 5m, 4m 10s, 12s."""
+    whole = round(seconds)
+    parts = [(whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m"), (whole % 60, "s")]
+    while len(parts) > 1 and parts[0][0] == 0:
+        parts.pop(0)
+    return " ".join(f"{value}{unit}" for value, unit in parts[:2])

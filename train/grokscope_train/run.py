@@ -1,0 +1,142 @@
+"""Starting and resuming runs: everything between the command line and the loop."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.errors import BadRunFile, UsageError
+from grokscope.runfile import Run, RunWriter, log_steps
+from grokscope.version import __version__
+from grokscope_train.choose import resolve
+from grokscope_train.config import TrainConfig, option
+from grokscope_train.data import CLASSES, load_experiment
+from grokscope_train.measures import METRICS
+from grokscope_train.training import Training
+
+ORIGIN = "grokscope train"
+CHANGEABLE = ("steps",)  # on resume; every other option is the run's own
+PLACE = ("engine", "device", "threads")  # where it was trained: other bits, the same experiment
+
+
+def start(path: Path, config: TrainConfig, data_dir: Path | None, overwrite: bool) -> tuple[Training, RunWriter]:
+    """Create a run file and make its training ready at step 0."""
+    _refuse_early(path, overwrite)
+    experiment = load_experiment(config.dataset, config.train_points, config.seed, data_dir)
+    config = resolve(config, config.sizes(experiment.train.pixels.shape[1], CLASSES))
+    training = Training(config, experiment)
+    writer = RunWriter.create(
+        path,
+        steps=_planned(config),
+        layers=training.layers,
+        metrics=METRICS,
+        config=_recorded(config, data_dir),
+        origin=ORIGIN,
+        classes=CLASSES,
+        store_dtype=config.store_dtype,
+        fixed={"train_indices": experiment.train_indices},
+        resume_arrays=training.state_template(),
+        overwrite=overwrite,
+    )
+    return training, writer
+
+
+def resume(
+    path: Path, given: Mapping[str, Any], data_dir: Path | None, other_place: bool
+) -> tuple[Training, RunWriter]:
+    """Open a run file and make its training ready at its last saved state.
+
+    `given` are the options that the user spelt out: they have to agree with the run's own, but for more steps.
+    With `other_place` engine, device and threads may differ, at the price of other last bits.
+    """
+    run = Run.open(path)
+    if run.origin != ORIGIN:
+        raise BadRunFile(f"{path} was not made by `grokscope train` and cannot be resumed by it")
+    config = _agreed(TrainConfig.from_mapping(run.config), given, path, other_place)
+    recorded_dir = run.config.get("data_dir")
+    data_dir = data_dir or (Path(str(recorded_dir)) if recorded_dir else None)
+    experiment = load_experiment(config.dataset, config.train_points, config.seed, data_dir, _train_indices(run))
+    training = Training(config, experiment)
+    writer = RunWriter.reopen(path)
+    try:
+        if config.steps > int(writer.steps[-1]):
+            writer.extend(_planned(config), _recorded(config, data_dir))
+        saved = writer.load_resume()
+        if saved is not None:
+            training.load_state(*saved)
+    except BaseException:
+        writer.close()
+        raise
+    return training, writer
+
+
+def _train_indices(run: Run) -> NDArray[np.int64] | None:
+    indices = run.fixed("train_indices")
+    return None if indices is None else indices.astype(np.int64)
+
+
+def _agreed(config: TrainConfig, given: Mapping[str, Any], path: Path, other_place: bool) -> TrainConfig:
+    """Return the run's configuration with what may be changed on resume; raises UsageError for the rest."""
+    changes = {}
+    for name, value in given.items():
+        recorded = getattr(config, name)
+        if value == recorded or (name in PLACE and value in ("auto", 0)):
+            continue
+        if name in PLACE and not other_place:
+            raise UsageError(
+                f"{path} was trained with {option(name)} {recorded}, and {value} gives other last bits; "
+                f"leave {option(name)} out, or add --other-place to accept that"
+            )
+        if name == "steps" and value < recorded:
+            raise UsageError(f"{path} is planned to {recorded:,} steps; --steps can only be raised on resume")
+        if name not in (*CHANGEABLE, *PLACE):
+            raise UsageError(
+                f"{path} was started with {option(name)} {recorded}; leave the option out, or start a new run"
+            )
+        changes[name] = value
+    return dataclasses.replace(config, **changes)
+
+
+def _planned(config: TrainConfig) -> NDArray[np.int64]:
+    return log_steps(config.steps, config.checkpoints_per_decade, config.first_checkpoint)
+
+
+def _recorded(config: TrainConfig, data_dir: Path | None) -> dict[str, object]:
+    """Return the configuration as it is kept in the file, with where and by what it was trained."""
+    environment = {
+        "grokscope": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "processor": _processor(),
+    }
+    if config.engine != "numpy":
+        import torch
+
+        environment["torch"] = torch.__version__
+    place = str(data_dir) if data_dir else None  # as it was given: a file that travels names no home folder
+    return {**dataclasses.asdict(config), "data_dir": place, "environment": environment}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def _refuse_early(path: Path, overwrite: bool) -> None:
+    """Find out before the data is loaded that the file cannot be made."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a file in it, such as {path / 'run.h5'}")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} exists; go on with it by --resume, or replace it by --overwrite")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent} to put {path.name} in; make it first")
