@@ -55,3 +55,16 @@ def grokscope_command() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options)  # type: ignore[call-overload, no-any-return]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def trained_run(
+    tmp_path_factory: pytest.TempPathFactory, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
+) -> Path:
+    """A small run on handwritten digits, trained by the real command; copy it before changing anything."""
+    pytest.importorskip("sklearn")
+    path = tmp_path_factory.mktemp("trained") / "digits.h5"
+    options = ["--dataset", "digits", "--steps", "300", "--width", "40", "--checkpoints-per-decade", "4"]
+    done = grokscope_command("train", "-o", path, *options)
+    assert done.returncode == 0, done.stderr
+    return path

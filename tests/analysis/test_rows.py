@@ -1,0 +1,61 @@
+"""A spectrum survives its way into a row of the spectra file and back, whatever it holds."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from grokscope.analysis.rows import from_row, num_eigenvalues, to_row
+from grokscope.runfile import LayerSpec
+from grokscope.spectra import LayerSpectrum, analyze_layer
+
+
+def planted() -> NDArray[np.float64]:
+    """A Gaussian matrix with a few huge entries and a shifted mean."""
+    weight = np.random.default_rng(0).normal(size=(40, 60)) + 1.0
+    weight[[3, 5, 7], [2, 20, 30]] = [60, -50, 40]
+    return weight
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        planted(),
+        np.random.default_rng(1).normal(size=(12, 80)),
+        np.zeros((20, 20)),
+        np.full((20, 20), np.nan),
+        np.ones((3, 4)),
+    ],
+)
+def test_round_trip(weight: NDArray[np.float64]) -> None:
+    spectrum = analyze_layer(weight, "fc1", step=3, permutations=3, null_draws=50)
+    row = {key: np.asarray(value) for key, value in to_row(spectrum, min(weight.shape)).items()}
+    back = from_row("fc1", spectrum.shape, row)
+    for field in fields(LayerSpectrum):
+        before, after = getattr(spectrum, field.name), getattr(back, field.name)
+        if field.name == "traps":
+            assert repr(before) == repr(after)  # NaN in a trap equals NaN
+        elif isinstance(before, (float, np.ndarray)):
+            np.testing.assert_array_equal(before, after)
+        else:
+            assert before == after
+
+
+def test_what_a_row_derives_is_counted_from_the_spectrum() -> None:
+    spectrum = analyze_layer(planted(), "fc1", step=3, permutations=3, null_draws=50)
+    row = to_row(spectrum, 40)
+    assert row["num_entry_traps"] == sum("entries" in trap.cause for trap in spectrum.traps) > 0
+    structured = np.outer(np.arange(40.0), np.arange(60.0) - 30) / 50 + np.random.default_rng(2).normal(
+        size=(40, 60)
+    )
+    assert to_row(analyze_layer(structured, "fc1", step=0, permutations=3, null_draws=50), 40)["num_signal"] == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"), [((200, 784), 200), ((8, 3, 3, 3), 8), ((64, 2, 3, 3), 18), ((5,), 0), ((0, 4), 0)]
+)
+def test_number_of_eigenvalues(shape: tuple[int, ...], count: int) -> None:
+    assert num_eigenvalues(LayerSpec("any", shape)) == count
