@@ -35,7 +35,7 @@ LARGEST_SIDE = 400
 """Beyond this M the law of a smaller matrix of the same N/M is used, with D scaled by the ratio of the two
 M."""
 
-SMALL_SIDE = 50
+SMALL_SIDE = 20
 """Up to this M the edge is drawn ten times as often: sigma is noisy there, and draws are cheap."""
 
 SEED = 20_021_101

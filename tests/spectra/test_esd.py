@@ -1,0 +1,61 @@
+"""Eigenvalues: as exact as promised by either route, and counted without being computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from grokscope.spectra import esd
+
+
+def with_singular_values(values: np.ndarray, columns: int, rng: np.random.Generator) -> np.ndarray:
+    left, _ = np.linalg.qr(rng.standard_normal((len(values), len(values))))
+    right, _ = np.linalg.qr(rng.standard_normal((columns, len(values))))
+    return (left * values) @ right.T
+
+
+@pytest.mark.parametrize("shape", [(200, 784), (784, 200), (200, 200), (10, 200), (1, 30), (30, 1)])
+def test_eigenvalues_are_the_squared_singular_values(shape, rng):
+    matrix = rng.standard_normal(shape)
+    expected = np.sort(np.linalg.svd(matrix, compute_uv=False) ** 2)
+    assert esd.eigenvalues(matrix) == pytest.approx(expected, rel=1e-9)
+
+
+def test_singular_values_far_below_the_gram_routes_reach_are_kept(rng):
+    """λ_min/λ_max = 10⁻²⁴: the Gram matrix has lost them, the full decomposition has not."""
+    values = np.geomspace(1e-12, 1, 30)
+    matrix = with_singular_values(values, 40, rng)
+    assert np.sqrt(esd.eigenvalues(matrix))[5:] == pytest.approx(values[5:], rel=1e-2)
+    assert abs(np.linalg.eigvalsh(esd.gram(matrix))[0]) > 1e-20
+
+
+def test_the_gram_route_keeps_nine_digits_where_it_is_trusted(rng):
+    values = np.geomspace(1.05e-3, 1, 100)
+    matrix = with_singular_values(values, 150, rng)
+    assert esd.eigenvalues(matrix) == pytest.approx(values**2, rel=1e-9)
+
+
+def test_convolutions_are_flattened_to_out_by_the_rest(rng):
+    weight = rng.standard_normal((16, 3, 5, 5)).astype(np.float32)
+    assert esd.as_matrix(weight).shape == (16, 75)
+    assert esd.as_matrix(weight).dtype == np.float64
+    assert esd.as_matrix(weight)[4].tolist() == weight[4].ravel().tolist()
+
+
+@pytest.mark.parametrize("size", [8, 10, 64, 200])
+def test_counting_agrees_with_computing(size, rng):
+    for _ in range(20):
+        gram = esd.gram(rng.standard_normal((size, size + 30)))
+        values = np.linalg.eigvalsh(gram)
+        for threshold in rng.uniform(0, 1.1 * values[-1], 5):
+            assert esd.count_above(gram, threshold) == np.count_nonzero(values > threshold)
+    assert esd.count_above(gram, 0.0) == size
+
+
+def test_the_top_singular_vectors_are_those_of_the_svd(rng):
+    for shape in ((60, 20), (20, 60)):
+        matrix = rng.standard_normal(shape)
+        left, values, right = esd.top_singular_vectors(matrix, 3)
+        u, s, vt = np.linalg.svd(matrix, full_matrices=False)
+        assert values == pytest.approx(s[:3], rel=1e-10)
+        assert (left * values) @ right.T == pytest.approx((u[:, :3] * s[:3]) @ vt[:3], abs=1e-9)

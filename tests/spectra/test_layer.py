@@ -1,0 +1,215 @@
+"""A whole layer: measured, or not measured for a named reason; the same bytes for the same seed; light to import."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from grokscope.spectra import LayerSpectrum, analyze_layer
+
+FLOATS = [field.name for field in dataclasses.fields(LayerSpectrum) if field.type == "float"]
+
+
+def noise(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def with_entry(value: float, shape: tuple[int, ...] = (30, 40)) -> np.ndarray:
+    matrix = noise(shape)
+    matrix[3, 4] = value
+    return matrix
+
+
+def sparse(share: float) -> np.ndarray:
+    matrix = noise((40, 60))
+    return np.where(np.random.default_rng(1).random(matrix.shape) < share, matrix, 0.0)
+
+
+HOSTILE = {
+    "zeros": (np.zeros((30, 40)), "every entry is 0"),
+    "constant": (np.full((30, 40), 2.5), "every entry is 2.5"),
+    "one NaN": (with_entry(np.nan), "1 of 1,200 entries are not finite"),
+    "one Inf": (with_entry(-np.inf), "1 of 1,200 entries are not finite"),
+    "1 × N": (noise((1, 500)), "1 × 500: fewer than 8 eigenvalues"),
+    "N × 7": (noise((500, 7)), "500 × 7: fewer than 8 eigenvalues"),
+    "one axis": (noise((500,)), "one axis only"),
+    "a number": (np.array(3.0), "one axis only"),
+    "empty": (np.empty((0, 10)), "no entries"),
+    "complex": (noise((20, 20)) + 1j, "not real"),
+    "beyond squares": (1e160 * noise((20, 20)), "leaves the range"),
+    "below squares": (1e-160 * noise((20, 20)), "leaves the range"),
+    "subnormal": (5e-324 * np.round(10 * noise((20, 20))), "leaves the range"),
+    "single-precision subnormal": ((1e-40 * noise((20, 20))).astype(np.float32), ""),
+    "rank one": (np.outer(noise((30,)), noise((40,), 1)), ""),
+    "1e30": (1e30 * noise((30, 40)), ""),
+    "1e-30": (1e-30 * noise((30, 40)), ""),
+    "one entry of 1e30": (with_entry(1e30), ""),
+    "one entry of 1e300": (with_entry(1e300), "leaves the range"),
+    "half": (noise((30, 40)).astype(np.float16), ""),
+    "integers": (np.random.default_rng(0).integers(-3, 4, (30, 40)), ""),
+    "booleans": (noise((30, 40)) > 0, ""),
+    "two values": (np.sign(noise((30, 40))), ""),
+    "one nonzero": (np.eye(1, 1200).reshape(30, 40), ""),
+    "one in a hundred": (sparse(0.01), ""),
+    "one in ten": (sparse(0.1), ""),
+    "10 × 10": (noise((10, 10)), ""),
+    "equal rows": (np.tile(noise((1, 40)), (30, 1)), ""),
+    "Cauchy": (np.random.default_rng(2).standard_cauchy((50, 60)), ""),
+    "convolution": (noise((16, 3, 3, 3)), ""),
+    "big endian": (noise((30, 40)).astype(">f8"), ""),
+    "strided": (noise((60, 80))[::2, ::2], ""),
+    "negative zero": (np.where(noise((30, 40)) > 0, -0.0, 1.0), ""),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_every_matrix_has_a_defined_answer_or_a_reason(name):
+    weight, reason = HOSTILE[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        spectrum = analyze_layer(weight, "fc", step=1, permutations=5, null_draws=200)
+    assert reason in spectrum.reason
+    assert bool(reason) == bool(spectrum.reason)
+    assert spectrum.shape == weight.shape
+    for field in FLOATS:
+        assert isinstance(getattr(spectrum, field), float), field
+        assert not np.isinf(getattr(spectrum, field)), field
+    if spectrum.reason:
+        assert spectrum.verdict == "not measured"
+        assert spectrum.esd.size == 0
+    else:
+        assert len(spectrum.esd) == len(spectrum.randomized_esd) == min(weight.shape[0], weight[0].size)
+        assert (np.diff(spectrum.esd) >= 0).all()
+        assert (spectrum.esd >= -1e-9 * spectrum.esd[-1]).all()
+        assert np.isnan(spectrum.ks_p) or 0 < spectrum.ks_p <= 1
+
+
+def test_scale_changes_nothing_but_scales():
+    small, large = (analyze_layer(scale * noise((30, 40)), "fc", step=1) for scale in (2.0**-6, 2.0**20))
+    assert large.alpha == pytest.approx(small.alpha, rel=1e-9)
+    assert (large.ks_distance, large.sigma_mp) == pytest.approx((small.ks_distance, small.sigma_mp), rel=1e-9)
+    assert large.lambda_plus == pytest.approx(small.lambda_plus * 2.0**52, rel=1e-9)
+    assert large.norm == pytest.approx(small.norm * 2.0**26, rel=1e-12)
+
+
+def test_an_embedding_is_skipped_for_what_it_is():
+    spectrum = analyze_layer(noise((100, 20)), "wte", step=0, kind="embedding")
+    assert spectrum.reason.startswith("an embedding")
+    assert spectrum.norm == pytest.approx(np.linalg.norm(noise((100, 20))))
+
+
+def test_the_plain_measures_are_the_papers_at_initialisation():
+    """PyTorch's uniform initialisation × 8: norm² and entropies known in expectation."""
+    rng = np.random.default_rng(5)
+    shapes = {"fc1": (200, 784), "fc2": (200, 200), "fc3": (10, 200)}
+    layers = {}
+    for name, shape in shapes.items():
+        bound = 8 / np.sqrt(shape[1])
+        layers[name] = analyze_layer(
+            rng.uniform(-bound, bound, shape), name, step=0, permutations=1, null_draws=50
+        )
+    assert np.sqrt(sum(layer.norm**2 for layer in layers.values())) == pytest.approx(np.sqrt(8747), rel=0.005)
+    entropies = [layers[name].abs_entropy for name in shapes]
+    assert entropies == pytest.approx([39_300, 12_060, 608], rel=0.02)
+    assert layers["fc1"].max_abs <= 8 / 28
+    assert layers["fc1"].std == pytest.approx(8 / 28 / np.sqrt(3), rel=0.01)
+
+
+def test_orientation_does_not_change_a_layers_own_spectrum():
+    upright, lying = noise((90, 40)), noise((90, 40)).T
+    first, second = analyze_layer(upright, "fc", step=0), analyze_layer(lying, "fc", step=0)
+    assert first.alpha == pytest.approx(second.alpha, rel=1e-9)
+    assert first.lambda_plus == pytest.approx(second.lambda_plus, rel=0.1)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not():
+    matrix = noise((60, 80)) + 0.5
+    first, again, other = (
+        analyze_layer(matrix.astype(np.float32), "fc1", step=400, seed=seed, permutations=6) for seed in (1, 1, 2)
+    )
+    assert pickle.dumps(first) == pickle.dumps(again)
+    assert first.randomized_esd.tobytes() != other.randomized_esd.tobytes()
+    assert first.alpha == other.alpha
+
+
+def test_another_process_computes_the_same_bytes():
+    code = (
+        "import numpy as np, hashlib, pickle; from grokscope.spectra import analyze_layer;"
+        "w = np.random.default_rng(0).standard_normal((60, 80)) + 0.5;"
+        "print(hashlib.sha256(pickle.dumps(analyze_layer(w, 'fc1', step=4, permutations=5))).hexdigest())"
+    )
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in "ab"]
+    assert runs[0].stdout == runs[1].stdout != ""
+
+
+def test_the_representative_permutation_has_a_median_number_of_traps():
+    spectrum = analyze_layer(np.random.default_rng(4).standard_t(3, (80, 80)), "fc", step=0, permutations=21)
+    assert spectrum.num_traps_min <= len(spectrum.traps) <= spectrum.num_traps_max
+    assert abs(len(spectrum.traps) - spectrum.num_traps) <= 1
+    assert spectrum.traps == tuple(sorted(spectrum.traps, key=lambda trap: -trap.eigenvalue))
+    assert all(trap.p < 1e-3 and trap.ratio > 1 for trap in spectrum.traps)
+
+
+@pytest.mark.parametrize("permutations", [0, 1, 2])
+def test_few_permutations_are_enough_to_answer(permutations):
+    spectrum = analyze_layer(noise((30, 40)), "fc", step=0, permutations=permutations)
+    assert spectrum.num_traps_min <= spectrum.num_traps <= spectrum.num_traps_max
+
+
+def test_memory_stays_within_a_few_copies_of_a_large_layer():
+    """1,500 × 2,000: 24 MB; the Gram matrices of all permutations together would be 360 MB."""
+    import tracemalloc
+
+    matrix = noise((1500, 2000)).astype(np.float32)
+    analyze_layer(noise((400, 450)), "warm", step=0, permutations=1, null_draws=20)
+    tracemalloc.start()
+    spectrum = analyze_layer(matrix, "large", step=0, permutations=3, null_draws=20)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert spectrum.reason == ""
+    assert peak < 8 * matrix.size * 8
+
+
+@pytest.mark.torture
+def test_a_layer_of_4096_by_11008_is_measured_in_bounded_memory():
+    code = (
+        "import numpy as np, resource; from grokscope.spectra import analyze_layer;"
+        "w = np.random.default_rng(0).standard_normal((4096, 11008), dtype=np.float32);"
+        "s = analyze_layer(w, 'mlp.up', step=0, permutations=2, null_draws=200);"
+        "print(s.reason, s.num_traps, round(s.sigma_mp, 3), s.ks_p > 0.001,"
+        " resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4e6)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=1800)
+    assert done.stdout.split() == ["0.0", "1.0", "True", "True"], done.stderr
+
+
+def test_the_path_of_the_viewer_loads_neither_scipy_nor_torch():
+    code = (
+        "import sys; from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum, Trap, analyze_layer;"
+        "from grokscope.spectra import marchenko_pastur, power_law;"
+        "marchenko_pastur.density([1.0], 20, 10); marchenko_pastur.edges(20, 10);"
+        "power_law.distance_curve(list(range(1, 50))); power_law.tail_density([3.0], 2.0, 1.0);"
+        "print([name for name in ('scipy', 'torch', 'weightwatcher', 'sklearn', 'joblib', 'h5py') "
+        "if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_package_itself_loads_nothing_until_asked():
+    code = "import sys, grokscope.spectra; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_an_unknown_public_name_is_an_attribute_error():
+    import grokscope.spectra
+
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = grokscope.spectra.nonsense
