@@ -1,6 +1,6 @@
-"""What the trap test finds: planted traps against WeightWatcher's count, and whether each trap's cause is named right.
+"""What the trap test finds: planted traps beside WeightWatcher's count, and whether each cause is named right.
 
-    python benchmarks/spectra_power.py [--draws 20] [--cause-draws 200] [--no-weightwatcher]
+python benchmarks/spectra_power.py [--draws 20] [--cause-draws 200] [--no-weightwatcher]
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def weightwatcher_traps(matrix: Array) -> int:
 
 def recall(draws: int, with_weightwatcher: bool) -> None:
     print(f"Planted single entries, {draws} draws: mean number of traps found")
-    print(f"{'shape':>8}  {'planted (λ/λ₊)':<34} {'of':>2}  {'grokscope':>9}  {'least-most':>10}  {'WeightWatcher':>13}")
+    print(f"{'shape':>8}  {'planted (λ/λ₊)':<34} {'of':>2}  {'grokscope':>14}  {'WeightWatcher':>13}")
     for number, (shape, ratios) in enumerate(PLANTED):
         rng = np.random.default_rng([number, 3])
         ours, theirs = [], []
@@ -69,10 +69,8 @@ def recall(draws: int, with_weightwatcher: bool) -> None:
                 theirs.append(weightwatcher_traps(matrix))
         told = f"{np.mean(theirs):.2f}" if theirs else "not run"
         names = ", ".join(f"{ratio:g}" for ratio in ratios)
-        spread = f"{min(ours):g}-{max(ours):g}"
-        print(
-            f"{shape[0]}x{shape[1]:<4}  {names:<34} {len(ratios):>2}  {np.mean(ours):>9.2f}  {spread:>10}  {told:>13}"
-        )
+        found = f"{np.mean(ours):.2f} ({min(ours):g}-{max(ours):g})"
+        print(f"{shape[0]}x{shape[1]:<4}  {names:<34} {len(ratios):>2}  {found:>14}  {told:>13}")
 
 
 def with_cause(shape: tuple[int, int], cause: str, factor: float, rng: np.random.Generator) -> Array:

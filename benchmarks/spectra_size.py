@@ -1,6 +1,6 @@
 """How often the KS and the trap test cry wolf on pure noise: fresh Gaussian matrices, naive beside calibrated.
 
-    python benchmarks/spectra_size.py [--draws 2000]
+python benchmarks/spectra_size.py [--draws 2000]
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def randomise(shuffled: Permutations, count: int, null: Null) -> Randomised:
 
 
 def _leading(gram_matrix: Array) -> float:
-    """The Rayleigh quotient after one power step from the even vector: follows a mean drift's eigenvalue cheaply."""
+    """The Rayleigh quotient after a power step from the even vector: follows the eigenvalue of a mean drift."""
     step = gram_matrix.sum(axis=0)
     return float(step @ gram_matrix @ step / (step @ step))
 

@@ -1,4 +1,4 @@
-"""A whole layer: measured, or not measured for a named reason; the same bytes for the same seed; light to import."""
+"""A whole layer: measured, or not for a named reason; the same bytes for the same seed; light to import."""
 
 from __future__ import annotations
 
