@@ -25,6 +25,7 @@ from grokscope.runfile import LayerSpec, Run
 from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.preallocated import Declared, Plan, PreallocatedFile, create_file, raw_bytes
 from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum
+from grokscope.spectra.null import DRAWS
 
 FORMAT = "grokscope-spectra"
 FORMAT_VERSION = 1
@@ -36,7 +37,7 @@ class Parameters:
 
     seed: int = 0
     permutations: int = 20
-    null_draws: int = 2000
+    null_draws: int = DRAWS
 
 
 def beside(run: Path) -> Path:

@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import io
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -108,9 +109,10 @@ def _model(weights: Layers, layers: tuple[LayerSpec, ...]) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep stdout clean: WeightWatcher prints on import and while fitting."""
+    """Keep the terminal clean: WeightWatcher prints and warns, on import and while fitting."""
     nowhere = io.StringIO()
-    with contextlib.redirect_stderr(nowhere), contextlib.redirect_stdout(nowhere):
+    with contextlib.redirect_stderr(nowhere), contextlib.redirect_stdout(nowhere), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         yield
 
 

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from grokscope.cli.analyze import analyze
 from grokscope.cli.import_ import import_
+from grokscope.cli.report import report
 from grokscope.cli.runs import check, export, info
 from grokscope.cli.show import show
 from grokscope.cli.train import train
@@ -67,6 +68,7 @@ app.command()(train)
 app.command()(analyze)
 app.command()(view)
 app.command()(show)
+app.command()(report)
 app.command()(info)
 app.command()(check)
 app.command("import")(import_)

@@ -48,9 +48,8 @@ def test_what_a_row_derives_is_counted_from_the_spectrum() -> None:
     spectrum = analyze_layer(planted(), "fc1", step=3, permutations=3, null_draws=50)
     row = to_row(spectrum, 40)
     assert row["num_entry_traps"] == sum("entries" in trap.cause for trap in spectrum.traps) > 0
-    structured = np.outer(np.arange(40.0), np.arange(60.0) - 30) / 50 + np.random.default_rng(2).normal(
-        size=(40, 60)
-    )
+    noise = np.random.default_rng(2).normal(size=(40, 60))
+    structured = np.outer(np.arange(40.0), np.arange(60.0) - 30) / 50 + noise
     assert to_row(analyze_layer(structured, "fc1", step=0, permutations=3, null_draws=50), 40)["num_signal"] == 1
 
 

@@ -20,12 +20,13 @@ FAST = Parameters(permutations=3, null_draws=50)
 def content(path: Path) -> dict[str, bytes]:
     """Every dataset's bytes."""
     found: dict[str, bytes] = {}
+
+    def collect(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = item[...].tobytes()
+
     with h5py.File(path, "r") as file:
-        file.visititems(
-            lambda name, item: (
-                found.update({name: item[...].tobytes()}) if isinstance(item, h5py.Dataset) else None
-            )
-        )
+        file.visititems(collect)
     return found
 
 

@@ -1,0 +1,47 @@
+# Set-up and every job; `make demo` and `make test` need nothing but Python 3.11+ and a package registry.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO := demo/digits.h5
+DEMO_OPTIONS := --dataset digits --steps 30000
+
+.PHONY: demo test lint types unit torture bench pictures clean
+
+demo: $(VENV)/.train
+	@mkdir -p demo
+	$(BIN)/grokscope train -o $(DEMO) --overwrite $(DEMO_OPTIONS)
+	$(BIN)/grokscope analyze $(DEMO)
+	$(BIN)/grokscope report $(DEMO)
+	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/grokscope view $(DEMO); \
+	else echo "no terminal here: open it later by $(BIN)/grokscope view $(DEMO)"; fi
+
+test: lint unit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+torture: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m torture
+
+bench: $(VENV)/.dev
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+$(VENV)/.train: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[train]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/.train
+
+clean:
+	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,50 @@
+"""`grokscope report`: a run's phases and its measures at each event; several runs give mean ± sd."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grokscope.cli.common import AsJson
+
+Runs = Annotated[
+    list[Path], typer.Argument(help="One run file, or several seeds of one experiment.", metavar="RUN.h5…")
+]
+
+
+def report(runs: Runs, as_json: AsJson = False) -> None:
+    """Print when a run memorised, generalised and collapsed, and what its layers measured then.
+
+    Several runs are averaged: mean ± standard deviation, as in the paper's tables. Only what `grokscope analyze`
+    has measured is shown.
+    """
+    import json
+
+    from grokscope.analysis import Spectra
+    from grokscope.analysis.checkpoint import plain
+    from grokscope.report import report_text, run_report
+    from grokscope.runfile import Run
+
+    opened = [Run(path) for path in runs]
+    reports = [run_report(run, Spectra(run)) for run in opened]
+    if not as_json:
+        typer.echo(report_text(reports))
+        return
+    described = [
+        {
+            "run": report.name,
+            "uuid": report.uuid,
+            "phases": [{"label": label, "first": first, "last": last} for label, first, last in report.phases],
+            "events": {
+                event: {name: plain(value) for name, value in row.items()} for event, row in report.events.items()
+            },
+            "confusion": [
+                {"observed": observed, "inferred": inferred, "checkpoints": count}
+                for (observed, inferred), count in sorted(report.confusion.items())
+            ],
+        }
+        for report in reports
+    ]
+    typer.echo(json.dumps(described, indent=2, allow_nan=False))

@@ -1,0 +1,83 @@
+"""The checkpoints at which something happened, with what was measured there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from grokscope.analysis import Spectra, observe_run
+from grokscope.analysis.evidence import layer_evidence
+from grokscope.phases import Observed, infer
+from grokscope.runfile import Run
+
+EVENTS = ("start", "memorised", "onset", "peak", "collapse", "last")
+LAYER_MEASURES = ("alpha", "num_tail", "sigma_mp", "ks_p", "num_traps", "num_entry_traps", "num_signal")
+METRICS = ("train_accuracy", "test_accuracy")
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A run in a few numbers.
+
+    events: event → {step, train_accuracy, test_accuracy, and measure per layer as "layer measure"}; an event that
+    did not happen is left out. phases: (label, first step, last step) in order. confusion: (observed, inferred) →
+    number of checkpoints, over those that are measured.
+    """
+
+    name: str
+    uuid: str
+    events: dict[str, dict[str, float]]
+    phases: list[tuple[str, int, int]]
+    confusion: dict[tuple[str, str], int]
+
+
+def run_report(run: Run, spectra: Spectra) -> RunReport:
+    """Collect a run's events, phases and how the inferred labels compare with the observed ones."""
+    observed = observe_run(run)
+    columns = _columns(run, spectra)
+    events = {
+        event: {name: float(values[index]) for name, values in columns.items()}
+        for event, index in _indices(run, observed).items()
+    }
+    return RunReport(run.name, run.uuid, events, _spans(run, observed), _confusion(spectra, observed))
+
+
+def _indices(run: Run, observed: Observed) -> dict[str, int]:
+    if run.num_checkpoints == 0:
+        return {}
+    found = {
+        "start": 0,
+        "memorised": observed.memorised,
+        "onset": observed.onset,
+        "peak": observed.peak,
+        "collapse": observed.collapse,
+        "last": run.num_checkpoints - 1,
+    }
+    return {event: index for event, index in found.items() if index is not None}
+
+
+def _columns(run: Run, spectra: Spectra) -> dict[str, Any]:
+    metrics = run.metrics()
+    columns: dict[str, Any] = {"step": run.steps}
+    columns |= {name: metrics[name] for name in METRICS if name in metrics}
+    for layer in run.layers:
+        columns |= {f"{layer.name} {name}": spectra.column(name, layer.name) for name in LAYER_MEASURES}
+    return columns
+
+
+def _spans(run: Run, observed: Observed) -> list[tuple[str, int, int]]:
+    spans: list[tuple[str, int, int]] = []
+    for label, step in zip(observed.labels, run.steps.tolist(), strict=True):
+        if spans and spans[-1][0] == label:
+            spans[-1] = (label, spans[-1][1], step)
+        else:
+            spans.append((label, step, step))
+    return spans
+
+
+def _confusion(spectra: Spectra, observed: Observed) -> dict[tuple[str, str], int]:
+    evidence = layer_evidence(spectra)
+    measured = [index for index, done in enumerate(spectra.done) if done.all()]
+    pairs = ((observed.labels[index], infer([e.until(index) for e in evidence]).label) for index in measured)
+    return dict(Counter(pairs))
