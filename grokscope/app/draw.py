@@ -1,0 +1,86 @@
+"""What each pane draws: the bridge from the state to the pure plot functions."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from grokscope.app import header
+from grokscope.app.frame import Layer
+from grokscope.app.plots import spectrum as spectra
+from grokscope.app.plots import timeline as timelines
+from grokscope.app.state import State
+from grokscope.app.table import table
+from grokscope.app.text import fit
+from grokscope.app.trajectories import trajectories_view
+
+NOT_ANALYSED = "not analysed yet"
+
+
+def draw_header(state: State, width: int, height: int) -> Text:
+    """The first line."""
+    return header.header(state, width)
+
+
+def draw_status(state: State, width: int, height: int) -> Text:
+    """The line below it."""
+    return header.status(state, width)
+
+
+def draw_footer(state: State, width: int, height: int) -> Text:
+    """The last line."""
+    return header.footer(state, width)
+
+
+def draw_timeline(state: State, width: int, height: int) -> Text:
+    """The run through time."""
+    cursors = timelines.Cursors(state.index, state.mark)
+    return timelines.timeline(
+        state.timeline, cursors, width, height, state.palette, log=state.steps_log, others=state.others
+    )
+
+
+def draw_table(state: State, width: int, height: int) -> Text:
+    """The layers."""
+    return table(state, width, height)
+
+
+def draw_esd(state: State, width: int, height: int) -> Text:
+    """The selected layer's own spectrum."""
+    layer, other = state.selected, state.compared
+    if layer is None or layer.spectrum is None:
+        return _missing("ESD", layer, state, width, height)
+    return spectra.esd(
+        layer.spectrum, width, height, state.palette, axes=state.esd_axes, search=state.search,
+        other=None if other is None else other.spectrum, other_name=_other_name(state), focused=focused(state, 0),
+    )  # fmt: skip
+
+
+def draw_randomized(state: State, width: int, height: int) -> Text:
+    """The spectrum of the selected layer's shuffled entries."""
+    layer, other = state.selected, state.compared
+    if layer is None or layer.spectrum is None:
+        return _missing("randomised", layer, state, width, height)
+    return spectra.randomized_esd(
+        layer.spectrum, width, height, state.palette, axes=state.randomized_axes,
+        other=None if other is None else other.spectrum, other_name=_other_name(state), focused=focused(state, 1),
+    )  # fmt: skip
+
+
+def draw_trajectories(state: State, width: int, height: int) -> Text:
+    """Every measure over the run."""
+    return trajectories_view(state, width, height).text()
+
+
+def focused(state: State, pane: int) -> bool:
+    """Whether a spectrum's pane is the one that the axis keys act on."""
+    return state.pane % 2 == pane
+
+
+def _other_name(state: State) -> str:
+    return "" if state.comparison is None else fit(state.comparison.name, min(24, len(state.comparison.name)))
+
+
+def _missing(title: str, layer: Layer | None, state: State, width: int, height: int) -> Text:
+    name = "" if layer is None else f" {layer.name}"
+    reason = "no layers" if layer is None else NOT_ANALYSED
+    return spectra.empty(width, height, title + name, reason, state.palette)

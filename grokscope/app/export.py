@@ -1,0 +1,148 @@
+"""What can be taken out of the app: the screen as SVG, its numbers as CSV, a row of text, and Python."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from grokscope.app.frame import Frame
+from grokscope.app.state import State
+from grokscope.app.table import row_values
+from grokscope.app.theme import DARK
+from grokscope.runfile import Run
+
+Row = Sequence[object]
+
+_NOT_PLAIN = {"name", "shape", "traps", "esd", "randomized_esd"}
+
+
+def row_as_text(state: State) -> str:
+    """The selected layer's row with its titles, tab separated."""
+    if state.selected is None or state.frame is None:
+        return ""
+    values = {"run": state.frame.run, "step": str(state.frame.step)} | row_values(state.selected)
+    return "\t".join(values) + "\n" + "\t".join(values.values())
+
+
+def export(state: State, run: Path, svg: str) -> tuple[Path, Path]:
+    """Write the screen and the view's numbers beside the run, or here where that folder is read-only."""
+    folder = run.parent if os.access(run.parent, os.W_OK) else Path.cwd()
+    step = "none" if state.frame is None else str(state.frame.step)
+    stem = folder / f"{run.stem}-step{step}-{state.view}"
+    picture, numbers = Path(f"{stem}.svg"), Path(f"{stem}.csv")
+    picture.write_text(svg, encoding="utf-8")
+    with numbers.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows_of(state))
+    return picture.absolute(), numbers.absolute()
+
+
+def rows_of(state: State) -> Iterable[Row]:
+    """The view's numbers, titles first; unknown numbers are empty."""
+    made = {"overview": _layers, "spectrum": _eigenvalues, "traps": _traps, "trajectories": _measures}[state.view]
+    return [[_plain(value) for value in row] for row in made(state)]
+
+
+def _plain(value: object) -> object:
+    return "" if isinstance(value, float) and np.isnan(value) else value
+
+
+def _layers(state: State) -> list[Row]:
+    from grokscope.spectra.layer import LayerSpectrum
+
+    names = [field.name for field in fields(LayerSpectrum) if field.name not in _NOT_PLAIN]
+    rows: list[Row] = [["run", "step", "layer", "shape", *names]]
+    frames: list[Frame] = [frame for frame in (state.frame, state.comparison and state.comparison.frame) if frame]
+    for frame in frames:
+        for layer in frame.layers:
+            values = ["" if layer.spectrum is None else getattr(layer.spectrum, name) for name in names]
+            rows.append([frame.run, frame.step, layer.name, "x".join(map(str, layer.shape)), *values])
+    return rows
+
+
+def _eigenvalues(state: State) -> list[Row]:
+    rows: list[Row] = [["run", "step", "layer", "number", "eigenvalue", "randomized_eigenvalue"]]
+    layer, frame = state.selected, state.frame
+    if layer is not None and layer.spectrum is not None and frame is not None:
+        pairs = zip(layer.spectrum.esd, layer.spectrum.randomized_esd, strict=False)
+        rows += [[frame.run, frame.step, layer.name, k, float(a), float(b)] for k, (a, b) in enumerate(pairs)]
+    return rows
+
+
+def _traps(state: State) -> list[Row]:
+    titles = ("eigenvalue", "ratio", "z", "p", "cause", "predicted", "participation_left", "participation_right")
+    rows: list[Row] = [["run", "step", "layer", "number", *titles, "entries"]]
+    frame = state.frame
+    for layer in () if frame is None else frame.layers:
+        for number, trap in enumerate(() if layer.spectrum is None else layer.spectrum.traps, start=1):
+            entries = "; ".join(f"W[{i},{j}]={value!r}" for i, j, value in trap.entries)
+            values = [getattr(trap, title) for title in titles]
+            rows.append([frame and frame.run, frame and frame.step, layer.name, number, *values, entries])
+    return rows
+
+
+def _measures(state: State) -> list[Row]:
+    timeline = state.timeline
+    measured = ("alpha", "alpha_sigma", "num_tail", "num_traps", "ks_p", "sigma_mp", "norm", "abs_entropy", "stable_rank")
+    columns = {f"{layer}.{name}": timeline.measure(name, layer) for layer in timeline.layers for name in measured}
+    columns = dict(timeline.metrics) | columns
+    if timeline.predictions is not None:
+        shares = timeline.predictions
+        columns |= {f"share_of_class_{k}": shares[:, k] for k in range(shares.shape[1])}
+    rows: list[Row] = [["run", "step", "observed", "inferred", *columns]]
+    for index, step in enumerate(timeline.steps):
+        values = [float(column[index]) for column in columns.values()]
+        rows.append([timeline.run, int(step), timeline.observed[index], timeline.inferred[index], *values])
+    return rows
+
+
+def python_for(state: State, run: Run) -> str:
+    """A script that reads the same numbers through grokscope and draws the same plot."""
+    names = [layer.name for layer in run.layers]
+    name = names[min(state.layer, len(names) - 1)] if names else ""
+    palette = "DARK" if state.palette is DARK else "LIGHT"
+    step = 0 if state.frame is None else state.frame.step
+    return "\n".join(
+        [
+            "from rich.console import Console",
+            "",
+            "from grokscope.analysis import Spectra",
+            "from grokscope.app.plots.spectrum import Axes, esd, randomized_esd",
+            "from grokscope.app.plots.timeline import Cursors, timeline",
+            "from grokscope.app.session import Session",
+            f"from grokscope.app.theme import {palette}",
+            "from grokscope.runfile import Run",
+            "",
+            f"run = Run.open({str(run.path.absolute())!r})",
+            f"index = {state.index}  # step {step:,}",
+            f"spectrum = Spectra.open(run).layer(index, {name!r})",
+            *_plot_lines(state, palette),
+        ]
+    )
+
+
+def _plot_lines(state: State, palette: str) -> list[str]:
+    show = "console.print"
+    lines = ["", "console = Console()", "width = min(console.width, 120)"]
+    if state.view == "trajectories":
+        return [
+            *lines,
+            "history = Session(run).timeline()",
+            f"{show}(timeline(history, Cursors(index), width, 14, {palette}))",
+            "for layer in history.layers:",
+            '    print(layer, "alpha", history.measure("alpha", layer))',
+        ]
+    if state.view == "traps":
+        return [*lines, "for trap in spectrum.traps if spectrum else ():", "    print(trap)"]
+    axes = [f"Axes({a.x_log}, {a.y_log})" for a in (state.esd_axes, state.randomized_axes)]
+    return [
+        *lines,
+        "if spectrum is not None:",
+        '    print(f"alpha {spectrum.alpha:.3f} ± {spectrum.alpha_sigma:.3f} on {spectrum.num_tail} eigenvalues")',
+        f"    {show}(esd(spectrum, width, 20, {palette}, axes={axes[0]}, search={state.search}))",
+        f"    {show}(randomized_esd(spectrum, width, 20, {palette}, axes={axes[1]}))",
+    ]

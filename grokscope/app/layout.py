@@ -1,0 +1,38 @@
+"""How many rows each pane gets: one function of the terminal's size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SMALLEST = (60, 20)
+BESIDE = 76
+"""From this width the two spectra of the overview stand side by side; below it one is shown at a time."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Rows of the status line (0 or 1), the timeline and the table, and whether two spectra fit side by side."""
+
+    status: int
+    timeline: int
+    table: int
+    beside: bool
+
+
+def layout(width: int, height: int, view: str, *, layers: int, compared: bool, status: bool, runs: int) -> Layout:
+    """The rows of each pane; what they leave goes to the plots."""
+    lines = 1 if status or height >= 30 else 0
+    if view != "overview":
+        return Layout(lines, 4 if height < 30 else 6 + min(2, (height - 30) // 15), 0, False)
+    timeline = 6 if height < 24 else 7 if height < 30 else 9 if height < 44 else 13
+    timeline += runs > 1
+    most = max(4, height // 4)
+    table = min(1 + max(1, layers) * (2 if compared else 1), most)
+    return Layout(lines, timeline, table, width >= BESIDE)
+
+
+def too_small(width: int, height: int) -> str:
+    """A sentence for a terminal that is too small, else nothing."""
+    if width >= SMALLEST[0] and height >= SMALLEST[1]:
+        return ""
+    return f"grokscope needs {SMALLEST[0]}×{SMALLEST[1]} characters; this terminal has {width}×{height}. q quits."

@@ -1,0 +1,87 @@
+"""A grid of styled cells that becomes one rich Text."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+
+from grokscope.app.text import fit
+
+_Look = tuple[str | None, str | None, bool]  # foreground, background, bold
+
+
+@lru_cache(maxsize=1024)
+def _style(look: _Look) -> Style:
+    foreground, background, bold = look
+    return Style(color=foreground, bgcolor=background, bold=bold or None)
+
+
+class Canvas:
+    """`height` rows of `width` cells; later drawing covers earlier drawing, backgrounds stay unless replaced."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width = max(0, width)
+        self.height = max(0, height)
+        self.characters = [[" "] * self.width for _ in range(self.height)]
+        self.looks: list[list[_Look]] = [[(None, None, False)] * self.width for _ in range(self.height)]
+
+    def put(
+        self, row: int, column: int, text: str, color: str | None = None, background: str | None = None, *,
+        bold: bool = False,
+    ) -> None:
+        """Write text from a cell on; what falls outside is left out. A wide character fills two cells."""
+        if not 0 <= row < self.height:
+            return
+        characters, looks = self.characters[row], self.looks[row]
+        for character in text:
+            size = 1 if character.isascii() or "⠀" <= character <= "⣿" else cell_len(character)
+            if 0 <= column and column + size <= self.width:
+                characters[column] = character
+                for covered in range(column, column + size):
+                    looks[covered] = (color, background or looks[covered][1], bold)
+                if size == 2:
+                    characters[column + 1] = ""
+            column += size
+
+    def put_right(
+        self, row: int, end: int, text: str, color: str | None = None, background: str | None = None, *,
+        bold: bool = False,
+    ) -> None:
+        """Write text so that it ends before column `end`."""
+        self.put(row, end - cell_len(text), text, color, background, bold=bold)
+
+    def put_fitted(self, row: int, column: int, width: int, text: str, color: str | None = None) -> None:
+        """Write text cut to `width` cells."""
+        self.put(row, column, fit(text, min(width, cell_len(text))), color)
+
+    def background(self, row: int, start: int, stop: int, color: str) -> None:
+        """Colour the ground behind columns start (included) to stop."""
+        if not 0 <= row < self.height:
+            return
+        looks = self.looks[row]
+        for column in range(max(0, start), min(self.width, stop)):
+            foreground, _, bold = looks[column]
+            looks[column] = (foreground, color, bold)
+
+    def paste(self, other: Canvas, row: int, column: int) -> None:
+        """Copy another canvas in, its top left corner at (row, column); what falls outside is left out."""
+        size = min(other.width, self.width - column)
+        for k in range(min(other.height, self.height - row)):
+            self.characters[row + k][column : column + size] = other.characters[k][:size]
+            self.looks[row + k][column : column + size] = other.looks[k][:size]
+
+    def text(self) -> Text:
+        """The grid as one Text, one line a row, no wrapping."""
+        result = Text(no_wrap=True, end="")
+        for row, (characters, looks) in enumerate(zip(self.characters, self.looks, strict=True)):
+            if row:
+                result.append("\n")
+            start = 0
+            for column in range(1, self.width + 1):
+                if column == self.width or looks[column] != looks[start]:
+                    result.append("".join(characters[start:column]), _style(looks[start]))
+                    start = column
+        return result

@@ -1,0 +1,171 @@
+"""The run through time: accuracies over the logarithm of the step, phases, events and the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.text import Text
+
+from grokscope.app.frame import Timeline, stretches
+from grokscope.app.plots.axis import Axis
+from grokscope.app.plots.canvas import Canvas
+from grokscope.app.plots.figure import Curve, Figure
+from grokscope.app.text import fit, whole
+from grokscope.app.theme import Palette, phase_letter
+
+ZERO = 0.5
+"""Where step 0, the initialisation, stands on a logarithmic axis."""
+
+LABEL_WIDTH = 8
+
+
+def step_axis(timeline: Timeline, *, log: bool = True, others: Sequence[Timeline] = ()) -> Axis:
+    """The axis of steps, from the first to the last that is recorded or planned."""
+    firsts = [int(t.steps[0]) for t in (timeline, *others) if len(t.steps)] or [0]
+    last = max(float(t.last_step) for t in (timeline, *others))
+    if not log:
+        return Axis(float(min(firsts)), max(last, min(firsts) + 1.0))
+    low = max(float(min(firsts)), ZERO)
+    return Axis(low, max(last, low * 2), True)
+
+
+def positions(steps: np.ndarray[tuple[int, ...], np.dtype[np.int64]], axis: Axis) -> np.ndarray[
+    tuple[int, ...], np.dtype[np.float64]
+]:
+    """Where the steps lie on the axis, 0 to 1, step 0 included."""
+    return axis.position(np.maximum(steps, axis.low))
+
+
+@dataclass(frozen=True)
+class Cursors:
+    """Indices of the checkpoint under the cursor and of the marked one (None: none)."""
+
+    index: int
+    mark: int | None = None
+
+
+def timeline(
+    data: Timeline, cursors: Cursors, width: int, height: int, palette: Palette, *, log: bool = True,
+    others: Sequence[Timeline] = (),
+) -> Text:
+    """Draw the run. The first rows are the phases, observed and inferred; the last two the axis of steps.
+
+    With fewer than seven rows there is no room for the accuracies: the phases and the axis stay.
+    """
+    if not len(data.steps):
+        canvas = Canvas(width, height)
+        canvas.put_fitted(height // 2, 2, width - 2, f"{data.run}: no checkpoints yet", palette.muted)
+        return canvas.text()
+    axis = step_axis(data, log=log, others=others)
+    bands = [(data, "seen", data.observed), (data, "weights", data.inferred)]
+    bands += [(other, "seen b", other.observed) for other in others[:1] if height >= 8]
+    figure = _figure(width, height, axis, palette, len(bands))
+    for row, (run, label, labels) in enumerate(bands):
+        _band(figure, run, row, label, labels, palette)
+    if height - len(bands) >= 5:
+        _accuracies(figure, data, others, palette)
+    _events(figure, data, palette)
+    if cursors.mark is not None:
+        _cursor(figure, data, cursors.mark, palette.mark, "╎", "◆")
+    _cursor(figure, data, cursors.index, palette.cursor, "│", "▲")
+    return figure.canvas.text()
+
+
+def index_at(data: Timeline, column: int, width: int, *, log: bool = True, others: Sequence[Timeline] = ()) -> int:
+    """The checkpoint nearest to a column of the drawn timeline, for the mouse."""
+    axis = step_axis(data, log=log, others=others)
+    position = (column - LABEL_WIDTH) / max(1, width - LABEL_WIDTH - 1)
+    return int(np.argmin(np.abs(positions(data.steps, axis) - position)))
+
+
+def _figure(width: int, height: int, axis: Axis, palette: Palette, bands: int) -> Figure:
+    tall = height - bands >= 5
+    ticks = [(0.0, "0"), (0.5, "50"), (1.0, "100 %")] if tall else []
+    # The labels of the bands stand where other plots have their y labels.
+    return Figure(
+        width, height, axis, Axis(-0.02, 1.04), palette, top=bands, y_ticks=ticks, x_label="step", left=LABEL_WIDTH
+    )
+
+
+def _column(figure: Figure, data: Timeline, index: int) -> int:
+    step = max(float(data.steps[index]), figure.x.low)
+    return figure.column(step) or figure.left
+
+
+def _band(
+    figure: Figure, data: Timeline, row: int, label: str, labels: Sequence[str], palette: Palette
+) -> None:
+    """One row of phases: coloured ground, the name where it fits, and letters else; ground behind the plot too."""
+    figure.canvas.put_right(row, figure.left - 1, label, palette.muted)
+    for start, stop, phase in stretches(labels):
+        first = _column(figure, data, start)
+        last = _column(figure, data, stop) if stop < len(data.steps) else _column(figure, data, stop - 1) + 1
+        figure.canvas.background(row, first, last, palette.band(phase))
+        if row == 0:
+            for below in range(figure.top, figure.top + figure.rows):
+                figure.canvas.background(below, first, last, palette.band(phase))
+        _name(figure.canvas, row, first, last, phase, palette)
+
+
+def _name(canvas: Canvas, row: int, first: int, last: int, phase: str, palette: Palette) -> None:
+    letter, color = phase_letter(phase), palette.phase(phase)
+    room = last - first
+    if room >= len(phase) + 4:
+        canvas.put(row, first, f"{letter} {phase} ".ljust(room, "─")[:room], color)
+        canvas.put(row, first, letter, color, bold=True)
+    else:
+        canvas.put(row, first, letter * max(1, room), color)
+
+
+def _accuracies(figure: Figure, data: Timeline, others: Sequence[Timeline], palette: Palette) -> None:
+    curves = []
+    for number, other in enumerate(others):
+        steps = np.maximum(other.steps, figure.x.low)
+        color = palette.layers[(number + 3) % len(palette.layers)]
+        curves.append(Curve(steps, other.metric("test_accuracy"), color))
+    steps = np.maximum(data.steps, figure.x.low)
+    curves.append(Curve(steps, data.metric("train_accuracy"), palette.train))
+    curves.append(Curve(steps, data.metric("test_accuracy"), palette.test))
+    figure.curves(curves)
+    words = [("train", palette.train), ("test", palette.test)]
+    words += [
+        (f"test {fit(other.run, min(20, len(other.run)))}", palette.layers[(k + 3) % len(palette.layers)])
+        for k, other in enumerate(others)
+    ]
+    column, row = figure.left + 1, figure.top + figure.rows // 2
+    for text, color in words:
+        figure.canvas.put(row, column, text, color)
+        column += len(text) + 2
+
+
+def _events(figure: Figure, data: Timeline, palette: Palette) -> None:
+    """A mark on the axis for each event: a trap's letter, or where a phase begins."""
+    bottom = figure.top + figure.rows
+    for event in data.events:
+        column = _column(figure, data, event.index)
+        color = palette.trap if event.kind == "trap" else palette.text
+        figure.canvas.put(bottom, column, "▴" if event.kind == "trap" else "◇", color)
+
+
+def _cursor(figure: Figure, data: Timeline, index: int, color: str, line: str, foot: str) -> None:
+    column = _column(figure, data, index)
+    for row in range(figure.top + figure.rows):
+        figure.canvas.put(row, column, line, color, bold=True)
+    bottom = figure.top + figure.rows
+    figure.canvas.put(bottom, column, foot, color, bold=True)
+    label = f" {whole(float(data.steps[index]))} "
+    start = min(max(0, column - len(label) // 2), figure.canvas.width - len(label))
+    _clear_labels(figure.canvas, bottom + 1, start, start + len(label))
+    figure.canvas.put(bottom + 1, start, label, color, bold=True)
+
+
+def _clear_labels(canvas: Canvas, row: int, start: int, stop: int) -> None:
+    """Remove every label that the cells touch, whole: half a number reads as another number."""
+    cells = canvas.characters[row]
+    while start > 0 and cells[start] != " ":
+        start -= 1
+    while stop < canvas.width and cells[stop] != " ":
+        stop += 1
+    canvas.put(row, start, " " * (stop - start))

@@ -1,0 +1,199 @@
+"""The table of layers: a row each, columns left out from the right of a list of importance, digits never."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from grokscope.app.frame import Layer
+from grokscope.app.plots.canvas import Canvas
+from grokscope.app.plots.spectrum import FEW_IN_TAIL
+from grokscope.app.state import State
+from grokscope.app.text import UNKNOWN, fit, fixed, number, probability
+from grokscope.app.theme import Palette
+from grokscope.spectra.layer import LayerSpectrum
+
+NAME_WIDTH = 8
+VERDICT_COLORS = {"over-trained": "A", "well-trained": "G", "under-trained": "P"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: title, width, importance (low ones stay longest), the text of a value, and the value itself."""
+
+    title: str
+    width: int
+    rank: int
+    show: Callable[[LayerSpectrum], str]
+    value: Callable[[LayerSpectrum], float] | None = None
+    decimals: int = 3
+
+
+def traps_by_cause(spectrum: LayerSpectrum) -> str:
+    """Traps of the representative permutation as mean/entries/both/unexplained counts, e.g. `1m 6e`."""
+    counts = {"m": 0, "e": 0, "b": 0, "?": 0}
+    for trap in spectrum.traps:
+        counts[{"mean": "m", "entries": "e", "mean+entries": "b"}.get(trap.cause, "?")] += 1
+    return " ".join(f"{count}{letter}" for letter, count in counts.items() if count) or "0"
+
+
+def traps_count(spectrum: LayerSpectrum) -> str:
+    """The median count over permutations with its range, `7 (5–9)`."""
+    low, high = spectrum.num_traps_min, spectrum.num_traps_max
+    middle = f"{spectrum.num_traps:g}" if spectrum.num_traps == spectrum.num_traps else UNKNOWN
+    return middle if low == high or middle == UNKNOWN else f"{middle} ({low:g}–{high:g})"
+
+
+def _alpha(spectrum: LayerSpectrum) -> str:
+    return f"{fixed(spectrum.alpha, 2)} ± {fixed(spectrum.alpha_sigma, 2)}"
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("shape", 8, 6, lambda s: "×".join(map(str, s.shape))),
+    Column("α ± σ", 13, 0, _alpha, lambda s: s.alpha, 2),
+    Column("α 95 %", 12, 13, lambda s: f"{fixed(s.alpha_low, 2)}–{fixed(s.alpha_high, 2)}"),
+    Column("tail", 6, 1, lambda s: str(s.num_tail), lambda s: float(s.num_tail), 0),
+    Column("xmin", 9, 10, lambda s: number(s.xmin), lambda s: s.xmin, 3),
+    Column("D", 6, 9, lambda s: fixed(s.power_law_distance, 3), lambda s: s.power_law_distance),
+    Column("σ_mp", 7, 4, lambda s: fixed(s.sigma_mp, 3), lambda s: s.sigma_mp),
+    Column("λ₊", 9, 11, lambda s: number(s.lambda_plus, 4), lambda s: s.lambda_plus, 1),
+    Column("KS", 7, 7, lambda s: fixed(s.ks_distance, 4), lambda s: s.ks_distance, 4),
+    Column("p", 7, 2, lambda s: probability(s.ks_p, s.null_draws)),
+    Column("p naive", 9, 8, lambda s: probability(s.ks_p_naive, 0)),
+    Column("traps", 11, 3, traps_count, lambda s: s.num_traps, 0),
+    Column("cause", 9, 12, traps_by_cause),
+    Column("verdict", 14, 5, lambda s: s.verdict),
+    Column("‖W‖", 8, 14, lambda s: number(s.norm, 4), lambda s: s.norm, 2),
+    Column("max |w|", 8, 15, lambda s: number(s.max_abs), lambda s: s.max_abs, 3),
+    Column("rank", 7, 16, lambda s: fixed(s.stable_rank, 1), lambda s: s.stable_rank, 1),
+    Column("entropy", 9, 17, lambda s: number(s.abs_entropy, 5), lambda s: s.abs_entropy, 0),
+    Column("mean", 9, 18, lambda s: number(s.mean), None),
+    Column("p bulk", 8, 19, lambda s: probability(s.ks_p_bulk, s.null_draws)),
+    Column("WW traps", 9, 20, lambda s: f"{s.num_traps_weightwatcher:g}", lambda s: s.num_traps_weightwatcher, 0),
+)
+
+
+def table(state: State, width: int, height: int) -> Text:
+    """The layers at the cursor; with a comparison, under each row the differences to the compared checkpoint."""
+    canvas = Canvas(width, height)
+    palette, frame = state.palette, state.frame
+    if frame is None:
+        canvas.put_fitted(0, 1, width - 1, "waiting for the first checkpoint", palette.muted)
+        return canvas.text()
+    name_width = _name_width(frame.layers, width)
+    columns = fitting(width - name_width - 2, [layer.spectrum for layer in frame.layers])
+    _titles(canvas, columns, name_width, palette)
+    each = 1 if state.comparison is None else 2
+    room = max(1, (height - 1) // each)
+    first = min(max(0, state.layer - room + 1), max(0, len(frame.layers) - room))
+    for place, layer in enumerate(frame.layers[first : first + room]):
+        row = 1 + place * each
+        _row(canvas, row, layer, columns, name_width, palette, selected=first + place == state.layer)
+        if each == 2:
+            _difference(canvas, row + 1, layer, _partner(state, layer, first + place), columns, name_width, palette)
+    _more(canvas, first, len(frame.layers) - first - room, palette)
+    return canvas.text()
+
+
+def fitting(width: int, spectra: Sequence[LayerSpectrum | None]) -> list[tuple[Column, int]]:
+    """The columns that fit with every digit, most important first to be kept, in their usual order."""
+    measured = [spectrum for spectrum in spectra if spectrum is not None and not spectrum.reason]
+    widths = [max([column.width, *(len(column.show(s)) + 2 for s in measured)]) for column in COLUMNS]
+    chosen: set[int] = set()
+    for k in sorted(range(len(COLUMNS)), key=lambda k: COLUMNS[k].rank):
+        if sum(widths[j] for j in chosen) + widths[k] > width:
+            break
+        chosen.add(k)
+    return [(COLUMNS[k], widths[k]) for k in sorted(chosen)]
+
+
+def row_values(layer: Layer) -> dict[str, str]:
+    """Every column of a layer as text, for copying and for CSV."""
+    values = {"layer": layer.name}
+    if layer.spectrum is not None:
+        values |= {column.title: column.show(layer.spectrum) for column in COLUMNS}
+    return values
+
+
+def _name_width(layers: Sequence[Layer], width: int) -> int:
+    longest = max([len(layer.name) for layer in layers], default=0)
+    return min(max(NAME_WIDTH, longest + 1), max(NAME_WIDTH, width // 6))
+
+
+def _titles(canvas: Canvas, columns: Sequence[tuple[Column, int]], name_width: int, palette: Palette) -> None:
+    canvas.background(0, 0, canvas.width, palette.panel)
+    canvas.put(0, 2, "layer", palette.muted)
+    end = name_width + 2
+    for column, width in columns:
+        end += width
+        canvas.put_right(0, end, column.title, palette.muted)
+
+
+def _row(
+    canvas: Canvas, row: int, layer: Layer, columns: Sequence[tuple[Column, int]], name_width: int, palette: Palette, *,
+    selected: bool,
+) -> None:
+    if selected:
+        canvas.background(row, 0, canvas.width, palette.selected)
+        canvas.put(row, 0, "▸", palette.accent, bold=True)
+    canvas.put(row, 2, fit(layer.name, name_width - 1), palette.text, bold=selected)
+    spectrum = layer.spectrum
+    if spectrum is None or spectrum.reason:
+        shape = "×".join(map(str, layer.shape))
+        words = "not analysed yet" if spectrum is None else f"not measured: {spectrum.reason}"
+        canvas.put_fitted(row, name_width + 3, canvas.width - name_width - 3, f"{shape}  {words}", palette.muted)
+        return
+    end = name_width + 2
+    for column, width in columns:
+        end += width
+        canvas.put_right(row, end, column.show(spectrum), _color(column.title, spectrum, palette))
+
+
+def _color(title: str, spectrum: LayerSpectrum, palette: Palette) -> str:
+    if title == "verdict":
+        return palette.phases[VERDICT_COLORS.get(spectrum.verdict, "?")]
+    if title in {"traps", "cause"} and spectrum.num_traps > 0:
+        return palette.trap
+    if title in {"tail", "α ± σ"} and spectrum.num_tail < FEW_IN_TAIL:
+        return palette.warning
+    if title == "p" and spectrum.ks_p < 0.01:
+        return palette.warning
+    return palette.text if title in {"α ± σ", "p", "σ_mp"} else palette.muted
+
+
+def _partner(state: State, layer: Layer, place: int) -> LayerSpectrum | None:
+    layers = state.comparison.frame.layers if state.comparison else ()
+    named = [other for other in layers if other.name == layer.name]
+    found = named[0] if named else layers[place] if place < len(layers) else None
+    return None if found is None else found.spectrum
+
+
+def _difference(
+    canvas: Canvas, row: int, layer: Layer, other: LayerSpectrum | None, columns: Sequence[tuple[Column, int]],
+    name_width: int, palette: Palette,
+) -> None:
+    """Differences to the compared checkpoint; where a difference makes no sense, its value."""
+    canvas.put(row, 2, "  Δ", palette.mark)
+    if layer.spectrum is None or other is None or other.reason or layer.spectrum.reason:
+        return
+    end = name_width + 2
+    for column, width in columns:
+        end += width
+        text = column.show(other)
+        if column.value is not None:
+            text = _signed(column.value(layer.spectrum) - column.value(other), column.decimals)
+        elif column.title == "shape":
+            text = ""
+        canvas.put_right(row, end, text, palette.mark)
+
+
+def _signed(value: float, decimals: int) -> str:
+    text = fixed(abs(value), decimals)
+    return text if text == UNKNOWN else f"{'-' if value < 0 else '+'}{text}"
+
+
+def _more(canvas: Canvas, above: int, below: int, palette: Palette) -> None:
+    words = [f"↑{above}" if above else "", f"↓{below}" if below > 0 else ""]
+    canvas.put_right(0, canvas.width, " ".join(word for word in words if word), palette.accent, palette.panel)

@@ -1,0 +1,135 @@
+"""The two colour schemes, dark and light, and the names and letters of the phases.
+
+Hues are from Okabe and Ito's palette, which people with any common colour vision tell apart; a phase is also told
+by its letter, so nothing depends on hue alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from textual.theme import Theme
+
+PHASE_LETTERS = {"pre-grokking": "P", "grokking": "G", "anti-grokking": "A", "undecided": "?", "unknown": "?"}
+
+
+def phase_letter(phase: str) -> str:
+    """One letter for a phase: P pre-grokking, G grokking, A anti-grokking, ? undecided or unknown."""
+    return PHASE_LETTERS.get(phase, "?")
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours by what they stand for, as `#rrggbb`."""
+
+    name: str
+    dark: bool
+    background: str
+    panel: str
+    text: str
+    muted: str
+    faint: str
+    accent: str
+    cursor: str
+    mark: str
+    train: str
+    test: str
+    bars: str
+    tail: str
+    fit: str
+    edge: str
+    trap: str
+    warning: str
+    positive: str
+    negative: str
+    selected: str
+    layers: tuple[str, ...]
+    phases: dict[str, str]
+    bands: dict[str, str]
+
+    def phase(self, phase: str) -> str:
+        """The strong colour of a phase's letter."""
+        return self.phases[phase_letter(phase)]
+
+    def band(self, phase: str) -> str:
+        """The faint background of a phase's stretch of time."""
+        return self.bands[phase_letter(phase)]
+
+
+DARK = Palette(
+    name="grokscope-dark",
+    dark=True,
+    background="#10141a",
+    panel="#1a212b",
+    text="#dfe5ec",
+    muted="#93a0b0",
+    faint="#4a5666",
+    accent="#56b4e9",
+    cursor="#ffffff",
+    mark="#f0e442",
+    train="#8f9bab",
+    test="#f0b83c",
+    bars="#4f6f95",
+    tail="#e69f00",
+    fit="#f6f0a0",
+    edge="#c9a2dc",
+    trap="#ff7a45",
+    warning="#f0b83c",
+    positive="#ff9d4d",
+    negative="#56b4e9",
+    selected="#24344a",
+    layers=("#56b4e9", "#f0b83c", "#2cc295", "#e08bbd", "#ff7a45", "#b8c4d2", "#a99cf0", "#f0e442"),
+    phases={"P": "#56b4e9", "G": "#2cc295", "A": "#ff7a45", "?": "#8f9bab"},
+    bands={"P": "#152636", "G": "#123027", "A": "#3a2117", "?": "#191e25"},
+)
+
+LIGHT = Palette(
+    name="grokscope-light",
+    dark=False,
+    background="#fbfbf8",
+    panel="#eceee9",
+    text="#1d242c",
+    muted="#56616e",
+    faint="#b4bbc2",
+    accent="#0063a3",
+    cursor="#000000",
+    mark="#8a6d00",
+    train="#6c7885",
+    test="#b06000",
+    bars="#9db7d3",
+    tail="#c87000",
+    fit="#7a1f00",
+    edge="#8a3f8f",
+    trap="#c23b00",
+    warning="#a05a00",
+    positive="#c23b00",
+    negative="#0063a3",
+    selected="#d5e3f0",
+    layers=("#0063a3", "#b06000", "#00785a", "#a8457f", "#c23b00", "#56616e", "#5a4bc0", "#8a6d00"),
+    phases={"P": "#0063a3", "G": "#00785a", "A": "#c23b00", "?": "#6c7885"},
+    bands={"P": "#dcebf7", "G": "#d9f0e6", "A": "#fae0d3", "?": "#efefec"},
+)
+
+PALETTES = {palette.name: palette for palette in (DARK, LIGHT)}
+
+
+def textual_theme(palette: Palette) -> Theme:
+    """The palette as a Textual theme, for the few stock widgets (palette, help, notices)."""
+    from textual.theme import Theme
+
+    return Theme(
+        name=palette.name,
+        primary=palette.accent,
+        secondary=palette.edge,
+        accent=palette.accent,
+        warning=palette.warning,
+        error=palette.trap,
+        success=palette.phases["G"],
+        foreground=palette.text,
+        background=palette.background,
+        surface=palette.background,
+        panel=palette.panel,
+        dark=palette.dark,
+    )

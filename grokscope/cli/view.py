@@ -1,0 +1,75 @@
+"""`grokscope view`: the terminal app, or one picture of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grokscope.errors import UsageError
+
+Runs = Annotated[
+    list[Path],
+    typer.Argument(help="Run files; several share one timeline.", metavar="RUN.h5...", show_default=False),
+]
+Screenshot = Annotated[
+    Path | None,
+    typer.Option(help="Write one picture of the app to this SVG file, without a terminal.", metavar="FILE.svg"),
+]
+Size = Annotated[str, typer.Option(help="The screenshot's width and height in characters.", metavar="WxH")]
+Press = Annotated[str, typer.Option(help="Keys to press before the screenshot, e.g. 'g right 2'.", metavar="KEYS")]
+Theme = Annotated[str, typer.Option(help="dark or light.", metavar="NAME")]
+Analysis = Annotated[
+    bool, typer.Option("--analysis/--no-analysis", help="Analyse what is missing, in the background.")
+]
+
+
+def view(
+    runs: Runs,
+    screenshot: Screenshot = None,
+    size: Size = "120x40",
+    press: Press = "",
+    theme: Theme = "dark",
+    analysis: Analysis = True,
+) -> None:
+    """Scrub through a run with the keyboard: alpha, spectra, correlation traps and phases of every checkpoint."""
+    if theme not in {"dark", "light"}:
+        raise UsageError(f"--theme {theme} is neither dark nor light")
+    if screenshot is not None:
+        columns, rows = _size(size)
+        from grokscope.app.screenshot import take
+
+        take(runs, screenshot, columns, rows, press.split(), theme=theme)
+        typer.echo(str(screenshot))
+        return
+    _need_terminal(runs[0])
+    from grokscope.app.app import Microscope
+    from grokscope.app.session import Session
+
+    app = Microscope([Session.open(path) for path in runs], theme=theme, analysis=analysis)
+    lines = app.run()
+    if lines:
+        typer.echo(lines)
+
+
+def _size(text: str) -> tuple[int, int]:
+    columns, _, rows = text.lower().partition("x")
+    if not (columns.isdigit() and rows.isdigit() and 1 <= int(columns) <= 1000 and 1 <= int(rows) <= 500):
+        raise UsageError(f"--size {text} is no size; give columns x rows, such as 120x40")
+    return int(columns), int(rows)
+
+
+def _need_terminal(run: Path) -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        problem = "standard input and output are not both a terminal"
+    elif os.environ.get("TERM", "") in {"", "dumb", "unknown"}:
+        problem = f"the terminal cannot move its cursor (TERM={os.environ.get('TERM', '')})"
+    else:
+        return
+    raise UsageError(
+        f"the viewer needs a terminal, and {problem}; "
+        f"`grokscope view {run} --screenshot FILE.svg` draws one picture, `grokscope show {run}` prints the numbers"
+    )
