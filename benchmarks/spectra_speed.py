@@ -2,9 +2,11 @@
 
     python benchmarks/spectra_speed.py [RUN_FOLDER] [--checkpoints 9] [--weightwatcher-checkpoints 3]
 
-RUN_FOLDER holds safetensors checkpoints with fc1, fc2 and fc3; without it, initialised weights with a drifting mean
-are measured. Ours does 20 permutations, WeightWatcher's analyze(randomize=True, mp_fit=True) its one.
+RUN_FOLDER holds safetensors checkpoints with fc1, fc2 and fc3; without it, random weights with a drifting mean are
+measured. Ours does 20 permutations, WeightWatcher's analyze(randomize=True, mp_fit=True) its one.
 """
+
+# ruff: noqa: E402 (thread counts are read when numpy is imported)
 
 from __future__ import annotations
 

@@ -58,6 +58,7 @@ def pending(spectra: Spectra, indices: Sequence[int] | None = None) -> list[Task
 
 def measure(weight: NDArray[np.generic], layer: LayerSpec, step: int, parameters: Parameters) -> LayerSpectrum:
     """Measure one layer with one BLAS thread: the same bytes on any machine of this kind."""
+    import scipy.linalg  # noqa: F401 (brings its own BLAS: loaded later, it would escape the limit)
     from threadpoolctl import threadpool_limits
 
     from grokscope.spectra import analyze_layer

@@ -207,7 +207,8 @@ def _weightwatcher_count(shuffled: Permutations, result: randomised.Randomised) 
     """WeightWatcher pools five permutations below 100 eigenvalues and does not divide; so does this
     column."""
     long, short = spectrum.sides(shuffled.matrix)
-    esd = result.esd
-    if short < 100:
-        esd = np.concatenate([np.linalg.eigvalsh(spectrum.gram(shuffled[index])) for index in range(5)])
-    return float(randomised.weightwatcher_count(esd, long, short, result.sigma))
+    if short >= 100:
+        return float(randomised.weightwatcher_count(result.esd, long, short, result.sigma))
+    pool = np.concatenate([np.linalg.eigvalsh(spectrum.gram(shuffled[index])) for index in range(5)])
+    sigma = marchenko_pastur.robust_sigma(pool, long, short)
+    return float(randomised.weightwatcher_count(pool, long, short, sigma))

@@ -31,16 +31,24 @@ def test_a_permutation_keeps_the_entries_and_moves_them(rng):
 
 
 @pytest.mark.usefixtures("_both_routes")
-def test_every_place_is_equally_likely_and_any_two_permutations_are_independent():
-    """Of a 3-entry layer each of the 36 pairs of (first, second) permutation comes up equally often over steps."""
+@pytest.mark.parametrize("index", [0, 2])
+def test_every_order_of_the_entries_is_equally_likely(index):
+    """Over 3,600 steps each of the six orders of a 3-entry layer comes up about 600 times."""
     entries = np.arange(3.0).reshape(1, 3)
-    counts: dict[tuple[float, ...], int] = {}
-    for step in range(3600):
-        shuffled = Permutations(entries, seed_key(0, step, "fc1"))
-        places = tuple(shuffled[2].ravel())
-        counts[places] = counts.get(places, 0) + 1
+    orders = [tuple(Permutations(entries, seed_key(0, step, "fc1"))[index].ravel()) for step in range(3600)]
+    counts = [orders.count(order) for order in set(orders)]
     assert len(counts) == 6
-    assert stats.chisquare(list(counts.values())).pvalue > 1e-3
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_the_permutations_of_a_layer_give_spectra_that_vary_as_those_of_fresh_ones_do(rng):
+    """Correlated permutations would agree more than this: λ_max of a heavy-tailed layer over 200 of either kind."""
+    matrix = rng.standard_t(3, (20, 30))
+    shuffled = Permutations(matrix, seed_key(0, 1, "fc1"))
+    ours = [np.linalg.norm(shuffled[index], 2) for index in range(200)]
+    fresh = [np.linalg.norm(rng.permutation(matrix.ravel()).reshape(20, 30), 2) for _ in range(200)]
+    assert stats.ks_2samp(ours, fresh).pvalue > 1e-3
+    assert np.std(ours) == pytest.approx(np.std(fresh), rel=0.3)
 
 
 def test_seed_step_and_name_each_make_a_difference(rng):
