@@ -64,7 +64,7 @@ def trained_run(
     """A small run on handwritten digits, trained by the real command; copy it before changing anything."""
     pytest.importorskip("sklearn")
     path = tmp_path_factory.mktemp("trained") / "digits.h5"
-    options = ["--dataset", "digits", "--steps", "300", "--width", "40", "--checkpoints-per-decade", "4"]
-    done = grokscope_command("train", "-o", path, *options)
+    options = "--dataset digits --steps 300 --width 40 --init-scale 1 --lr 0.005 --checkpoints-per-decade 4"
+    done = grokscope_command("train", "-o", path, *options.split())
     assert done.returncode == 0, done.stderr
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,18 +18,24 @@ def show(
     as_json: AsJson = False,
     without_trap: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="Show each layer's N-th strongest direction removed, with its accuracy.", metavar="N"
-        ),
+        typer.Option(min=1, help="Also evaluate the network with each layer's trap N removed.", metavar="N"),
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where --without-trap finds the run's dataset.", metavar="DIR")
     ] = None,
 ) -> None:
     """Show one checkpoint: metrics, phase, and every layer's spectrum, measured now where it is not yet."""
     import json
 
+    from grokscope.analysis import Spectra
     from grokscope.analysis.checkpoint import checkpoint_at, describe_checkpoint
+    from grokscope.cli.ablation import accuracies_without_trap
     from grokscope.cli.tables import checkpoint_text
     from grokscope.runfile import Run
 
     opened = Run(run)
-    described = describe_checkpoint(opened, checkpoint_at(opened, step))
+    index = checkpoint_at(opened, step)
+    described = describe_checkpoint(opened, index)
+    if without_trap is not None:
+        described["without_trap"] = accuracies_without_trap(Spectra(opened), index, without_trap, data_dir)
     typer.echo(json.dumps(described, indent=2, allow_nan=False) if as_json else checkpoint_text(described))

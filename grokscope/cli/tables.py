@@ -29,6 +29,8 @@ def _lines(checkpoint: Described) -> Iterator[str]:
     yield from _aligned([HEADER, *(_cells(layer) for layer in checkpoint["layers"])])
     for layer in checkpoint["layers"]:
         yield from _details(layer)
+    for ablated in checkpoint.get("without_trap", []):
+        yield _ablation(ablated)
 
 
 def _aligned(rows: list[list[str]]) -> Iterator[str]:
@@ -90,3 +92,11 @@ def _details(layer: Described) -> Iterator[str]:
     if layer["weightwatcher"]:
         columns = (f"{name} {number_text(value, '.4g')}" for name, value in layer["weightwatcher"].items())
         yield f"{layer['name']} by WeightWatcher: {'  '.join(columns)}"
+
+
+def _ablation(ablated: Described) -> str:
+    changes = (
+        f"{name} {ablated[f'{name}_accuracy']:.4f} → {ablated[f'{name}_accuracy_without']:.4f}"
+        for name in ("train", "test")
+    )
+    return f"{ablated['layer']} without trap {ablated['trap']}: {', '.join(changes)}"

@@ -1,0 +1,133 @@
+"""Bad input gives one clear sentence on stderr, nothing on stdout, no traceback, and exit code 2."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from grokscope.runfile import LayerSpec, RunWriter
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def missing(path: Path) -> None:
+    """No file at all."""
+    path.unlink()
+
+
+def not_hdf5(path: Path) -> None:
+    """Any other file."""
+    path.write_text("step,accuracy\n")
+
+
+def truncated(path: Path) -> None:
+    """A copy that broke off."""
+    os.truncate(path, path.stat().st_size // 3)
+
+
+def other_hdf5(path: Path) -> None:
+    """Somebody else's HDF5 file."""
+    with h5py.File(path, "w") as file:
+        file["data"] = np.arange(3)
+
+
+def empty_run(path: Path) -> None:
+    """A run that has not written a checkpoint yet."""
+    layers = [LayerSpec("fc1", (20, 30))]
+    RunWriter.create(path, steps=[0, 1], layers=layers, metrics=[], config={}, origin="t", overwrite=True).close()
+
+
+BAD_FILES = [
+    (missing, "there is no file"),
+    (not_hdf5, "not an HDF5 file"),
+    (truncated, "truncated"),
+    (other_hdf5, "no grokscope run"),
+]
+
+
+def assert_one_sentence(done: subprocess.CompletedProcess[str], says: str) -> None:
+    """The command failed as a kind one does."""
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("grokscope: ")
+    assert says in lines[0]
+
+
+@pytest.mark.parametrize("command", ["info", "check", "export", "analyze", "show", "report", "view"])
+@pytest.mark.parametrize(("spoil", "says"), BAD_FILES)
+def test_a_bad_file(
+    trained_run: Path,
+    tmp_path: Path,
+    grokscope_command: Command,
+    command: str,
+    spoil: Callable[[Path], None],
+    says: str,
+) -> None:
+    path = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
+    spoil(path)
+    assert_one_sentence(grokscope_command(command, path), says)
+
+
+@pytest.mark.parametrize("command", ["analyze", "show"])
+def test_an_empty_run(tmp_path: Path, grokscope_command: Command, command: str) -> None:
+    empty_run(tmp_path / "run.h5")
+    assert_one_sentence(grokscope_command(command, tmp_path / "run.h5"), "holds no checkpoint yet")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["train", "-o", "run.h5", "--steps", "-5"], "--steps is -5"),
+        (["train", "-o", "run.h5", "--width", "0"], "--width is 0"),
+        (["train", "-o", "run.h5", "--lr", "nan"], "--lr is nan"),
+        (["train", "-o", "run.h5", "--dataset", "cats"], "--dataset is 'cats'"),
+        (["train", "-o", "run.h5", "--data-dir", "nowhere"], "nowhere"),
+        (["train", "-o", "no/such/folder/run.h5", "--dataset", "digits"], "no folder"),
+        (["train", "-o", ".", "--dataset", "digits"], "is a folder"),
+        (["train", "-o", "run.h5", "--resume"], "there is no file"),
+        (["train", "-o", "run.h5", "--dataset", "digits", "--train-points", "99999"], "--train-points"),
+        (["import", "nowhere", "-o", "run.h5"], "not a folder"),
+    ],
+)
+def test_bad_arguments(tmp_path: Path, grokscope_command: Command, arguments: list[str], says: str) -> None:
+    assert_one_sentence(grokscope_command(*arguments, cwd=tmp_path), says)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_folder(tmp_path: Path, grokscope_command: Command) -> None:
+    done = grokscope_command("train", "-o", "/proc/run.h5", "--dataset", "digits", "--steps", "1")
+    assert_one_sentence(done, "cannot write in /proc")
+
+
+def test_an_existing_run_is_not_overwritten_unasked(trained_run: Path, grokscope_command: Command) -> None:
+    before = trained_run.read_bytes()
+    done = grokscope_command("train", "-o", trained_run, "--dataset", "digits", "--steps", "1")
+    assert_one_sentence(done, "--overwrite")
+    assert trained_run.read_bytes() == before
+
+
+def test_a_second_trainer_on_one_file(trained_run: Path, tmp_path: Path, grokscope_command: Command) -> None:
+    path = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
+    with RunWriter.reopen(path):
+        done = grokscope_command("train", "-o", path, "--resume", "--steps", "400")
+    assert_one_sentence(done, f"is being written by process {os.getpid()}")
+
+
+def test_a_step_before_the_first_checkpoint(trained_run: Path, grokscope_command: Command) -> None:
+    assert_one_sentence(grokscope_command("show", trained_run, "--step", "-3"), "no checkpoint at step -3")
+
+
+def test_debug_shows_where(tmp_path: Path, grokscope_command: Command) -> None:
+    done = grokscope_command("--debug", "info", tmp_path / "nothing.h5")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "BadRunFile" in done.stderr

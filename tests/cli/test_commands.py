@@ -1,0 +1,201 @@
+"""The commands without a terminal: their results on stdout, their JSON as promised."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from grokscope.cli.tables import p_text
+from grokscope.runfile import Run, RunWriter
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+LAYER_KEYS = {
+    "name",
+    "shape",
+    "alpha",
+    "alpha_sigma",
+    "xmin",
+    "xmax",
+    "power_law_distance",
+    "num_tail",
+    "verdict",
+    "sigma_mp",
+    "lambda_plus",
+    "ks_distance",
+    "ks_p_naive",
+    "ks_p",
+    "ks_distance_bulk",
+    "ks_p_bulk",
+    "num_traps",
+    "num_traps_min",
+    "num_traps_max",
+    "num_traps_weightwatcher",
+    "traps",
+    "norm",
+    "abs_entropy",
+    "mean",
+    "std",
+    "max_abs",
+    "stable_rank",
+}
+INFO_KEYS = set(
+    "uuid format_version origin created complete num_checkpoints steps layers config metrics".split()  # noqa: SIM905
+)
+FAST = ("--permutations", "3", "--null-draws", "100", "--jobs", "1")
+
+
+@pytest.fixture(scope="module")
+def analysed(trained_run: Path, tmp_path_factory: pytest.TempPathFactory, grokscope_command: Command) -> Path:
+    """The small trained run, analysed by the real command."""
+    path = Path(shutil.copy(trained_run, tmp_path_factory.mktemp("analysed") / "run.h5"))
+    done = grokscope_command("analyze", path, *FAST)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(path.with_name("run.spectra.h5"))
+    return path
+
+
+def parsed(done: subprocess.CompletedProcess[str]) -> Any:
+    """The command's JSON, which is all that it printed."""
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_info_json_keeps_its_keys(analysed: Path, grokscope_command: Command) -> None:
+    info = parsed(grokscope_command("info", analysed, "--json"))
+    assert set(info) >= INFO_KEYS
+    assert info["complete"] is True
+    assert info["num_checkpoints"] == len(info["steps"])
+    assert info["layers"][0] == {"name": "fc1", "shape": [40, 64]}
+    assert info["config"]["dataset"] == "digits"
+
+
+def test_show_json_keeps_its_keys(analysed: Path, grokscope_command: Command) -> None:
+    shown = parsed(grokscope_command("show", analysed, "--step", "100", "--json"))
+    assert {"run", "uuid", "checkpoint", "num_checkpoints", "step", "metrics", "phase", "layers"} <= set(shown)
+    assert shown["step"] == 100
+    assert set(shown["phase"]) == {"observed", "inferred", "reasons"}
+    assert {"train_accuracy", "test_accuracy", "train_loss", "test_loss"} <= set(shown["metrics"])
+    assert [layer["name"] for layer in shown["layers"]] == ["fc1", "fc2", "fc3"]
+    for layer in shown["layers"]:
+        assert set(layer) >= LAYER_KEYS
+
+
+def test_show_takes_the_last_checkpoint_up_to_a_step(analysed: Path, grokscope_command: Command) -> None:
+    assert parsed(grokscope_command("show", analysed, "--step", "299", "--json"))["step"] == 178
+    assert parsed(grokscope_command("show", analysed, "--json"))["step"] == 300
+
+
+def test_show_measures_what_is_not_measured(trained_run: Path, tmp_path: Path, grokscope_command: Command) -> None:
+    path = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
+    shown = parsed(grokscope_command("show", path, "--json"))
+    assert all(layer["norm"] > 0 for layer in shown["layers"])
+
+
+def test_show_as_text_never_cuts_a_number(analysed: Path, grokscope_command: Command) -> None:
+    done = grokscope_command("show", analysed, env=None)
+    assert "…" not in done.stdout
+    assert "fc1    40×64" in done.stdout
+    assert "weights say:" in done.stdout
+
+
+def test_report_tells_phases_and_events(analysed: Path, grokscope_command: Command) -> None:
+    reports = parsed(grokscope_command("report", analysed, analysed, "--json"))
+    assert len(reports) == 2
+    first = reports[0]
+    assert first["phases"][0]["first"] == 0
+    assert first["phases"][-1]["last"] == 300
+    assert first["events"]["last"]["step"] == 300
+    assert sum(row["checkpoints"] for row in first["confusion"]) == Run(analysed).num_checkpoints
+    text = grokscope_command("report", analysed, analysed).stdout
+    assert "mean ± standard deviation over 2 runs" in text
+    assert "fc2 alpha" in text
+
+
+def test_export_gives_every_metric_of_every_checkpoint(analysed: Path, grokscope_command: Command) -> None:
+    rows = list(csv.DictReader(io.StringIO(grokscope_command("export", analysed).stdout)))
+    run = Run(analysed)
+    assert [int(row["step"]) for row in rows] == run.steps.tolist()
+    assert [float(row["test_loss"]) for row in rows] == run.metrics()["test_loss"].tolist()
+
+
+def test_check_passes_a_whole_run_and_fails_a_damaged_one(
+    analysed: Path, tmp_path: Path, grokscope_command: Command
+) -> None:
+    assert grokscope_command("check", analysed).returncode == 0
+    damaged = Path(shutil.copy(analysed, tmp_path / "damaged.h5"))
+    with h5py.File(damaged, "r+") as file:
+        file["layers/fc1/weight"][2, 0, 0] += 1
+    done = grokscope_command("check", damaged)
+    assert done.returncode == 1
+    assert "checkpoint 2 (step 2)" in done.stderr
+
+
+def test_import_and_its_progress_stay_apart(
+    reference_dir: Path, tmp_path: Path, grokscope_command: Command
+) -> None:
+    done = grokscope_command("import", reference_dir, "-o", tmp_path / "run.h5")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / "run.h5")
+    run = Run(tmp_path / "run.h5")
+    assert run.num_checkpoints == 52
+    assert run.metrics()["test_accuracy"].max() == pytest.approx(0.862, abs=0.005)
+
+
+def test_a_trap_is_taken_out_and_accuracy_measured(
+    analysed: Path, tmp_path: Path, grokscope_command: Command
+) -> None:
+    """One huge entry wrecks the network; without the trap that it makes, the network is nearly itself again."""
+    from sklearn.datasets import load_digits
+
+    run, path = Run(analysed), tmp_path / "spoilt.h5"
+    last = run.num_checkpoints - 1
+    weights = {layer.name: run.weight(last, layer.name) for layer in run.layers}
+    biases = {layer.name: run.bias(last, layer.name) for layer in run.layers}
+    brightest = int(load_digits().data.mean(axis=0).argmax())
+    weights["fc1"] = weights["fc1"].copy()
+    weights["fc1"][3, brightest] = 300.0
+    fixed = run.fixed("train_indices")
+    assert fixed is not None
+    with RunWriter.create(
+        path, steps=[300], layers=run.layers, metrics=[], config=run.config, origin="a test",
+        store_dtype="float64", fixed={"train_indices": fixed},
+    ) as writer:  # fmt: skip
+        writer.commit(0, weights, biases, {})
+    shown = parsed(grokscope_command("show", path, "--without-trap", "1", "--json"))
+    result = next(row for row in shown["without_trap"] if row["layer"] == "fc1")
+    honest = run.metrics()["train_accuracy"][last]
+    assert result["train_accuracy"] < honest - 0.2
+    assert result["train_accuracy_without"] == pytest.approx(honest, abs=0.05)
+    assert grokscope_command("show", path, "--without-trap", "9").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("p", "draws", "text"),
+    [(1 / 2001, 2000, "<0.0005"), (0.25, 2000, "0.25"), (None, 2000, "–"), (np.float64(0), 0, "0")],
+)
+def test_the_smallest_p_is_said_to_be_below(p: float | None, draws: int, text: str) -> None:
+    assert p_text(p, draws) == text
+
+
+@pytest.mark.parametrize(
+    "command", ["train", "analyze", "view", "show", "report", "info", "check", "import", "export"]
+)
+def test_every_command_explains_itself(command: str, grokscope_command: Command) -> None:
+    done = grokscope_command(command, "--help")
+    assert done.returncode == 0
+    assert "Usage:" in done.stdout
+
+
+def test_the_version_is_printed(grokscope_command: Command) -> None:
+    assert grokscope_command("--version").stdout.startswith("grokscope ")
