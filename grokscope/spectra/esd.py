@@ -8,6 +8,8 @@ decomposition is used.
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,13 +39,48 @@ def gram(matrix: Array) -> Array:
     return matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
 
 
-def eigenvalues(matrix: Array, floor: float = ACCURATE) -> Array:
+class Backend(Protocol):
+    """Who does the dense algebra of a layer: this machine's LAPACK (`Lapack`), or a GPU for large ones.
+
+    A Gram matrix stays the backend's own kind of array, on its own device; it must know .sum(0) and @.
+    """
+
+    def gram(self, matrix: Array) -> Any:
+        """The M × M Gram matrix over the shorter side of a matrix, in double precision."""
+
+    def gram_eigenvalues(self, gram_matrix: Any) -> Array:
+        """All its eigenvalues, ascending, in this machine's memory."""
+
+    def count_above(self, gram_matrix: Any, threshold: float) -> int:
+        """How many of its eigenvalues exceed `threshold`."""
+
+
+class Lapack:
+    """The algebra by numpy's and scipy's LAPACK."""
+
+    def gram(self, matrix: Array) -> Array:
+        """See `Backend`."""
+        return gram(matrix)
+
+    def gram_eigenvalues(self, gram_matrix: Array) -> Array:
+        """See `Backend`."""
+        return np.linalg.eigvalsh(gram_matrix).astype(np.float64, copy=False)
+
+    def count_above(self, gram_matrix: Array, threshold: float) -> int:
+        """See `Backend`."""
+        return count_above(gram_matrix, threshold)
+
+
+LAPACK = Lapack()
+
+
+def eigenvalues(matrix: Array, floor: float = ACCURATE, backend: Backend = LAPACK) -> Array:
     """The M eigenvalues λ = σ(W)² of a finite matrix [rows, columns], ascending, unnormalised.
 
     `floor` is the least λ_min/λ_max for which the Gram route is trusted; below it the singular values are
     computed from the matrix itself. Raises numpy.linalg.LinAlgError where neither converges.
     """
-    values = np.linalg.eigvalsh(gram(matrix)).astype(np.float64, copy=False)
+    values = backend.gram_eigenvalues(backend.gram(matrix))
     if values[0] > floor * values[-1]:
         return values
     singular = np.asarray(np.linalg.svd(matrix, compute_uv=False), dtype=np.float64)

@@ -88,11 +88,13 @@ def analyze_layer(
     permutations: int = 20,
     null_draws: int = DRAWS,
     kind: str = "linear",
+    backend: spectrum.Backend = spectrum.LAPACK,
 ) -> LayerSpectrum:
     """Measure one weight [out, in, ...] of any real dtype; never raises on its numbers.
 
     The permutations depend on (seed, step, name) alone, the same on any machine and any number of workers. A
     layer that cannot be measured (see `why_not`) comes back with a reason and whatever is still defined.
+    `backend` does the dense algebra; a GPU's differs from LAPACK's in the last digits.
     """
     array = np.asarray(weight)
     shape = tuple(int(side) for side in array.shape)
@@ -103,9 +105,9 @@ def analyze_layer(
     values: dict[str, object] = _plain_measures(matrix)
     if not reason:
         try:
-            values |= _own_spectrum(matrix)
+            values |= _own_spectrum(matrix, backend)
             shuffled = Permutations(matrix, seed_key(seed, step, name))
-            values |= _randomised_spectrum(shuffled, max(permutations, 1), null_draws)
+            values |= _randomised_spectrum(shuffled, max(permutations, 1), null_draws, backend)
         except np.linalg.LinAlgError as error:
             reason = f"the eigenvalue solver did not converge ({error})"
     return LayerSpectrum(name, shape, reason, **values)  # type: ignore[arg-type]
@@ -148,9 +150,9 @@ def _plain_measures(matrix: Array) -> dict[str, object]:
             "max_abs": plain.max_abs}  # fmt: skip
 
 
-def _own_spectrum(matrix: Array) -> dict[str, object]:
+def _own_spectrum(matrix: Array, backend: spectrum.Backend) -> dict[str, object]:
     """The layer's own eigenvalues and their power-law tail."""
-    esd = spectrum.eigenvalues(matrix)
+    esd = spectrum.eigenvalues(matrix, backend=backend)
     fit = power_law.fit(esd)
     return {
         "esd": esd,
@@ -167,11 +169,13 @@ def _own_spectrum(matrix: Array) -> dict[str, object]:
     }
 
 
-def _randomised_spectrum(shuffled: Permutations, permutations: int, null_draws: int) -> dict[str, object]:
+def _randomised_spectrum(
+    shuffled: Permutations, permutations: int, null_draws: int, backend: spectrum.Backend
+) -> dict[str, object]:
     """Permutations of the entries: Marchenko-Pastur fit, KS and traps."""
     long, short = spectrum.sides(shuffled.matrix)
     null = null_for(long, short, null_draws)
-    result = randomised.randomise(shuffled, permutations, null)
+    result = randomised.randomise(shuffled, permutations, null, backend)
     trace = marchenko_pastur.trace_sigma(result.esd, long, short)
     values: dict[str, object] = {"randomized_esd": result.esd, "sigma_trace": trace, "null_draws": null.draws}
     if result.sigma == 0:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,9 @@ class Randomised:
     num_traps: int
 
 
-def randomise(shuffled: Permutations, count: int, null: Null) -> Randomised:
+def randomise(
+    shuffled: Permutations, count: int, null: Null, backend: spectrum.Backend = spectrum.LAPACK
+) -> Randomised:
     """Count traps over the first `count` permutations of a finite matrix and find the representative one.
 
     Starts from the first permutation; if its count is not the median one, a permutation whose count is takes
@@ -54,16 +57,16 @@ def randomise(shuffled: Permutations, count: int, null: Null) -> Randomised:
     """
     long, short = spectrum.sides(shuffled.matrix)
     keep = count * short * short * 8 <= KEPT_BYTES
-    gram_of = _gram_matrices(shuffled, keep)
+    gram_of = _gram_matrices(shuffled, keep, backend)
     tried: list[int] = []
     index = _middling([_leading(gram_of(k)) for k in range(count)]) if keep else 0
     while True:
         tried.append(index)
-        esd = _esd_of(gram_of(index), shuffled, index)
+        esd = _esd_of(gram_of(index), shuffled, index, backend)
         sigma, edge, num_traps = bulk_edge(esd, long, short, null)
         if sigma == 0:
             return Randomised(np.zeros(count, np.int64), index, esd, 0.0, float("nan"), 0)
-        others = (num_traps if k == index else spectrum.count_above(gram_of(k), edge) for k in range(count))
+        others = (num_traps if k == index else backend.count_above(gram_of(k), edge) for k in range(count))
         counts = np.fromiter(others, np.int64, count)
         off = np.abs(counts - np.median(counts))
         nearest = np.flatnonzero(off == off.min())
@@ -72,9 +75,9 @@ def randomise(shuffled: Permutations, count: int, null: Null) -> Randomised:
         index = int(nearest[0])
 
 
-def _leading(gram_matrix: Array) -> float:
+def _leading(gram_matrix: Any) -> float:
     """The Rayleigh quotient after a power step from the even vector: follows the eigenvalue of a mean drift."""
-    step = gram_matrix.sum(axis=0)
+    step = gram_matrix.sum(0)
     return float(step @ gram_matrix @ step / (step @ step))
 
 
@@ -83,21 +86,21 @@ def _middling(values: list[float]) -> int:
     return int(np.argmin(np.abs(np.array(values) - np.median(values))))
 
 
-def _gram_matrices(shuffled: Permutations, keep: bool) -> Callable[[int], Array]:
+def _gram_matrices(shuffled: Permutations, keep: bool, backend: spectrum.Backend) -> Callable[[int], Any]:
     """The Gram matrix of a permutation by its index, remembered if `keep`."""
 
-    def gram_of(index: int) -> Array:
-        return spectrum.gram(shuffled[index])
+    def gram_of(index: int) -> Any:
+        return backend.gram(shuffled[index])
 
     return cache(gram_of) if keep else gram_of
 
 
-def _esd_of(gram_matrix: Array, shuffled: Permutations, index: int) -> Array:
+def _esd_of(gram_matrix: Any, shuffled: Permutations, index: int, backend: spectrum.Backend) -> Array:
     """The spectrum of one permutation; from the matrix itself where the Gram matrix has lost too much."""
-    values: Array = np.linalg.eigvalsh(gram_matrix).astype(np.float64, copy=False)
+    values = backend.gram_eigenvalues(gram_matrix)
     if values[0] > spectrum.BULK * values[-1]:
         return values
-    return spectrum.eigenvalues(shuffled[index], spectrum.BULK)
+    return spectrum.eigenvalues(shuffled[index], spectrum.BULK, backend)
 
 
 def bulk_edge(esd: Array, long: int, short: int, null: Null) -> tuple[float, float, int]:

@@ -42,7 +42,7 @@ def test_every_order_of_the_entries_is_equally_likely(index):
 
 
 def test_the_permutations_of_a_layer_give_spectra_that_vary_as_those_of_fresh_ones_do(rng):
-    """Correlated permutations would agree more than this: λ_max of a heavy-tailed layer over 200 of either kind."""
+    """Correlated permutations would agree more than this: λ_max of a heavy-tailed layer, 200 of each kind."""
     matrix = rng.standard_t(3, (20, 30))
     shuffled = Permutations(matrix, seed_key(0, 1, "fc1"))
     ours = [np.linalg.norm(shuffled[index], 2) for index in range(200)]
