@@ -25,6 +25,7 @@ def layer_evidence(spectra: Spectra) -> tuple[LayerEvidence, ...]:
             num_eigenvalues=num_eigenvalues(layer),
             num_signal=spectra.column("num_signal", layer.name),
             num_entry_traps=spectra.column("num_entry_traps", layer.name),
+            dominance=spectra.column("dominance", layer.name),
             alpha_high=spectra.column("alpha_high", layer.name),
             num_tail=spectra.column("num_tail", layer.name),
             norm=spectra.column("norm", layer.name),

@@ -24,7 +24,7 @@ SIGNAL_MARGIN = 1.02  # beyond the edge by more than its own fluctuation at a fe
 NOT_SCALAR = {"name", "shape", "reason", "verdict", "traps", "esd", "randomized_esd"}
 COUNTS = {"num_tail", "null_draws"}
 SCALARS = tuple(field.name for field in fields(LayerSpectrum) if field.name not in NOT_SCALAR)
-DERIVED = ("num_signal", "num_entry_traps")
+DERIVED = ("num_signal", "num_entry_traps", "dominance")
 TRAP_SCALARS = tuple(field.name for field in fields(Trap) if field.name not in {"cause", "entries"})
 
 Row = dict[str, ArrayLike]
@@ -57,6 +57,7 @@ def to_row(spectrum: LayerSpectrum, size: int) -> Row:
     row: Row = {name: float(getattr(spectrum, name)) for name in SCALARS}
     row["num_signal"] = _num_signal(spectrum)
     row["num_entry_traps"] = _num_entry_traps(spectrum)
+    row["dominance"] = _dominance(spectrum)
     row["verdict"] = VERDICTS.index(spectrum.verdict)
     row["reason"] = np.bytes_(_clipped(spectrum.reason))
     row["esd"] = _padded(spectrum.esd, size)
@@ -84,6 +85,11 @@ def _num_signal(spectrum: LayerSpectrum) -> float:
     if not np.isfinite(spectrum.lambda_plus):
         return float("nan")
     return float(np.count_nonzero(spectrum.esd > spectrum.lambda_plus * SIGNAL_MARGIN))
+
+
+def _dominance(spectrum: LayerSpectrum) -> float:
+    """Return the largest eigenvalue of W over the Marchenko-Pastur edge of its shuffled entries."""
+    return float(spectrum.esd[-1] / spectrum.lambda_plus) if np.isfinite(spectrum.lambda_plus) else float("nan")
 
 
 def _num_entry_traps(spectrum: LayerSpectrum) -> float:

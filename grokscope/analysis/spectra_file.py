@@ -106,7 +106,7 @@ class Spectra:
     def column(self, field: str, name: str) -> NDArray[np.float64]:
         """Return one number of a layer over all checkpoints, float64 [n], NaN where it is not measured.
 
-        `field` is a numeric field of LayerSpectrum, or num_signal, or num_entry_traps.
+        `field` is a numeric field of LayerSpectrum, or one of DERIVED.
         """
         if field not in (*SCALARS, *DERIVED):
             raise KeyError(f"{field} is no number of a layer's spectrum")
@@ -213,11 +213,10 @@ def _parameters_of(path: Path, run: Run) -> Parameters | None:
     try:
         with _open(path) as file:
             attributes = dict(file.attrs)
-            layers = {name: group["esd"].shape for name, group in file["layers"].items()}
+            layers = {name: set(group) for name, group in file["layers"].items()}
         keyed = tuple(attributes[key] for key in ("format", "format_version", "run_uuid", "analysis_version"))
-        if keyed != (FORMAT, FORMAT_VERSION, run.uuid, ANALYSIS_VERSION) or set(layers) != {
-            layer.name for layer in run.layers
-        }:
+        expected = {layer.name: set(_layer_datasets(layer, 1)) for layer in run.layers}
+        if keyed != (FORMAT, FORMAT_VERSION, run.uuid, ANALYSIS_VERSION) or layers != expected:
             return None
         return Parameters(**json.loads(attributes["parameters"]))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError):

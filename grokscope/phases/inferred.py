@@ -1,12 +1,14 @@
 """The phase as the weights alone tell it, up to a checkpoint and without hindsight, with reasons in words.
 
-No rule for this is published. Ours reads three signs, none of which decides alone:
+No rule for this is published. Ours first asks for structure: eigenvalues of a layer's W beyond the
+Marchenko-Pastur edge of its own shuffled entries. A network that memorised from a large random initialisation has
+none; they come with generalisation. Then it counts three signs of collapse, of which one alone is not enough:
 
-- structure: eigenvalues of a layer's W beyond the Marchenko-Pastur edge of its own shuffled entries. A network
-  that memorised from a large random initialisation has none; they come with generalisation.
 - heavy entries: correlation traps that single large entries make. Mean drift makes traps too, and is harmless.
-- over-training: a power-law exponent whose whole interval is below 2, fitted to a tail of enough eigenvalues,
-  while the weights still grow. Weight decay brings alpha below 2 without a collapse, at a shrinking norm.
+- over-training: a power-law exponent whose whole interval is below 2, fitted to a tail of enough eigenvalues.
+- dominance: one direction far beyond the edge.
+
+The last two count only while the layer's norm grows: weight decay brings both about without a collapse.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 
 MIN_EIGENVALUES = 50  # a layer with fewer says little: its edge is blurred and its tail is short
 MIN_TAIL = 20
+DOMINANT = 10.0  # largest eigenvalue of W over the edge of its shuffled entries
 GROWTH = 1.02  # of the norm, from the smallest that it had been
 
 
@@ -27,14 +30,15 @@ class LayerEvidence:
     """One layer's measures over the checkpoints up to now, float64 [n] each, NaN where unknown.
 
     num_eigenvalues: M. num_signal: eigenvalues of W beyond the edge of its shuffled entries. num_entry_traps:
-    traps with large entries as their cause. alpha_high: upper end of alpha's interval. num_tail: eigenvalues in
-    the fit. norm: Frobenius norm.
+    traps with large entries as their cause. dominance: largest eigenvalue of W over that edge. alpha_high: upper
+    end of alpha's interval. num_tail: eigenvalues in the fit. norm: Frobenius norm.
     """
 
     name: str
     num_eigenvalues: int
     num_signal: NDArray[np.float64]
     num_entry_traps: NDArray[np.float64]
+    dominance: NDArray[np.float64]
     alpha_high: NDArray[np.float64]
     num_tail: NDArray[np.float64]
     norm: NDArray[np.float64]
@@ -66,15 +70,19 @@ def infer(layers: Sequence[LayerEvidence]) -> Inferred:
     if not large:
         return Inferred("undecided", (f"no layer with {MIN_EIGENVALUES} or more eigenvalues is measured",))
     structure = [reason for layer in large if (reason := _structure(layer))]
-    heavy = [reason for layer in large if (reason := _heavy_entries(layer))]
-    over_trained = [reason for layer in large if (reason := _over_training(layer))]
+    found = [
+        [reason for layer in large if (reason := sign(layer))]
+        for sign in (_heavy_entries, _over_training, _dominance)
+    ]
+    signs = [reasons for reasons in found if reasons]
+    in_words = tuple(reason for reasons in signs for reason in reasons)
     if not structure:
         quiet = "no layer has an eigenvalue beyond the edge of its shuffled entries"
-        return Inferred("undecided" if heavy else "pre-grokking", (quiet, *heavy))
-    if heavy and over_trained:
-        return Inferred("anti-grokking", (*heavy, *over_trained))
-    if heavy or over_trained:
-        return Inferred("undecided", (*structure, *heavy, *over_trained, "one sign of collapse, not two"))
+        return Inferred("undecided" if signs else "pre-grokking", (quiet, *in_words))
+    if len(signs) >= 2:
+        return Inferred("anti-grokking", in_words)
+    if signs:
+        return Inferred("undecided", (*structure, *in_words, "one sign of collapse, not two"))
     return Inferred("grokking", tuple(structure))
 
 
@@ -104,6 +112,13 @@ def _over_training(layer: LayerEvidence) -> str:
     return (
         f"{layer.name} is over-trained: alpha is below {alpha_high:.2f} on {int(tail)} eigenvalues, its norm grows"
     )
+
+
+def _dominance(layer: LayerEvidence) -> str:
+    ratio = layer.dominance[-1]
+    if not (ratio >= DOMINANT and _grows(layer.norm)):
+        return ""
+    return f"{layer.name} is dominated by one direction, {ratio:.1f} times the edge, and its norm grows"
 
 
 def _grows(norm: NDArray[np.float64]) -> bool:

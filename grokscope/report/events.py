@@ -12,7 +12,7 @@ from grokscope.phases import Observed, infer
 from grokscope.runfile import Run
 
 EVENTS = ("start", "memorised", "onset", "peak", "collapse", "last")
-LAYER_MEASURES = ("alpha", "num_tail", "sigma_mp", "ks_p", "num_traps", "num_entry_traps", "num_signal")
+LAYER_MEASURES = ("alpha", "num_tail", "sigma_mp", "ks_p", "num_traps", "num_entry_traps", "num_signal", "dominance")
 METRICS = ("train_accuracy", "test_accuracy")
 
 

@@ -11,14 +11,15 @@ from grokscope.phases import LayerEvidence, infer
 def layer(
     signal: float = 0,
     entries: float = 0,
+    dominance: float = 2,
     alpha_high: float = 4,
     tail: float = 60,
     growth: float = 1.2,
     size: int = 200,
 ) -> LayerEvidence:
     """A layer whose norm has grown by a factor, with the given signs at its second and last checkpoint."""
-    pair = [np.array([0.0, value]) for value in (signal, entries, alpha_high, tail)]
-    return LayerEvidence("fc1", size, pair[0], pair[1], pair[2], pair[3], np.array([10.0, 10.0 * growth]))
+    pair = [np.array([0.0, value]) for value in (signal, entries, dominance, alpha_high, tail)]
+    return LayerEvidence("fc1", size, *pair, np.array([10.0, 10.0 * growth]))
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,10 @@ def layer(
         (layer(signal=9, alpha_high=1.9), "undecided"),
         (layer(signal=9, alpha_high=1.9, growth=0.5), "grokking"),
         (layer(signal=9, alpha_high=1.9, tail=6), "grokking"),
+        (layer(signal=9, dominance=15), "undecided"),
+        (layer(signal=9, dominance=15, growth=0.5), "grokking"),
+        (layer(signal=9, dominance=15, entries=1), "anti-grokking"),
+        (layer(signal=9, dominance=15, alpha_high=1.9), "anti-grokking"),
         (layer(entries=2), "undecided"),
         (layer(signal=np.nan), "undecided"),
         (layer(signal=9, size=10), "undecided"),
