@@ -13,7 +13,7 @@ The last two count only while the layer's norm grows: weight decay brings both a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -69,21 +69,26 @@ def infer(layers: Sequence[LayerEvidence]) -> Inferred:
     large = [layer for layer in layers if layer.num_eigenvalues >= MIN_EIGENVALUES and _known(layer)]
     if not large:
         return Inferred("undecided", (f"no layer with {MIN_EIGENVALUES} or more eigenvalues is measured",))
-    structure = [reason for layer in large if (reason := _structure(layer))]
-    found = [
-        [reason for layer in large if (reason := sign(layer))]
-        for sign in (_heavy_entries, _over_training, _dominance)
+    structure = _named("eigenvalues beyond the edge of shuffled entries", large, _structure)
+    signs = [
+        *_named("traps made by large entries", large, _heavy_entries),
+        *_named("over-trained while the norm grows", large, _over_training),
+        *_named("one direction dominates while the norm grows", large, _dominance),
     ]
-    signs = [reasons for reasons in found if reasons]
-    in_words = tuple(reason for reasons in signs for reason in reasons)
     if not structure:
-        quiet = "no layer has an eigenvalue beyond the edge of its shuffled entries"
-        return Inferred("undecided" if signs else "pre-grokking", (quiet, *in_words))
+        quiet = "no eigenvalue beyond the edge of shuffled entries"
+        return Inferred("undecided" if signs else "pre-grokking", (*signs, quiet))
     if len(signs) >= 2:
-        return Inferred("anti-grokking", in_words)
+        return Inferred("anti-grokking", (*signs, *structure))
     if signs:
-        return Inferred("undecided", (*structure, *in_words, "one sign of collapse, not two"))
+        return Inferred("undecided", (*signs, "one sign of collapse, not two", *structure))
     return Inferred("grokking", tuple(structure))
+
+
+def _named(sign: str, layers: Sequence[LayerEvidence], look: Callable[[LayerEvidence], str]) -> list[str]:
+    """Look for a sign in every layer; one sentence that names the layers which have it, or none."""
+    found = [f"{layer.name} {detail}" for layer in layers if (detail := look(layer))]
+    return [f"{sign}: {', '.join(found)}"] if found else []
 
 
 def _known(layer: LayerEvidence) -> bool:
@@ -91,34 +96,24 @@ def _known(layer: LayerEvidence) -> bool:
 
 
 def _structure(layer: LayerEvidence) -> str:
-    count = int(layer.num_signal[-1])
-    if count == 0:
-        return ""
-    noun = "eigenvalue" if count == 1 else "eigenvalues"
-    return f"{layer.name} has {count} {noun} beyond the edge of its shuffled entries"
+    count = layer.num_signal[-1]
+    return f"{count:.0f}" if count > 0 else ""
 
 
 def _heavy_entries(layer: LayerEvidence) -> str:
     count = layer.num_entry_traps[-1]
-    if not count > 0:
-        return ""
-    return f"{layer.name} has {int(count)} {'trap' if count == 1 else 'traps'} made by large entries"
+    return f"{count:.0f}" if count > 0 else ""
 
 
 def _over_training(layer: LayerEvidence) -> str:
     alpha_high, tail = layer.alpha_high[-1], layer.num_tail[-1]
-    if not (alpha_high < 2 and tail >= MIN_TAIL and _grows(layer.norm)):
-        return ""
-    return (
-        f"{layer.name} is over-trained: alpha is below {alpha_high:.2f} on {int(tail)} eigenvalues, its norm grows"
-    )
+    sure = alpha_high < 2 and tail >= MIN_TAIL and _grows(layer.norm)
+    return f"alpha below {alpha_high:.2f} on {tail:.0f} eigenvalues" if sure else ""
 
 
 def _dominance(layer: LayerEvidence) -> str:
     ratio = layer.dominance[-1]
-    if not (ratio >= DOMINANT and _grows(layer.norm)):
-        return ""
-    return f"{layer.name} is dominated by one direction, {ratio:.1f} times the edge, and its norm grows"
+    return f"{ratio:.1f} times the edge" if ratio >= DOMINANT and _grows(layer.norm) else ""
 
 
 def _grows(norm: NDArray[np.float64]) -> bool:
