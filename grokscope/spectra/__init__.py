@@ -7,11 +7,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from grokscope.spectra.ablation import trap_part, without_trap
+    from grokscope.spectra.ablation import trap_part, trap_vectors, without_trap
     from grokscope.spectra.layer import ANALYSIS_VERSION, LayerSpectrum, analyze_layer
     from grokscope.spectra.traps import Trap
 
-__all__ = ["ANALYSIS_VERSION", "LayerSpectrum", "Trap", "analyze_layer", "trap_part", "without_trap"]
+__all__ = [
+    "ANALYSIS_VERSION",
+    "LayerSpectrum",
+    "Trap",
+    "analyze_layer",
+    "trap_part",
+    "trap_vectors",
+    "without_trap",
+]
 
 _HOMES = {
     "ANALYSIS_VERSION": "layer",
@@ -19,6 +27,7 @@ _HOMES = {
     "Trap": "traps",
     "analyze_layer": "layer",
     "trap_part": "ablation",
+    "trap_vectors": "ablation",
     "without_trap": "ablation",
 }
 

@@ -1,7 +1,8 @@
 """The layer without a trap: what would its accuracy be if the trap's rank-one part were taken out?
 
 A trap lives in the permuted layer. Its rank-one part s·u·vᵀ is subtracted there, and the entries are put back
-where they were, which is how the papers ablate traps.
+where they were, which is how the papers ablate traps. Every function takes the seed, step, name and permutations
+that `analyze_layer` was given, and so finds the same representative permutation and the same traps.
 """
 
 from __future__ import annotations
@@ -18,6 +19,26 @@ from grokscope.spectra.randomised import randomise
 Array = NDArray[np.float64]
 
 
+def trap_vectors(
+    weight: NDArray[np.generic],
+    name: str,
+    number: int = 1,
+    *,
+    step: int,
+    seed: int = 0,
+    permutations: int = 20,
+    null_draws: int = DRAWS,
+) -> tuple[Array, float, Array]:
+    """(left [rows], singular value, right [columns]) of trap `number`, 1 being the largest, in the permuted layer.
+
+    Unit vectors. A mean makes both even, a large entry makes both peak at one place. Raises UsageError where the
+    layer has fewer traps.
+    """
+    shuffled = Permutations(spectrum.as_matrix(weight), seed_key(seed, step, name))
+    left, value, right, _ = _trap(shuffled, name, number, step, permutations, null_draws)
+    return left, value, right
+
+
 def trap_part(
     weight: NDArray[np.generic],
     name: str,
@@ -28,24 +49,14 @@ def trap_part(
     permutations: int = 20,
     null_draws: int = DRAWS,
 ) -> Array:
-    """The rank-one part of trap `number` (1 is the largest), its entries at home again: float64, in weight's
-    shape.
+    """The rank-one part of trap `number` with its entries at home again: float64, in the weight's shape.
 
-    Takes the same seed, step, name and permutations as `analyze_layer`, and so finds the same representative
-    permutation and the same traps. Raises UsageError where the layer has fewer traps.
+    Raises UsageError where the layer has fewer traps.
     """
-    matrix = spectrum.as_matrix(weight)
-    shuffled = Permutations(matrix, seed_key(seed, step, name))
-    result = randomise(shuffled, max(permutations, 1), null_for(*spectrum.sides(matrix), null_draws))
-    if not 1 <= number <= result.num_traps:
-        raise UsageError(
-            f"Layer {name} at step {step} has {result.num_traps} traps, so there is no trap {number}; "
-            "choose a number among those that are listed."
-        )
-    left, values, right = spectrum.top_singular_vectors(shuffled[result.index], number)
-    part = values[-1] * np.outer(left[:, -1], right[:, -1])
-    home = np.empty(matrix.size)
-    home[shuffled.order(result.index)] = part.ravel()
+    shuffled = Permutations(spectrum.as_matrix(weight), seed_key(seed, step, name))
+    left, value, right, index = _trap(shuffled, name, number, step, permutations, null_draws)
+    home = np.empty(shuffled.matrix.size)
+    home[shuffled.order(index)] = (value * np.outer(left, right)).ravel()
     return home.reshape(weight.shape)
 
 
@@ -59,7 +70,21 @@ def without_trap(
     permutations: int = 20,
     null_draws: int = DRAWS,
 ) -> Array:
-    """The weight with trap `number` subtracted, float64 and in its shape; see `trap_part` for arguments and
-    errors."""
+    """The weight with trap `number` subtracted: float64, in its shape. Raises UsageError as `trap_part` does."""
     part = trap_part(weight, name, number, step=step, seed=seed, permutations=permutations, null_draws=null_draws)
     return np.asarray(weight, dtype=np.float64) - part
+
+
+def _trap(
+    shuffled: Permutations, name: str, number: int, step: int, permutations: int, null_draws: int
+) -> tuple[Array, float, Array, int]:
+    """Singular vectors and value of a trap, and the index of the permutation that it lives in."""
+    null = null_for(*spectrum.sides(shuffled.matrix), null_draws)
+    result = randomise(shuffled, max(permutations, 1), null)
+    if not 1 <= number <= result.num_traps:
+        raise UsageError(
+            f"Layer {name} at step {step} has {result.num_traps} traps, so there is no trap {number}; "
+            "choose a number among those that are listed."
+        )
+    left, values, right = spectrum.top_singular_vectors(shuffled[result.index], number)
+    return left[:, -1], float(values[-1]), right[:, -1], result.index

@@ -23,8 +23,7 @@ BULK = 1e-12
 
 
 def as_matrix(weight: NDArray[np.generic]) -> Array:
-    """A weight [out, in, ...] as a float64 matrix [out, in·...], the flattening of NUMERICS for
-    convolutions."""
+    """A weight [out, in, ...] as a float64 matrix [out, in·...]; a convolution's kernel axes join its inputs."""
     return np.ascontiguousarray(weight, dtype=np.float64).reshape(weight.shape[0], -1)
 
 
@@ -108,8 +107,7 @@ def top_singular_vectors(matrix: Array, count: int) -> tuple[Array, Array, Array
     """The `count` largest singular triples of a matrix [rows, columns]: left [rows, k], values [k], right
     [columns, k].
 
-    Descending. From the eigenvectors of the Gram matrix, which is exact enough for directions outside the
-    bulk.
+    Descending. From the eigenvectors of the Gram matrix, which is exact enough for directions outside the bulk.
     """
     from scipy.linalg import eigh
 

@@ -1,5 +1,4 @@
-"""The Kolmogorov-Smirnov distance to a law, and the naive p-value that treats eigenvalues as independent
-draws."""
+"""The Kolmogorov-Smirnov distance to a law, and the naive p-value that treats eigenvalues as independent draws."""
 
 from __future__ import annotations
 

@@ -208,8 +208,7 @@ def _ks(esd: Array, long: int, short: int, num_traps: int, null: Null) -> dict[s
 
 
 def _weightwatcher_count(shuffled: Permutations, result: randomised.Randomised) -> float:
-    """WeightWatcher pools five permutations below 100 eigenvalues and does not divide; so does this
-    column."""
+    """WeightWatcher pools five permutations below 100 eigenvalues and does not divide; nor does this column."""
     long, short = spectrum.sides(shuffled.matrix)
     if short >= 100:
         return float(randomised.weightwatcher_count(result.esd, long, short, result.sigma))

@@ -1,10 +1,8 @@
-"""The Marchenko-Pastur law of the eigenvalues of a random N × M matrix with independent entries of spread
-sigma.
+"""The Marchenko-Pastur law of the eigenvalues of a random N × M matrix with independent entries of spread sigma.
 
-With c = M/N ≤ 1 and λ/(σ²N) = 1 + c − 2√c·cos t, t from 0 to π, the density becomes 2 sin²t / (π λ/(σ²N)),
-smooth even at c = 1, and its integral is elementary. Everything here is unnormalised: λ is an eigenvalue of
-WᵀW. Source: Marchenko and Pastur (1967); Bai and Silverstein, Spectral Analysis of Large Random Matrices,
-chapter 3.
+With c = M/N ≤ 1 and λ/(σ²N) = 1 + c − 2√c·cos t, t from 0 to π, the density becomes 2 sin²t / (π λ/(σ²N)), smooth
+even at c = 1, and its integral is elementary. Everything here is unnormalised: λ is an eigenvalue of WᵀW. Source:
+Marchenko and Pastur (1967); Bai and Silverstein, Spectral Analysis of Large Random Matrices, chapter 3.
 """
 
 from __future__ import annotations
@@ -84,7 +82,6 @@ def robust_sigma(esd: Array, num_rows: int, num_columns: int, spikes: int = 0) -
 
 
 def trace_sigma(esd: Array, num_rows: int, num_columns: int, spikes: int = 0) -> float:
-    """sigma from the sum of the eigenvalues: the root mean square of the entries, least noisy on pure
-    noise."""
+    """sigma from the sum of the eigenvalues: the root mean square of the entries, least noisy on pure noise."""
     bulk = esd[: len(esd) - spikes]
     return float(np.sqrt(bulk.sum() / ((num_rows - spikes) * (num_columns - spikes))))

@@ -1,5 +1,4 @@
-"""Plain measures of one weight matrix: norm, entropy and moments (the paper's equations 7 and 8, one
-layer)."""
+"""Plain measures of one weight matrix: norm, entropy and moments (the paper's equations 7 and 8, one layer)."""
 
 from __future__ import annotations
 

@@ -32,8 +32,7 @@ DRAWS = 4000
 0.5."""
 
 LARGEST_SIDE = 400
-"""Beyond this M the law of a smaller matrix of the same N/M is used, with D scaled by the ratio of the two
-M."""
+"""Beyond this M the law of a smaller matrix of the same N/M is used, its distances `rescaled`."""
 
 SMALL_SIDE = 20
 """Up to this M the edge is drawn ten times as often: sigma is noisy there, and draws are cheap."""
@@ -79,12 +78,10 @@ class Null:
 
 
 def rescaled(distances: Array, size: int, other: int) -> Array:
-    """KS distances of `size` noise eigenvalues as they would be for `other`: M·D grows by
-    (√2/π)·ln(other/size).
+    """KS distances of `size` noise eigenvalues as they would be for `other`: M·D grows by (√2/π)·ln(other/size).
 
-    The greatest deviation of a log-correlated counting function (rigidity; Claeys, Fahs, Lambert and Webb,
-    Duke Math. J. 170, 2021, for β = 2; √(2/β) times theirs for β = 1). Within 4 % of the draws at M from 50
-    to 1,000.
+    The greatest deviation of a log-correlated counting function (rigidity; Claeys, Fahs, Lambert and Webb, Duke
+    Math. J. 170, 2021, for β = 2; √(2/β) times theirs for β = 1). Within 4 % of the draws at M from 50 to 1,000.
     """
     if size == other:
         return distances
@@ -93,8 +90,7 @@ def rescaled(distances: Array, size: int, other: int) -> Array:
 
 
 def edge_centre_and_scale(num_rows: int, num_columns: int) -> tuple[float, float]:
-    """Johnstone's μ and s (Ann. Statist. 29, 2001): (λ_max/σ² − μ)/s tends to the Tracy-Widom law of order
-    1."""
+    """Johnstone's μ and s (Ann. Statist. 29, 2001): (λ_max/σ² − μ)/s tends to the Tracy-Widom law of order 1."""
     n, p = np.sqrt(max(num_rows, num_columns) - 1), np.sqrt(min(num_rows, num_columns))
     return float((n + p) ** 2), float((n + p) * (1 / n + 1 / p) ** (1 / 3))
 
@@ -158,9 +154,8 @@ def laguerre_spectra(long: int, short: int, draws: int, rng: np.random.Generator
 def _gamma_of(sample: Array) -> tuple[float, float, float]:
     """(shape, location, scale) of the shifted gamma law with the sample's mean, variance and skewness.
 
-    The Tracy-Widom law of order 1 is a gamma of shape 46.4 to within 1.1·10⁻³ (Chiani, J. Multivar. Anal.
-    129, 2014); the noise of sigma makes small matrices more skewed, hence three moments of the draws
-    themselves.
+    The Tracy-Widom law of order 1 is a gamma of shape 46.4 to within 1.1·10⁻³ (Chiani, J. Multivar. Anal. 129,
+    2014); the noise of sigma makes small matrices more skewed, hence three moments of the draws themselves.
     """
     mean, spread = float(sample.mean()), float(sample.std())
     skewness = max(float(np.mean(((sample - mean) / spread) ** 3)), 0.1)

@@ -1,9 +1,8 @@
 """Uniformly random permutations of a layer's entries, the same on any machine and for any number of workers.
 
-One fresh uniform permutation is drawn for each (analysis seed, step, layer), and the k-th of a layer is that
-one followed by the k-th scramble of its size, fixed by the analysis seed. A uniform permutation followed by a
-fixed one is uniform, and a gather costs a sixth of a shuffle. Layers too large to keep scrambles of are
-shuffled afresh.
+One fresh uniform permutation is drawn for each (analysis seed, step, layer), and the k-th of a layer is that one
+followed by the k-th scramble of its size, fixed by the analysis seed. A uniform permutation followed by a fixed
+one is uniform, and a gather costs a sixth of a shuffle. Layers too large to keep scrambles of are shuffled afresh.
 """
 
 from __future__ import annotations
@@ -27,8 +26,7 @@ def seed_key(seed: int, step: int, name: str) -> Key:
 
 
 class Permutations:
-    """The permutations of a matrix [rows, columns] by index: `permutations[k]` has its shape and its
-    entries."""
+    """The permutations of a matrix [rows, columns] by index: `permutations[k]` has its shape and its entries."""
 
     def __init__(self, matrix: Array, key: Key) -> None:
         self.matrix = matrix

@@ -1,5 +1,4 @@
-"""The power-law exponent alpha of a spectrum's tail, as WeightWatcher fits it, with its uncertainty beside
-it.
+"""The power-law exponent alpha of a spectrum's tail, as WeightWatcher fits it, with its uncertainty beside it.
 
 p(λ) ∝ λ^−α on λ ≥ xmin. For each candidate xmin (every eigenvalue but the largest) alpha is the
 maximum-likelihood estimate 1 + n/Σ log(λ/xmin); the xmin whose fit has the least KS distance wins (Clauset,
@@ -24,8 +23,7 @@ SMALLEST_TAIL = 8
 """Below SMALL_SAMPLE eigenvalues: tails shorter than this are not tried."""
 
 DECIDABLE_TAIL = 10
-"""A verdict needs at least this many eigenvalues in the tail: alpha's error there is a third of (alpha −
-1)."""
+"""A verdict needs at least this many eigenvalues in the tail: alpha's error there is a third of (alpha − 1)."""
 
 NEAR_BEST = 1.2
 """The interval of alpha runs over every xmin whose KS distance is within this factor of the best one's: on pure
@@ -89,11 +87,9 @@ def fit(esd: ArrayLike) -> PowerLawFit:
 
 
 def distance_curve(esd: ArrayLike) -> tuple[Array, Array, Array]:
-    """(xmins, distances, alphas), each [m − 1] and xmins ascending: the KS distance that each xmin would
-    give.
+    """(xmins, distances, alphas), each [m − 1] and xmins ascending: the KS distance that each xmin would give.
 
-    `esd` is eigenvalues [M] in any order, of which m exceed 10⁻⁵; NaN where an xmin has no fit. Empty where m
-    < 2.
+    `esd` is eigenvalues [M] in any order, of which m exceed 10⁻⁵; NaN where an xmin has no fit. Empty where m < 2.
     """
     values = _positive(esd)
     if len(values) < 2:

@@ -2,8 +2,7 @@
 permutation to show.
 
 All permutations of a layer are judged by one edge, with the robust sigma of the representative: the
-permutation whose number of traps is the median. So the others need no spectrum, only a count (an inertia)
-each.
+permutation whose number of traps is the median. The others need no spectrum, only a count (an inertia) each.
 """
 
 from __future__ import annotations
@@ -32,8 +31,7 @@ KEPT_BYTES = 1 << 26
 
 @dataclass(frozen=True, slots=True)
 class Randomised:
-    """`counts` [K] traps per permutation; `index` of the representative, its `esd` [M], robust `sigma`,
-    `num_traps`.
+    """Traps per permutation, `counts` [K]; of the representative `index`, `esd` [M], robust `sigma`, `num_traps`.
 
     `edge` is the eigenvalue beyond which one is a trap. sigma 0 means that most eigenvalues vanish (a very
     sparse layer): there is no bulk, and counts mean nothing.
@@ -52,8 +50,8 @@ def randomise(
 ) -> Randomised:
     """Count traps over the first `count` permutations of a finite matrix and find the representative one.
 
-    Starts from the first permutation; if its count is not the median one, a permutation whose count is takes
-    its place, at most three times.
+    Starts from a permutation with a middling largest eigenvalue; while its count is not the median one, a
+    permutation whose count was takes its place, at most three times.
     """
     long, short = spectrum.sides(shuffled.matrix)
     keep = count * short * short * 8 <= KEPT_BYTES
@@ -104,8 +102,7 @@ def _esd_of(gram_matrix: Any, shuffled: Permutations, index: int, backend: spect
 
 
 def bulk_edge(esd: Array, long: int, short: int, null: Null) -> tuple[float, float, int]:
-    """(robust sigma, edge, number of traps) of eigenvalues [M], ascending, of a randomised long × short
-    matrix.
+    """(robust sigma, edge, number of traps) of the ascending eigenvalues [M] of a randomised long × short matrix.
 
     sigma comes from the median of the eigenvalues within the edge; leaving traps out lowers it, and so the
     edge, which is repeated until no further eigenvalue leaves. At most half of the spectrum can be traps.

@@ -70,8 +70,7 @@ class _Structure:
 
 
 def spike_eigenvalue(strength: float, num_rows: int, num_columns: int, sigma: float) -> float:
-    """λ at which a rank-one part of the given strength shows in noise of spread `sigma`; NaN below the
-    threshold."""
+    """λ at which a rank-one part of this strength shows in noise of spread `sigma`; NaN below the threshold."""
     if not sigma > 0 or strength <= spike_threshold(num_rows, num_columns, sigma):
         return float("nan")
     square = (strength / sigma) ** 2
@@ -127,8 +126,7 @@ def _beside_noise(eigenvalue: float, shape: tuple[int, int], sigma: float) -> tu
 
 
 def _structure(matrix: Array, limit: float) -> _Structure:
-    """The mean of the ordinary entries, and the large ones, beyond `limit` from it (the 256 largest of
-    them)."""
+    """The mean of the ordinary entries, and the large ones, which lie beyond `limit` from it."""
     places = np.flatnonzero(np.abs(matrix - matrix.mean()) > limit)
     values = matrix.ravel()[places]
     ordinary = matrix.size - len(places)
@@ -140,8 +138,7 @@ def _structure(matrix: Array, limit: float) -> _Structure:
 
 
 def _contributions(structure: _Structure, left: Array, right: Array) -> tuple[Array, Array]:
-    """uᵀSv of each trap for the two kinds of structure: from the mean [k], from each large entry [entries,
-    k].
+    """uᵀSv of each of k traps for both kinds of structure: from the mean [k], from each large entry [entries, k].
 
     They add up, with the noise's share, to the trap's singular value uᵀWv.
     """
@@ -151,8 +148,7 @@ def _contributions(structure: _Structure, left: Array, right: Array) -> tuple[Ar
 
 
 def _unexplained(matrix: Array, structure: _Structure, edge: float) -> int:
-    """How many eigenvalues stay beyond the edge once the mean is subtracted and large entries are clipped to
-    it."""
+    """How many eigenvalues stay beyond the edge with the mean subtracted and large entries clipped to it."""
     centred = matrix - structure.mean
     centred.ravel()[structure.large] = 0.0
     return spectrum.count_above(spectrum.gram(centred), edge)
@@ -201,7 +197,6 @@ def _original_positions(shuffled: Permutations, index: int, structure: _Structur
 
 
 def _strongest(parts: Array, origins: list[tuple[int, int, float]]) -> tuple[tuple[int, int, float], ...]:
-    """The large entries that make a trap: those giving at least a tenth of what the strongest gives, eight at
-    most."""
+    """The large entries that make a trap: those giving a tenth of what the strongest gives, eight at most."""
     order = np.argsort(-parts, kind="stable")[:MAX_ENTRIES]
     return tuple(origins[number] for number in order if parts[number] >= 0.1 * parts[order[0]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grokscope.spectra import analyze_layer, trap_part, without_trap
+from grokscope.spectra import analyze_layer, trap_part, trap_vectors, without_trap
 from grokscope.spectra.esd import eigenvalues
 from grokscope.spectra.permutations import Permutations, seed_key
 from grokscope.spectra.randomised import weightwatcher_count
@@ -159,6 +159,17 @@ def test_ablation_takes_the_trap_out_and_nothing_else(rng):
     after = analyze_layer(home, "fc1", step=3)
     assert after.num_traps == before.num_traps - 1 == 1
     assert after.randomized_esd[-1] == pytest.approx(before.traps[0].eigenvalue, rel=0.02)
+
+
+def test_the_vectors_of_a_trap_are_those_that_its_participation_ratios_describe(rng):
+    matrix = planted((60, 90), (20,), rng)
+    (trap,) = analyze_layer(matrix, "fc1", step=3).traps
+    left, value, right = trap_vectors(matrix, "fc1", step=3)
+    assert (left.shape, right.shape) == ((60,), (90,))
+    assert value**2 == pytest.approx(trap.eigenvalue, rel=1e-9)
+    assert participation_ratio(left) == pytest.approx(trap.participation_left, rel=1e-9)
+    assert participation_ratio(right) == pytest.approx(trap.participation_right, rel=1e-9)
+    assert trap.participation_left < 0.05  # a single entry: 1/60, less the noise
 
 
 def test_the_part_of_a_mean_trap_is_nearly_the_mean(rng):
