@@ -96,9 +96,8 @@ def count_above(gram_matrix: Array, threshold: float) -> int:
     from scipy.linalg import lapack
 
     shifted = np.array(gram_matrix, order="F")
-    np.fill_diagonal(shifted, shifted.diagonal() - threshold)
-    block = 64 * len(shifted)
-    factor, pivots, _ = lapack.dsytrf(shifted, lower=1, lwork=block, overwrite_a=1)
+    shifted.ravel("K")[:: len(shifted) + 1] -= threshold
+    factor, pivots, _ = lapack.dsytrf(shifted, lower=1, lwork=64 * len(shifted), overwrite_a=1)
     in_pair = pivots < 0
     return int(np.count_nonzero(factor.diagonal()[~in_pair] > 0) + np.count_nonzero(in_pair) // 2)
 

@@ -24,22 +24,22 @@ class Measures:
 
 def measure(matrix: Array) -> Measures:
     """Measure a finite matrix of any shape. √Σ_l norm² over layers is the paper's l² norm."""
-    entries = matrix.ravel()
-    largest = float(np.max(np.abs(entries), initial=0.0))
+    magnitudes = np.abs(matrix.ravel())
+    largest = float(magnitudes.max(initial=0.0))
     unit = largest or 1.0  # keeps the squares of huge and of tiny entries in range
+    scaled = matrix.ravel() / unit
     return Measures(
-        norm=unit * float(np.linalg.norm(entries / unit)),
-        abs_entropy=absolute_entropy(entries),
-        mean=unit * float(np.mean(entries / unit)) if entries.size else float("nan"),
-        std=unit * float(np.std(entries / unit)) if entries.size else float("nan"),
+        norm=unit * float(np.linalg.norm(scaled)),
+        abs_entropy=absolute_entropy(magnitudes),
+        mean=unit * float(scaled.mean()) if scaled.size else float("nan"),
+        std=unit * float(scaled.std()) if scaled.size else float("nan"),
         max_abs=largest,
     )
 
 
-def absolute_entropy(entries: Array) -> float:
-    """−Σ |w| log|w| with natural logarithms, zeros counting 0; negative once most |w| exceed 1."""
-    magnitudes = np.abs(entries)
-    return -float(np.sum(magnitudes * np.log(np.where(magnitudes > 0, magnitudes, 1.0))))
+def absolute_entropy(magnitudes: Array) -> float:
+    """−Σ |w| log|w| of given |w| with natural logarithms, zeros counting 0; negative once most exceed 1."""
+    return -float(magnitudes @ np.log(np.where(magnitudes > 0, magnitudes, 1.0)))
 
 
 def stable_rank(esd: Array) -> float:

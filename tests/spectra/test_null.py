@@ -69,6 +69,14 @@ def test_the_gamma_edge_follows_the_draws_far_into_the_tail():
         assert law.edge_p(law.edge_z(p)) == pytest.approx(p, rel=1e-9)
 
 
+@pytest.mark.parametrize("shape", [(200, 10), pytest.param((784, 200), marks=pytest.mark.torture)])
+def test_the_shipped_nulls_are_the_ones_that_would_be_drawn(shape):
+    shipped, drawn = null.null_for(*shape), null.simulate(*shape, null.DRAWS)
+    assert len(list(null.SHIPPED.glob(f"*-{shape[0]}x{shape[1]}-*.npz"))) == 1
+    assert shipped.distances == pytest.approx(drawn.distances, rel=1e-9)
+    assert shipped.edge_z(1e-3) == pytest.approx(drawn.edge_z(1e-3), rel=1e-9)
+
+
 def test_the_smallest_p_value_is_one_of_the_draws_plus_one():
     law = null.null_for(200, 10)
     assert law.draws == null.DRAWS >= 2000
