@@ -98,7 +98,8 @@ class Spectra:
         layer = self.run.layers[column]
         with _open(self.path) as file:
             group = file[f"layers/{name}"]
-            row = {key: np.asarray(group[key][index], group[key].dtype) for key in row_datasets(layer, 1)}
+            datasets = {key: group[key] for key in row_datasets(layer, 1)}
+            row = {key: np.asarray(dataset[index], dataset.dtype) for key, dataset in datasets.items()}
             if _row_crc(row) != int(group["crc32"][index]):
                 return None
         return from_row(name, layer.shape, row)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from threading import Thread
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -18,7 +18,6 @@ from textual.widgets import ContentSwitcher, Static
 from grokscope.app import draw, keys
 from grokscope.app.layout import layout, too_small
 from grokscope.app.messages import Analysed, Computed, Looked, Scrub
-from grokscope.app.plots.spectrum import Axes
 from grokscope.app.session import Session
 from grokscope.app.state import Comparison, State
 from grokscope.app.text import whole
@@ -60,8 +59,7 @@ class Microscope(App[str]):
             self.register_theme(textual_theme(palette))
         palette = LIGHT if theme == "light" else DARK
         self.theme = palette.name
-        colorless = bool(os.environ.get("NO_COLOR"))
-        self.state = State(self.session.timeline(), palette=palette, colorless=colorless)
+        self.state = State(self.session.timeline(), palette=palette)
         self._analysts: list[Analyst] = []
         self._watchers: list[Watcher] = []
         self._directions: dict[tuple[str, int, str], Any] = {}
@@ -109,7 +107,7 @@ class Microscope(App[str]):
     def put(self, state: State) -> None:
         """Replace the state and draw it."""
         before, self.state = self.state, state
-        if not self.is_mounted:
+        if not self.is_running:
             return
         shape = ("view", "comparison", "palette", "liveness", "analysing", "analysis_note", "pane", "others")
         if any(getattr(before, name) != getattr(state, name) for name in shape) or not before.timeline.layers:
@@ -143,7 +141,12 @@ class Microscope(App[str]):
             width, height, state.view, layers=len(state.timeline.layers), compared=state.comparison is not None,
             status=has_status(state), runs=len(self.sessions),
         )  # fmt: skip
-        for name, size in (("header", 1), ("status", rows.status), ("timeline", rows.timeline), ("table", rows.table)):
+        for name, size in (
+            ("header", 1),
+            ("status", rows.status),
+            ("timeline", rows.timeline),
+            ("table", rows.table),
+        ):
             pane = screen.query_one(f"#{name}")
             pane.display = size > 0 and not (words and name != "table")
             pane.styles.height = max(1, size)
@@ -299,13 +302,14 @@ class Microscope(App[str]):
         """Make an axis of the pane logarithmic, or linear again."""
         state = self.state
         if state.view in {"trajectories", "traps"}:
-            changed = {"x": {"steps_log": not state.steps_log}, "y": {"values_log": not state.values_log}}[which]
-            self.put(replace(state, **changed))
-            return
-        field = "randomized_axes" if state.pane % 2 else "esd_axes"
-        axes: Axes = getattr(state, field)
-        flipped = Axes(axes.x_log ^ (which == "x"), axes.y_log ^ (which == "y"))
-        self.put(replace(state, **{field: flipped}))
+            if which == "x":
+                self.put(replace(state, steps_log=not state.steps_log))
+            else:
+                self.put(replace(state, values_log=not state.values_log))
+        elif state.pane % 2:
+            self.put(replace(state, randomized_axes=state.randomized_axes.flipped(which)))
+        else:
+            self.put(replace(state, esd_axes=state.esd_axes.flipped(which)))
 
     def action_search(self) -> None:
         """Show D(xmin) over the ESD, or the fitted line again."""
@@ -318,7 +322,9 @@ class Microscope(App[str]):
             return
         state = replace(self.state, mark=mark)
         self.put(replace(state, comparison=self._comparison(state)))
-        words = "mark taken away" if mark is None else f"step {whole(self.state.frame.step)} marked: move to compare"
+        words = (
+            "mark taken away" if mark is None else f"step {whole(self.state.frame.step)} marked: move to compare"
+        )
         self.notify(words, timeout=2)
 
     def action_other_run(self) -> None:
@@ -348,7 +354,7 @@ class Microscope(App[str]):
         if following:
             self.index = self.session.num_checkpoints - 1
 
-    def action_back(self) -> None:
+    def action_leave(self) -> None:
         """One layer out: stop playing, drop the mark, leave D(xmin), return to the overview."""
         state = self.state
         if state.playing:
@@ -388,7 +394,9 @@ class Microscope(App[str]):
             self.notify(f"not written: {error}", severity="error", markup=False)
             return
         folder = paths[0].parent
-        self.notify(f"wrote {paths[0].name} and {paths[1].suffix[1:].upper()} into {folder}", timeout=5, markup=False)
+        self.notify(
+            f"wrote {paths[0].name} and {paths[1].suffix[1:].upper()} into {folder}", timeout=5, markup=False
+        )
 
     def action_python(self) -> None:
         """Quit, and print the Python that rebuilds this view."""
@@ -407,7 +415,8 @@ class Microscope(App[str]):
             self._analysts = [Analyst(session.run.path, self._post_for(session)) for session in self.sessions]
         for analyst in self._analysts:
             analyst.cursor = self.index
-        for thread in (*self._watchers, *self._analysts):
+        threads: list[Thread] = [*self._watchers, *self._analysts]
+        for thread in threads:
             thread.start()
 
     def _post_for(self, session: Session) -> Callable[[Any], object]:
@@ -419,8 +428,10 @@ class Microscope(App[str]):
 
     def on_unmount(self) -> None:
         """Tell the threads to end; they are daemons and are not waited for."""
-        for thread in (*self._watchers, *self._analysts):
-            thread.stop.set()
+        for watcher in self._watchers:
+            watcher.stop.set()
+        for analyst in self._analysts:
+            analyst.stop.set()
 
     def on_looked(self, message: Looked) -> None:
         """The run file was looked at: show how the training stands, and what is new."""
@@ -480,11 +491,15 @@ class Microscope(App[str]):
         run = self.session.run
 
         def compute() -> None:
+            from threadpoolctl import threadpool_limits
+
             from grokscope.app.vectors import leading_direction
             from grokscope.errors import GrokscopeError
 
             try:
-                self.post_message(Computed(key, leading_direction(run.weight(key[1], key[2]))))
+                with threadpool_limits(1):  # more would compete with the screen for the processor
+                    direction = leading_direction(run.weight(key[1], key[2]))
+                self.post_message(Computed(key, direction))
             except (GrokscopeError, OSError, IndexError, np.linalg.LinAlgError):
                 self.post_message(Computed(key, None))
 

@@ -87,7 +87,17 @@ def _traps(state: State) -> list[Row]:
 
 def _measures(state: State) -> list[Row]:
     timeline = state.timeline
-    measured = ("alpha", "alpha_sigma", "num_tail", "num_traps", "ks_p", "sigma_mp", "norm", "abs_entropy", "stable_rank")
+    measured = (
+        "alpha",
+        "alpha_sigma",
+        "num_tail",
+        "num_traps",
+        "ks_p",
+        "sigma_mp",
+        "norm",
+        "abs_entropy",
+        "stable_rank",
+    )
     columns = {f"{layer}.{name}": timeline.measure(name, layer) for layer in timeline.layers for name in measured}
     columns = dict(timeline.metrics) | columns
     if timeline.predictions is not None:

@@ -74,12 +74,14 @@ def _badge(state: State) -> list[Piece]:
 
 
 def status(state: State, width: int) -> Text:
-    """One line: how the training and the analysis stand, what is compared, and the reasons for the weights' phase."""
+    """One line: how training and analysis stand, what is compared, and why the weights' phase is what it is."""
     palette = state.palette
     pieces = [*_live_pieces(state)]
     if state.analysing is not None:
         done, total = state.analysing
-        pieces.append(Piece((f"analysing {done:,} of {total:,} layers", f"analysing {done}/{total}"), palette.accent, (3, 8)))
+        pieces.append(
+            Piece((f"analysing {done:,} of {total:,} layers", f"analysing {done}/{total}"), palette.accent, (3, 8))
+        )
     elif state.analysis_note:
         pieces.append(Piece((state.analysis_note,), palette.warning, (5,)))
     if state.comparison is not None:
@@ -88,14 +90,24 @@ def status(state: State, width: int) -> Text:
         reasons = "; ".join(state.frame.reasons)
         letter = phase_letter(state.frame.inferred)
         used = sum(cell_len(piece.forms[-1]) + 2 for piece in pieces) + 16
-        pieces.append(Piece((f"why {letter}: {reasons}", f"why {letter}: {fit(reasons, max(20, width - used))}"), palette.muted, (1, 2)))
+        pieces.append(
+            Piece(
+                (f"why {letter}: {reasons}", f"why {letter}: {fit(reasons, max(20, width - used))}"),
+                palette.muted,
+                (1, 2),
+            )
+        )
     return line(pieces, width)
 
 
 def has_status(state: State) -> bool:
     """Whether there is something to say that cannot wait for a taller screen."""
-    return state.live or state.analysing is not None or bool(state.analysis_note) or state.comparison is not None or (
-        state.liveness is not None and state.liveness.state == "crashed"
+    return (
+        state.live
+        or state.analysing is not None
+        or bool(state.analysis_note)
+        or state.comparison is not None
+        or (state.liveness is not None and state.liveness.state == "crashed")
     )
 
 
@@ -125,17 +137,16 @@ def footer(state: State, width: int) -> Text:
         size = cell_len(key) + cell_len(word) + 3
         if used + size > width:
             break
-        text.append(f" {key}", Style(color=palette.accent, bold=True))
-        text.append(f" {word} ", Style(color=palette.muted))
+        text.append(f" {key}", Style(color=palette.accent, bgcolor=palette.panel, bold=True))
+        text.append(f" {word} ", Style(color=palette.muted, bgcolor=palette.panel))
         used += size
-    text.append(" " * (width - used))
-    text.stylize(Style(bgcolor=palette.panel))
+    text.append(" " * (width - used), Style(bgcolor=palette.panel))
     return text
 
 
 def line(pieces: list[Piece], width: int) -> Text:
     """Lay pieces out two cells apart; what matters least is shortened, then left out, until the rest fits."""
-    chosen = {k: 0 for k in range(len(pieces))}
+    chosen = dict.fromkeys(range(len(pieces)), 0)
     while chosen and _length(pieces, chosen) > width - 2:
         least = min(chosen, key=lambda k: pieces[k].keep[chosen[k]])
         if chosen[least] + 1 < len(pieces[least].forms):
@@ -152,5 +163,3 @@ def line(pieces: list[Piece], width: int) -> Text:
 
 def _length(pieces: list[Piece], chosen: dict[int, int]) -> int:
     return sum(cell_len(pieces[k].forms[form]) for k, form in chosen.items()) + 2 * (len(chosen) - 1)
-
-

@@ -39,7 +39,9 @@ def help_text(palette: Palette) -> Text:
 class HelpScreen(ModalScreen[None]):
     """Shows the keys until any of the keys that leave it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter,space", "dismiss(None)", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q,enter,space", "dismiss(None)", show=False)
+    ]
 
     def __init__(self, palette: Palette) -> None:
         super().__init__()

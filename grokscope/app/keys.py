@@ -52,11 +52,13 @@ KEYS: tuple[Key, ...] = (
     Key(("o",), "o", "other_run", "other run", "other run to the front", "Do", "Other run to the front"),
     Key(("c",), "c", "copy", "copy", "copy the layer's row", "Do", "Copy the layer's row"),
     Key(("e",), "e", "export", "export", "export SVG and CSV", "Do", "Export this view as SVG and CSV"),
-    Key(("d",), "d", "python", "python", "print Python for this, quit", "Do", "Print Python for this view and quit"),
+    Key(
+        ("d",), "d", "python", "python", "print Python for this, quit", "Do", "Print Python for this view and quit"
+    ),
     Key(("t",), "t", "theme", "theme", "dark, light", "Do", "Dark or light theme"),
     Key(("ctrl+p",), "ctrl+p", "command_palette", "palette", "all commands", "Do"),
     Key(("question_mark",), "?", "help", "help", "this help", "Do", "Help"),
-    Key(("escape",), "esc", "back", "back", "one layer out", "Do", "One layer out"),
+    Key(("escape",), "esc", "leave", "back", "one layer out", "Do", "One layer out"),
     Key(("q",), "q", "quit", "quit", "quit", "Do", "Quit"),
     Key(("ctrl+z",), "ctrl+z", "suspend_process", "suspend", "to the shell (fg returns)", "Do"),
 )
@@ -88,9 +90,7 @@ def bindings() -> list[Binding]:
     """The table as Textual bindings; no key appears twice."""
     from textual.binding import Binding
 
-    found = [
-        Binding(",".join(key.keys), key.action, key.label, show=False, priority=key.priority) for key in KEYS
-    ]
+    found = [Binding(",".join(key.keys), key.action, key.label, show=False, priority=key.priority) for key in KEYS]
     return [*found, Binding("ctrl+c", "quit", "quit", show=False, priority=True)]
 
 

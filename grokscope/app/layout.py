@@ -23,7 +23,7 @@ def layout(width: int, height: int, view: str, *, layers: int, compared: bool, s
     """The rows of each pane; what they leave goes to the plots."""
     lines = 1 if status or height >= 30 else 0
     if view != "overview":
-        return Layout(lines, 4 if height < 30 else 6 + min(2, (height - 30) // 15), 0, False)
+        return Layout(lines, 4 if height < 44 else 8, 0, False)
     timeline = 6 if height < 24 else 7 if height < 30 else 9 if height < 44 else 13
     timeline += runs > 1
     most = max(4, height // 4)

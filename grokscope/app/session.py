@@ -29,7 +29,8 @@ class Session:
         self.run = run
         self.spectra = Spectra(run)
         self.name = safe_name(run.path.name)
-        self._forget()
+        self._timeline: Timeline | None = None
+        self._inferred: list[Inferred] = []
 
     @classmethod
     def open(cls, path: str | Path) -> Session:
@@ -79,15 +80,15 @@ class Session:
         return self._inferred[index]
 
     def _forget(self) -> None:
-        self._timeline: Timeline | None = None
-        self._inferred: list[Inferred] = []
+        self._timeline = None
+        self._inferred = []
 
     def _read_timeline(self) -> Timeline:
         count = self.num_checkpoints
         metrics = {name: values[:count] for name, values in self.run.metrics().items()}
         unknown = np.full(count, np.nan)
-        curves = (metrics.get(name, unknown) for name in ("train_accuracy", "test_accuracy"))
-        observed = observe(*curves).labels
+        train, test = (metrics.get(name, unknown) for name in ("train_accuracy", "test_accuracy"))
+        observed = observe(train, test).labels
         inferred = [self.inferred(index).label for index in range(count)]
         steps = self.run.steps[:count]
         names = tuple(layer.name for layer in self.run.layers)
@@ -130,12 +131,15 @@ def _shares(predictions: NDArray[np.int32] | None, count: int) -> Array | None:
     if predictions is None:
         return None
     counts = predictions[:count].astype(np.float64)
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0))
 
 
 def find_events(
-    steps: NDArray[np.int64], observed: Sequence[str], inferred: Sequence[str],
-    measures: Mapping[tuple[str, str], Array], layers: Sequence[str],
+    steps: NDArray[np.int64],
+    observed: Sequence[str],
+    inferred: Sequence[str],
+    measures: Mapping[tuple[str, str], Array],
+    layers: Sequence[str],
 ) -> tuple[Event, ...]:
     """What happens at which checkpoint: a phase begins, or a layer has its first trap, or its first by entries.
 

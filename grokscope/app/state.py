@@ -37,7 +37,6 @@ class State:
     values_log: bool = False
     search: bool = False
     palette: Palette = DARK
-    colorless: bool = False
     liveness: Liveness | None = None
     following: bool = False
     playing: bool = False

@@ -92,7 +92,9 @@ def table(state: State, width: int, height: int) -> Text:
         row = 1 + place * each
         _row(canvas, row, layer, columns, name_width, palette, selected=first + place == state.layer)
         if each == 2:
-            _difference(canvas, row + 1, layer, _partner(state, layer, first + place), columns, name_width, palette)
+            _difference(
+                canvas, row + 1, layer, _partner(state, layer, first + place), columns, name_width, palette
+            )
     _more(canvas, first, len(frame.layers) - first - room, palette)
     return canvas.text()
 
@@ -132,7 +134,13 @@ def _titles(canvas: Canvas, columns: Sequence[tuple[Column, int]], name_width: i
 
 
 def _row(
-    canvas: Canvas, row: int, layer: Layer, columns: Sequence[tuple[Column, int]], name_width: int, palette: Palette, *,
+    canvas: Canvas,
+    row: int,
+    layer: Layer,
+    columns: Sequence[tuple[Column, int]],
+    name_width: int,
+    palette: Palette,
+    *,
     selected: bool,
 ) -> None:
     if selected:
@@ -171,8 +179,13 @@ def _partner(state: State, layer: Layer, place: int) -> LayerSpectrum | None:
 
 
 def _difference(
-    canvas: Canvas, row: int, layer: Layer, other: LayerSpectrum | None, columns: Sequence[tuple[Column, int]],
-    name_width: int, palette: Palette,
+    canvas: Canvas,
+    row: int,
+    layer: Layer,
+    other: LayerSpectrum | None,
+    columns: Sequence[tuple[Column, int]],
+    name_width: int,
+    palette: Palette,
 ) -> None:
     """Differences to the compared checkpoint; where a difference makes no sense, its value."""
     canvas.put(row, 2, "  Δ", palette.mark)

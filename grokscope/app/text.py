@@ -13,7 +13,9 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def safe_name(name: str) -> str:
     """The name with everything that could move the cursor or reorder the line made visible as `·`."""
-    return "".join("·" if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} else c for c in name)
+    return "".join(
+        "·" if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} else c for c in name
+    )
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:
@@ -78,6 +80,8 @@ def probability(p: float, draws: int) -> str:
         return UNKNOWN
     if draws > 0 and p <= 1.0000001 / (draws + 1):
         return f"<{1 / (draws + 1):.4f}".replace("<0.", "<.")
+    if p < 1e-99:
+        return "<1e-99"
     if p < 5e-4:
         return f"{p:.0e}".replace("e-0", "e-")
     return f"{p:.3f}"

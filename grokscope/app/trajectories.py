@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +22,8 @@ MOST_LAYERS = 6
 
 
 def panels(state: State) -> list[Panel | str]:
-    """What the view shows, in order; `classes` stands for the shares of the predicted classes."""
+    """What the view shows, in order: whatever was recorded or analysed. `classes` stands for the shares of the
+    predicted classes."""
     timeline, palette = state.timeline, state.palette
     accuracies = (
         Line("train", timeline.metric("train_accuracy"), palette.train),
@@ -34,8 +37,8 @@ def panels(state: State) -> list[Panel | str]:
     found: list[Panel | str] = [
         Panel("accuracy", accuracies, limits=(-0.02, 1.04)),
         Panel("α", _layers(state, "alpha", ("alpha_low", "alpha_high")), references=(2.0,), y_log=True),
-        Panel("traps", _layers(state, "num_traps", ("num_traps_min", "num_traps_max"))),
-        Panel("KS p", _layers(state, "ks_p"), y_log=True, references=(0.05,)),
+        Panel("traps", _layers(state, "num_traps", ("num_traps_min", "num_traps_max")), show=lambda v: f"{v:g}"),
+        Panel("KS p", _layers(state, "ks_p", joined=False), y_log=True, references=(0.05,)),
         CLASSES,
         Panel("‖W‖ of all layers", (Line("l²", total_norm(timeline), palette.test), *_other_norm(state))),
         Panel("σ_mp", _layers(state, "sigma_mp"), references=(1.0,)),
@@ -45,7 +48,13 @@ def panels(state: State) -> list[Panel | str]:
         Panel("loss", losses, y_log=True),
         Panel("stable rank", _layers(state, "stable_rank"), y_log=True),
     ]
-    return found
+    return [panel for panel in found if _has_values(panel, timeline)] or found[:1]
+
+
+def _has_values(panel: Panel | str, timeline: Timeline) -> bool:
+    if isinstance(panel, str):
+        return timeline.predictions is not None
+    return any(np.isfinite(line.values).any() for line in panel.lines)
 
 
 def total_norm(timeline: Timeline) -> Array:
@@ -90,14 +99,16 @@ def _draw(state: State, panel: Panel | str, width: int, height: int, *, focused:
             state.timeline, cursors, width, height, state.palette, log=state.steps_log, focused=focused
         )
     if state.values_log and panel.limits is None:
-        panel = Panel(panel.title, panel.lines, not panel.y_log, panel.references, None, panel.note)
+        panel = replace(panel, y_log=not panel.y_log)
     return trajectory(
         panel, state.timeline, cursors, width, height, state.palette, log=state.steps_log, focused=focused,
         others=state.others,
     )  # fmt: skip
 
 
-def _layers(state: State, field: str, interval: tuple[str, str] | None = None) -> tuple[Line, ...]:
+def _layers(
+    state: State, field: str, interval: tuple[str, str] | None = None, *, joined: bool = True
+) -> tuple[Line, ...]:
     """A line a layer, the selected one last and with its interval; at most six layers, around the selected one."""
     timeline, palette = state.timeline, state.palette
     first = min(max(0, state.layer - MOST_LAYERS // 2), max(0, len(timeline.layers) - MOST_LAYERS))
@@ -105,9 +116,11 @@ def _layers(state: State, field: str, interval: tuple[str, str] | None = None) -
     lines = []
     for k in sorted(shown, key=lambda k: k == state.layer):
         layer = timeline.layers[k]
-        low, high = (timeline.measure(name, layer) for name in interval) if interval and k == state.layer else (None, None)
+        low, high = (
+            (timeline.measure(name, layer) for name in interval) if interval and k == state.layer else (None, None)
+        )
         color = palette.layers[k % len(palette.layers)]
-        lines.append(Line(safe_name(layer), timeline.measure(field, layer), color, low, high))
+        lines.append(Line(safe_name(layer), timeline.measure(field, layer), color, low, high, joined=joined))
     for other in state.others[:1]:
         if state.layer < len(other.layers):
             name = other.layers[state.layer]

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.app.plots.canvas import Canvas
-from grokscope.app.plots.picture import image_side, picture, shades, size_in_cells
+from grokscope.app.plots.picture import image_side, picture
+from grokscope.app.plots.spectrum import randomized_canvas
 from grokscope.app.state import State
 from grokscope.app.table import traps_count
-from grokscope.app.text import UNKNOWN, fit, fixed, number, probability
+from grokscope.app.text import UNKNOWN, fixed, number, probability
 from grokscope.app.theme import Palette
 from grokscope.spectra.layer import LayerSpectrum
 from grokscope.spectra.traps import Trap
 
 Array = NDArray[np.float64]
 
-_COLUMNS = (("#", 4), ("λ", 10), ("λ/λ₊", 8), ("z", 9), ("p", 8), ("cause", 14), ("λ predicted", 13), ("1/n Σu⁴", 9), ("1/n Σv⁴", 9))
+_COLUMNS = (  # title, width, importance: low stays longest
+    ("#", 4, 0),
+    ("λ", 9, 2),
+    ("λ/λ₊", 8, 1),
+    ("z", 8, 4),
+    ("p", 9, 5),
+    ("cause", 14, 3),
+    ("λ predicted", 13, 6),
+    ("1/n Σu⁴", 9, 7),
+    ("1/n Σv⁴", 9, 8),
+)
+LIST_WIDTH, SMALLEST_LIST = 58, 46
+"""Cells that the list keeps beside enlarged pictures, and beside pictures of a cell a pixel."""
+
+SMALLEST_PLOT = 10
+"""Rows from which the randomised spectrum is drawn below the list."""
+
 MEANINGS = {
-    "mean": "the entries' mean is shifted: a rank-one part that every shuffle keeps; subtracting the mean removes it",
+    "mean": "the entries' mean is shifted, a rank-one part that every shuffle keeps",
     "entries": "a few large entries make it; clipping them removes it",
     "mean+entries": "the shifted mean and large entries make it together",
     "unexplained": "neither the mean nor large entries explain it",
@@ -37,33 +56,40 @@ def trap_view(state: State, direction: Array | None, width: int, height: int) ->
         return canvas
     spectrum = layer.spectrum
     side = image_side(int(np.prod(layer.shape[1:]))) if state.layer == 0 else None
-    pictures = _pictures(state, spectrum, direction, side, width, height) if side else []
-    used = sum(one.width + 2 for one in pictures)
-    canvas.paste(_list(state, spectrum, width - used, height), 0, 0)
-    column = width - used + 2
-    for one in pictures:
-        canvas.paste(one, 0, column)
-        column += one.width + 2
+    found = _pictures(state, spectrum, direction, side) if side else []
+    pictures = _gallery(found, state, width, height)
+    used = pictures.width + 2 if pictures.width else 0
+    listed, rows = _list(state, spectrum, width - used, height)
+    canvas.paste(listed, 0, 0)
+    canvas.paste(pictures, 0, width - pictures.width)
+    if height - rows - 1 >= SMALLEST_PLOT:
+        axes = state.randomized_axes
+        plot = randomized_canvas(spectrum, width - used, height - rows - 1, palette, axes=axes)
+        canvas.paste(plot, rows + 1, 0)
     return canvas
 
 
-def _list(state: State, spectrum: LayerSpectrum, width: int, height: int) -> Canvas:
+def _list(state: State, spectrum: LayerSpectrum, width: int, height: int) -> tuple[Canvas, int]:
+    """The table of traps and what made the chosen one; with the number of rows that they take."""
     canvas, palette = Canvas(width, height), state.palette
     chosen = min(state.trap, max(0, len(spectrum.traps) - 1))
     focused = state.pane == 1
     canvas.put(0, 0, "▌" if focused else " ", palette.accent)
     canvas.put(0, 1, f"traps {spectrum.name}", palette.accent if focused else palette.text, bold=True)
-    words = f"{traps_count(spectrum)} over the shuffles · WeightWatcher's rule {spectrum.num_traps_weightwatcher:g}"
-    canvas.put_fitted(0, 9 + len(spectrum.name), width - 10 - len(spectrum.name), words, palette.muted)
-    if not spectrum.traps:
-        lines = _wrap("no eigenvalue of the shuffled entries lies beyond the edge of noise", width - 2)
-        _paragraph(canvas, 2, lines, palette.muted)
-        row = 3 + len(lines)
-    else:
-        row = _rows(canvas, spectrum, chosen, max(3, height - 9), palette) + 1
-        row = _cause(canvas, row, spectrum, spectrum.traps[chosen], palette)
-    _mean(canvas, row, spectrum, palette)
-    return canvas
+    start = 9 + len(spectrum.name)
+    words = f"{traps_count(spectrum)} over shuffles"
+    rule = f" · WeightWatcher's rule: {spectrum.num_traps_weightwatcher:g}"
+    canvas.put_fitted(
+        0, start, width - start, words + (rule if len(words + rule) <= width - start else ""), palette.muted
+    )
+    paragraphs = _explanation(spectrum, chosen, width - 2, palette)
+    room = max(3, height - 4 - sum(len(lines) for lines, _ in paragraphs))
+    row = 2 if not spectrum.traps else _rows(canvas, spectrum, chosen, room, palette) + 1
+    for lines, color in paragraphs:
+        for line in lines:
+            canvas.put(row, 1, line, color)
+            row += 1
+    return canvas, row
 
 
 def _rows(canvas: Canvas, spectrum: LayerSpectrum, chosen: int, room: int, palette: Palette) -> int:
@@ -94,11 +120,12 @@ def _rows(canvas: Canvas, spectrum: LayerSpectrum, chosen: int, room: int, palet
 
 
 def _fitting(width: int) -> list[tuple[str, int]]:
-    chosen: list[tuple[str, int]] = []
-    for column in _COLUMNS:
-        if sum(w for _, w in chosen) + column[1] <= width:
-            chosen.append(column)
-    return chosen
+    chosen: set[int] = set()
+    for k in sorted(range(len(_COLUMNS)), key=lambda k: _COLUMNS[k][2]):
+        if sum(_COLUMNS[j][1] for j in chosen) + _COLUMNS[k][1] > width:
+            break
+        chosen.add(k)
+    return [_COLUMNS[k][:2] for k in sorted(chosen)]
 
 
 def _values(number_of: int, trap: Trap, spectrum: LayerSpectrum) -> dict[str, str]:
@@ -115,26 +142,35 @@ def _values(number_of: int, trap: Trap, spectrum: LayerSpectrum) -> dict[str, st
     }
 
 
-def _cause(canvas: Canvas, row: int, spectrum: LayerSpectrum, trap: Trap, palette: Palette) -> int:
-    row = _paragraph(canvas, row, _wrap(f"{trap.cause}: {MEANINGS[trap.cause]}", canvas.width - 2), palette.trap)
-    predicted = "" if np.isnan(trap.predicted) else f"; the cause alone predicts {number(trap.predicted, 4)}"
-    row = _paragraph(canvas, row, _wrap(f"λ {number(trap.eigenvalue, 4)}{predicted}", canvas.width - 2), palette.text)
-    if trap.entries:
-        named = [f"W[{i}, {j}] = {value:+.3g}" for i, j, value in trap.entries]
-        row = _paragraph(canvas, row, _wrap("  ".join(named), canvas.width - 2), palette.text)
-    return row
-
-
-def _mean(canvas: Canvas, row: int, spectrum: LayerSpectrum, palette: Palette) -> None:
+def _explanation(
+    spectrum: LayerSpectrum, chosen: int, width: int, palette: Palette
+) -> list[tuple[list[str], str]]:
+    """What made the chosen trap and how the mean stands, as wrapped lines with their colours."""
+    found: list[tuple[list[str], str]] = []
+    if spectrum.traps:
+        trap = spectrum.traps[chosen]
+        found.append((_wrap(f"{trap.cause}: {MEANINGS[trap.cause]}", width), palette.trap))
+        if not np.isnan(trap.predicted):
+            found.append(
+                ([f"λ {number(trap.eigenvalue, 4)}; predicted {number(trap.predicted, 4)}"], palette.text)
+            )
+        if trap.entries:
+            named = [f"W[{i},{j}]={value:+.3g}" for i, j, value in trap.entries]
+            found.append((_wrap("  ".join(named), width), palette.text))
+    else:
+        found.append(
+            (_wrap("No eigenvalue of the shuffled entries lies beyond the edge of noise.", width), palette.muted)
+        )
     rows, columns = spectrum.shape[0], int(np.prod(spectrum.shape[1:]))
     strength = abs(spectrum.mean) * (rows * columns) ** 0.5
     edge = spectrum.sigma_robust * (rows * columns) ** 0.25
-    words = (
-        f"mean {number(spectrum.mean)}: strength |mean|·√(NM) = {number(strength)}, leaves the noise above "
-        f"σ(NM)^¼ = {number(edge)}; largest entry {number(spectrum.max_abs)}"
-    )
     if not np.isnan(edge):
-        _paragraph(canvas, row, _wrap(words, canvas.width - 2), palette.muted)
+        words = (
+            f"mean {number(spectrum.mean)}: strength |mean|·√(NM) {number(strength)}, noise ends at "
+            f"σ(NM)^¼ {number(edge)}; largest entry {number(spectrum.max_abs)}"
+        )
+        found.append((_wrap(words, width), palette.muted))
+    return found
 
 
 def _wrap(text: str, width: int) -> list[str]:
@@ -143,43 +179,62 @@ def _wrap(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, max(10, width)) or [UNKNOWN]
 
 
-def _paragraph(canvas: Canvas, row: int, lines: list[str], color: str) -> int:
-    for line in lines:
-        canvas.put(row, 1, line, color)
-        row += 1
-    return row
+@dataclass(frozen=True)
+class Picture:
+    """Signed pixels float64 [side, side] with a line above and a line below that say what they are."""
+
+    pixels: Array
+    above: str
+    below: str
 
 
-def _pictures(
-    state: State, spectrum: LayerSpectrum, direction: Array | None, side: int, width: int, height: int
-) -> list[Canvas]:
-    """The pictures that fit beside a list of at least 40 cells: v₁ of W first, then the entries of the trap."""
-    zoom = 2 if width >= 40 + 2 * (2 * side + 2) and height >= side + 4 else 1
-    if side < 12:
-        zoom = 3 if height >= side * 3 // 2 + 4 else 2
-    columns = max(size_in_cells(side, zoom)[0], 28)
-    room = max(0, (width - 40) // (columns + 2))
-    made = []
+def _pictures(state: State, spectrum: LayerSpectrum, direction: Array | None, side: int) -> list[Picture]:
+    """The leading direction of W, and the entries of the chosen trap; the one in question last."""
+    found = []
+    if direction is not None and len(direction) == side * side:
+        pixels = direction.reshape(side, side)
+        found.append(Picture(pixels, "leading direction v₁ of W", "of W itself, not shuffled"))
     trap = spectrum.traps[min(state.trap, len(spectrum.traps) - 1)] if spectrum.traps else None
     if trap is not None and trap.entries:
-        pixels = np.zeros(side * side)
+        named = np.zeros(side * side)
         for _, column, value in trap.entries:
-            if column < len(pixels) and abs(value) > abs(pixels[column]):
-                pixels[column] = value
-        caption = ("pixels of the named entries", "orange +, blue −")
-        made.append(_captioned(state, pixels.reshape(side, side), columns, height, zoom, caption))
-    if direction is not None and len(direction) == side * side:
-        caption = ("v₁ of W, not of the shuffle:", "what this layer sees most")
-        made.insert(0 if room > 1 else len(made), _captioned(state, direction.reshape(side, side), columns, height, zoom, caption))
-    return made[:room]
+            if column < len(named) and abs(value) > abs(named[column]):
+                named[column] = value
+        found.append(Picture(named.reshape(side, side), "pixels of the trap's entries", "orange +, blue −"))
+    return found
 
 
-def _captioned(
-    state: State, values: Array, columns: int, height: int, zoom: int, caption: tuple[str, str]
-) -> Canvas:
-    drawn = shades(values, state.palette) if state.colorless else picture(values, state.palette, zoom=zoom)
-    canvas = Canvas(columns, height)
-    canvas.put(0, 0, fit(caption[0], columns), state.palette.text)
+def _gallery(pictures: list[Picture], state: State, width: int, height: int) -> Canvas:
+    """The pictures as large as they fit beside the list, in a row or a column; one where two do not fit."""
+    if not pictures:
+        return Canvas(0, 0)
+    for zoom in (4, 3, 2, 1):
+        drawn = [_captioned(picture, state, zoom) for picture in pictures]
+        room = width - (LIST_WIDTH if zoom > 1 else SMALLEST_LIST) - 2
+        columns, rows = max(one.width for one in drawn), max(one.height for one in drawn)
+        if rows <= height and len(drawn) * (columns + 2) - 2 <= room:
+            return _joined(drawn, 0, columns + 2)
+        if len(drawn) * rows <= height and columns <= room:
+            return _joined(drawn, rows, 0)
+    if len(pictures) > 1:
+        return _gallery(pictures[1:] if state.pane == 1 else pictures[:1], state, width, height)
+    return Canvas(0, 0)
+
+
+def _joined(drawn: list[Canvas], down: int, across: int) -> Canvas:
+    last = len(drawn) - 1
+    columns, rows = max(one.width for one in drawn), max(one.height for one in drawn)
+    canvas = Canvas(columns + last * across, rows + last * down)
+    for place, one in enumerate(drawn):
+        canvas.paste(one, place * down, place * across)
+    return canvas
+
+
+def _captioned(one: Picture, state: State, zoom: int) -> Canvas:
+    palette = state.palette
+    drawn = picture(one.pixels, palette, zoom=zoom)
+    canvas = Canvas(max(drawn.width, len(one.above), len(one.below)), drawn.height + 2)
+    canvas.put(0, 0, one.above, palette.text)
     canvas.paste(drawn, 1, 0)
-    canvas.put(1 + drawn.height, 0, fit(caption[1], columns), state.palette.muted)
+    canvas.put(1 + drawn.height, 0, one.below, palette.muted)
     return canvas

@@ -26,4 +26,5 @@ def leading_direction(weight: NDArray[np.floating]) -> Array:
         _, vectors = np.linalg.eigh(matrix.T @ matrix)
         direction = vectors[:, -1]
     direction = direction / np.linalg.norm(direction)
-    return direction * np.sign(direction[np.argmax(np.abs(direction))])
+    sign = np.sign(direction[np.argmax(np.abs(direction))])
+    return np.asarray(direction * sign, dtype=np.float64)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
+from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 from textual import events
+from textual.geometry import Size
+from textual.strip import Strip
 from textual.widget import Widget
 
 from grokscope.app.messages import Scrub
@@ -20,18 +25,56 @@ class Pane(Widget):
 
     can_focus = False
 
-    def __init__(self, draw: Draw, state: State, id: str) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, draw: Draw, state: State, id: str) -> None:
         super().__init__(id=id)
         self.draw, self.state = draw, state
+        self._strips: list[Strip] = []
+        self._drawn: State | None = None
+        self._drawn_size = Size(0, 0)
+        self._style = Style()
 
     def show(self, state: State) -> None:
         """Draw another state."""
         self.state = state
+        self._drawn = None
         self.refresh()
 
-    def render(self) -> Text:
-        """Draw into the widget's size."""
-        return self.draw(self.state, self.size.width, self.size.height)
+    def render_line(self, y: int) -> Strip:
+        """One row of the drawing, which is made once for each state, size and style.
+
+        The text's own runs become the row directly: Textual's general way through its Content takes longer than
+        everything else between a key and the screen.
+        """
+        size = self.size
+        if self._drawn is not self.state or self._drawn_size != size:
+            self._drawn, self._drawn_size, self._style = self.state, size, self.rich_style
+            text = self.draw(self.state, size.width, size.height)
+            self._strips = strips_of(text, size.width, self._style)
+        return self._strips[y] if y < len(self._strips) else Strip.blank(size.width, self._style)
+
+
+def strips_of(text: Text, width: int, base: Style) -> list[Strip]:
+    """The lines of a text whose spans come in order and do not overlap, each `width` cells wide."""
+    strips, segments, place = [], [], 0
+    for span in text.spans:
+        segments.append((text.plain[place : span.start], base))
+        segments.append((text.plain[span.start : span.end], _over(base, span.style)))
+        place = span.end
+    segments.append((text.plain[place:], base))
+    row: list[Segment] = []
+    for words, style in segments:
+        first, *others = words.split("\n")
+        row.append(Segment(first, style))
+        for other in others:
+            strips.append(Strip(row).adjust_cell_length(width, base))
+            row = [Segment(other, style)]
+    strips.append(Strip(row).adjust_cell_length(width, base))
+    return strips
+
+
+@lru_cache(maxsize=4096)
+def _over(base: Style, style: Style | str) -> Style:
+    return base + (Style.parse(style) if isinstance(style, str) else style)
 
 
 class TimelinePane(Pane):
@@ -65,5 +108,7 @@ class TimelinePane(Pane):
         event.stop()
         timeline = self.state.timeline
         if len(timeline.steps):
-            index = index_at(timeline, event.x, self.size.width, log=self.state.steps_log, others=self.state.others)
+            index = index_at(
+                timeline, event.x, self.size.width, log=self.state.steps_log, others=self.state.others
+            )
             self.post_message(Scrub(index))

@@ -70,6 +70,6 @@ def _need_terminal(run: Path) -> None:
     else:
         return
     raise UsageError(
-        f"the viewer needs a terminal, and {problem}; "
-        f"`grokscope view {run} --screenshot FILE.svg` draws one picture, `grokscope show {run}` prints the numbers"
+        f"the viewer needs a terminal, and {problem}; `grokscope view {run} --screenshot FILE.svg` "
+        f"draws one picture, `grokscope show {run}` prints the numbers"
     )

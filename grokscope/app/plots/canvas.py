@@ -29,7 +29,13 @@ class Canvas:
         self.looks: list[list[_Look]] = [[(None, None, False)] * self.width for _ in range(self.height)]
 
     def put(
-        self, row: int, column: int, text: str, color: str | None = None, background: str | None = None, *,
+        self,
+        row: int,
+        column: int,
+        text: str,
+        color: str | None = None,
+        background: str | None = None,
+        *,
         bold: bool = False,
     ) -> None:
         """Write text from a cell on; what falls outside is left out. A wide character fills two cells."""
@@ -38,7 +44,7 @@ class Canvas:
         characters, looks = self.characters[row], self.looks[row]
         for character in text:
             size = 1 if character.isascii() or "⠀" <= character <= "⣿" else cell_len(character)
-            if 0 <= column and column + size <= self.width:
+            if column >= 0 and column + size <= self.width:
                 characters[column] = character
                 for covered in range(column, column + size):
                     looks[covered] = (color, background or looks[covered][1], bold)
@@ -47,7 +53,13 @@ class Canvas:
             column += size
 
     def put_right(
-        self, row: int, end: int, text: str, color: str | None = None, background: str | None = None, *,
+        self,
+        row: int,
+        end: int,
+        text: str,
+        color: str | None = None,
+        background: str | None = None,
+        *,
         bold: bool = False,
     ) -> None:
         """Write text so that it ends before column `end`."""

@@ -34,8 +34,16 @@ class Figure:
     """
 
     def __init__(
-        self, width: int, height: int, x: Axis, y: Axis, palette: Palette, *,
-        top: int = 1, y_ticks: Sequence[tuple[float, str]] | None = None, x_label: str = "",
+        self,
+        width: int,
+        height: int,
+        x: Axis,
+        y: Axis,
+        palette: Palette,
+        *,
+        top: int = 1,
+        y_ticks: Sequence[tuple[float, str]] | None = None,
+        x_label: str = "",
         left: int | None = None,
     ) -> None:
         self.canvas = Canvas(width, height)
@@ -66,11 +74,11 @@ class Figure:
         canvas.put(bottom, self.left - 1, "└" + "─" * self.columns, palette.faint)
         used: set[int] = set()
         for value, label in self.y_ticks:
-            row = self.row(value)
-            if row is not None and row not in used:
-                used.add(row)
-                canvas.put_right(row, self.left - 1, label, palette.muted)
-                canvas.put(row, self.left - 1, "┤", palette.faint)
+            level = self.row(value)
+            if level is not None and level not in used:
+                used.add(level)
+                canvas.put_right(level, self.left - 1, label, palette.muted)
+                canvas.put(level, self.left - 1, "┤", palette.faint)
         end = self.canvas.width - (cell_len(x_label) + 1 if x_label else 0)
         self._draw_x_ticks(bottom, end)
         canvas.put_right(bottom + 1, self.canvas.width, x_label, palette.muted)
@@ -120,7 +128,9 @@ class Figure:
         if rest and full < self.rows:
             self.canvas.put(bottom - full, column, _EIGHTHS[rest], color)
 
-    def vertical(self, value: float, color: str, character: str = "│", label: str = "", *, label_row: int = 0) -> None:
+    def vertical(
+        self, value: float, color: str, character: str = "│", label: str = "", *, label_row: int = 0
+    ) -> None:
         """A vertical line at an x value, with a label beside it in the given row of the area."""
         column = self.column(value)
         if column is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,9 @@ from grokscope.app.theme import Palette
 
 Array = NDArray[np.float64]
 
+LEVELS = 24
+"""Shades on either side of zero."""
+
 
 def image_side(inputs: int) -> int | None:
     """The side of the square picture that a layer with so many inputs may read, or None."""
@@ -17,47 +22,43 @@ def image_side(inputs: int) -> int | None:
     return side if side >= 6 and side * side == inputs else None
 
 
-def size_in_cells(side: int, zoom: int = 1) -> tuple[int, int]:
-    """(columns, rows) that a picture of `side` × `side` pixels takes."""
-    return side * zoom, -(-side * zoom // 2)
-
-
 def picture(values: Array, palette: Palette, *, zoom: int = 1) -> Canvas:
     """Signed values float64 [side, side] as colours: the palette's positive and negative, its panel at zero.
 
     The scale is the largest magnitude; NaN is shown as the background.
     """
-    pixels = np.kron(values, np.ones((zoom, zoom)))
-    columns, rows = pixels.shape[1], -(-pixels.shape[0] // 2)
-    if pixels.shape[0] % 2:
-        pixels = np.vstack([pixels, np.full((1, columns), np.nan)])
-    colors = _colors(pixels, palette)
-    canvas = Canvas(columns, rows)
-    for row in range(rows):
-        for column in range(columns):
-            canvas.put(row, column, "▀", colors[2 * row][column], colors[2 * row + 1][column])
+    colors = np.kron(_levels(values), np.ones((zoom, zoom), dtype=np.intp))
+    if len(colors) % 2:
+        colors = np.vstack([colors, np.full((1, colors.shape[1]), 2 * LEVELS + 1)])
+    table = _colors(palette)
+    canvas = Canvas(colors.shape[1], len(colors) // 2)
+    for row in range(canvas.height):
+        above, below = colors[2 * row].tolist(), colors[2 * row + 1].tolist()
+        canvas.characters[row] = ["▀"] * canvas.width
+        canvas.looks[row] = [(table[a], table[b], False) for a, b in zip(above, below, strict=True)]
     return canvas
 
 
-def shades(values: Array, palette: Palette) -> Canvas:
-    """The magnitudes as ` ░▒▓█`, a character a pixel, for a screen without colour."""
+def _levels(values: Array) -> NDArray[np.intp]:
+    """0 for the most negative to 2·LEVELS for the most positive, LEVELS for zero, one more for unknown."""
     largest = np.nanmax(np.abs(values), initial=0.0) or 1.0
-    levels = np.nan_to_num(np.ceil(4 * np.abs(values) / largest - 0.1)).astype(int).clip(0, 4)
-    canvas = Canvas(values.shape[1], values.shape[0])
-    for row, line in enumerate(levels):
-        canvas.put(row, 0, "".join(" ░▒▓█"[level] for level in line), palette.text)
-    return canvas
+    scaled = np.nan_to_num(values / largest)
+    levels = np.rint(LEVELS * np.sign(scaled) * np.abs(scaled) ** 0.8).astype(np.intp) + LEVELS
+    return np.where(np.isfinite(values), levels, 2 * LEVELS + 1)
 
 
-def _colors(pixels: Array, palette: Palette) -> list[list[str]]:
-    largest = np.nanmax(np.abs(pixels), initial=0.0) or 1.0
-    scaled = np.nan_to_num(pixels / largest)
-    ground, up, down = _rgb(palette.panel), _rgb(palette.positive), _rgb(palette.negative)
-    target = np.where(scaled[..., None] >= 0, up, down)
-    weight = np.abs(scaled)[..., None] ** 0.8
-    mixed = np.round(ground + (target - ground) * weight).astype(int)
-    mixed[np.isnan(pixels)] = np.round(_rgb(palette.background)).astype(int)
-    return [[f"#{r:02x}{g:02x}{b:02x}" for r, g, b in row] for row in mixed]
+@lru_cache(maxsize=8)
+def _colors_of(ground: str, up: str, down: str, unknown: str) -> tuple[str, ...]:
+    colors = []
+    for level in range(-LEVELS, LEVELS + 1):
+        target = _rgb(up if level >= 0 else down)
+        mixed = np.rint(_rgb(ground) + (target - _rgb(ground)) * abs(level) / LEVELS).astype(int)
+        colors.append("#" + "".join(f"{part:02x}" for part in mixed))
+    return (*colors, unknown)
+
+
+def _colors(palette: Palette) -> tuple[str, ...]:
+    return _colors_of(palette.panel, palette.positive, palette.negative, palette.background)
 
 
 def _rgb(color: str) -> Array:

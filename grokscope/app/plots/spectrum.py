@@ -1,4 +1,4 @@
-"""The two spectra of a layer: its own with the power-law tail, and the randomised one with the Marchenko-Pastur law."""
+"""The two spectra of a layer: its own with the power-law tail, the shuffled one with the Marchenko-Pastur law."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ class Axes:
     x_log: bool
     y_log: bool
 
+    def flipped(self, which: str) -> Axes:
+        """The same with the `x` or the `y` axis the other way."""
+        return Axes(self.x_log ^ (which == "x"), self.y_log ^ (which == "y"))
+
 
 @dataclass(frozen=True)
 class Histogram:
@@ -56,15 +60,26 @@ def histogram(eigenvalues: Array, axis: Axis, bins: int) -> Histogram:
 
 def empty(width: int, height: int, title: str, reason: str, palette: Palette) -> Text:
     """A plot that has nothing to show, and says why."""
+    return _empty(width, height, title, reason, palette).text()
+
+
+def _empty(width: int, height: int, title: str, reason: str, palette: Palette) -> Canvas:
     canvas = Canvas(width, height)
     canvas.put_fitted(0, 1, width - 1, title, palette.text)
     canvas.put_fitted(height // 2, max(1, (width - len(reason)) // 2), width - 2, reason, palette.muted)
-    return canvas.text()
+    return canvas
 
 
 def esd(
-    spectrum: LayerSpectrum, width: int, height: int, palette: Palette, *, axes: Axes = Axes(True, True),
-    other: LayerSpectrum | None = None, other_name: str = "", search: bool = False,
+    spectrum: LayerSpectrum,
+    width: int,
+    height: int,
+    palette: Palette,
+    *,
+    axes: Axes = Axes(True, True),
+    other: LayerSpectrum | None = None,
+    other_name: str = "",
+    search: bool = False,
     focused: bool = False,
 ) -> Text:
     """The layer's eigenvalues as a density with the fitted power law over its tail, xmin and xmax.
@@ -91,7 +106,7 @@ def esd(
     figure.curves(curves)
     figure.vertical(spectrum.xmin, palette.fit, "┊", "xmin")
     if height > 8:
-        figure.vertical(spectrum.xmax, palette.faint, "┊", "xmax", label_row=1)
+        figure.vertical(spectrum.xmax, palette.faint, "┊", "xmax", label_row=2 if other_name else 1)
     below = int(np.count_nonzero(values < x.low))
     if below:
         figure.canvas.put(figure.top + figure.rows - 1, figure.left, f"◂{below}", palette.muted)
@@ -102,14 +117,39 @@ def esd(
 
 
 def randomized_esd(
-    spectrum: LayerSpectrum, width: int, height: int, palette: Palette, *, axes: Axes = Axes(True, False),
-    other: LayerSpectrum | None = None, other_name: str = "", focused: bool = False,
+    spectrum: LayerSpectrum,
+    width: int,
+    height: int,
+    palette: Palette,
+    *,
+    axes: Axes = Axes(True, False),
+    other: LayerSpectrum | None = None,
+    other_name: str = "",
+    focused: bool = False,
 ) -> Text:
-    """The eigenvalues of the shuffled entries with the fitted Marchenko-Pastur density, its edges and the traps."""
+    """The shuffled entries' eigenvalues with the fitted Marchenko-Pastur density, its edges and the traps."""
+    canvas = randomized_canvas(
+        spectrum, width, height, palette, axes=axes, other=other, other_name=other_name, focused=focused
+    )
+    return canvas.text()
+
+
+def randomized_canvas(
+    spectrum: LayerSpectrum,
+    width: int,
+    height: int,
+    palette: Palette,
+    *,
+    axes: Axes = Axes(True, False),
+    other: LayerSpectrum | None = None,
+    other_name: str = "",
+    focused: bool = False,
+) -> Canvas:
+    """The same as a canvas, to be part of a larger drawing."""
     title = f"randomised {spectrum.name}"
     values = _positive(spectrum.randomized_esd)
     if len(values) < 2 or not spectrum.sigma_robust > 0:
-        return empty(width, height, title, spectrum.reason or "no Marchenko-Pastur fit", palette)
+        return _empty(width, height, title, spectrum.reason or "no Marchenko-Pastur fit", palette)
     others = np.empty(0) if other is None else _positive(other.randomized_esd)
     seen = np.concatenate([values, others])
     if axes.x_log:
@@ -129,7 +169,7 @@ def randomized_esd(
     figure.canvas.put(0, 0, "▌" if focused else " ", palette.accent)
     _randomized_title(figure.canvas, title, spectrum, palette)
     _other_label(figure, other_name, palette)
-    return figure.canvas.text()
+    return figure.canvas
 
 
 def _positive(eigenvalues: Array) -> Array:
@@ -177,7 +217,9 @@ def _search_curve(spectrum: LayerSpectrum, y: Axis, palette: Palette) -> list[Cu
     return [Curve(xmins, [y.value(float(v)) if np.isfinite(v) else np.nan for v in levels], palette.fit)]
 
 
-def _other_curve(others: Array, x: Axis, width: int, palette: Palette, *, per_log: bool | None = None) -> list[Curve]:
+def _other_curve(
+    others: Array, x: Axis, width: int, palette: Palette, *, per_log: bool | None = None
+) -> list[Curve]:
     """The compared spectrum's density as a line in steps."""
     if len(others) < 2:
         return []
@@ -208,7 +250,9 @@ def _mark_traps(figure: Figure, spectrum: LayerSpectrum, palette: Palette) -> No
 
 def _other_label(figure: Figure, name: str, palette: Palette) -> None:
     if name:
-        figure.canvas.put_right(figure.top, figure.canvas.width, fit(f"── {name}", min(len(name) + 3, 24)), palette.mark)
+        figure.canvas.put_right(
+            figure.top, figure.canvas.width, fit(f"── {name}", min(len(name) + 3, 24)), palette.mark
+        )
 
 
 def _words(canvas: Canvas, words: list[tuple[str, str]], *, start: int = 1) -> None:

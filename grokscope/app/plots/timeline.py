@@ -31,9 +31,9 @@ def step_axis(timeline: Timeline, *, log: bool = True, others: Sequence[Timeline
     return Axis(low, max(last, low * 2), True)
 
 
-def positions(steps: np.ndarray[tuple[int, ...], np.dtype[np.int64]], axis: Axis) -> np.ndarray[
-    tuple[int, ...], np.dtype[np.float64]
-]:
+def positions(
+    steps: np.ndarray[tuple[int, ...], np.dtype[np.int64]], axis: Axis
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """Where the steps lie on the axis, 0 to 1, step 0 included."""
     return axis.position(np.maximum(steps, axis.low))
 
@@ -47,12 +47,18 @@ class Cursors:
 
 
 def timeline(
-    data: Timeline, cursors: Cursors, width: int, height: int, palette: Palette, *, log: bool = True,
+    data: Timeline,
+    cursors: Cursors,
+    width: int,
+    height: int,
+    palette: Palette,
+    *,
+    log: bool = True,
     others: Sequence[Timeline] = (),
 ) -> Text:
     """Draw the run. The first rows are the phases, observed and inferred; the last two the axis of steps.
 
-    With fewer than seven rows there is no room for the accuracies: the phases and the axis stay.
+    With fewer than six rows there is no room for the accuracies: the phases and the axis stay.
     """
     if not len(data.steps):
         canvas = Canvas(width, height)
@@ -64,7 +70,7 @@ def timeline(
     figure = _figure(width, height, axis, palette, len(bands))
     for row, (run, label, labels) in enumerate(bands):
         _band(figure, run, row, label, labels, palette)
-    if height - len(bands) >= 5:
+    if figure.rows >= 2:
         _accuracies(figure, data, others, palette)
     _events(figure, data, palette)
     if cursors.mark is not None:
@@ -81,8 +87,9 @@ def index_at(data: Timeline, column: int, width: int, *, log: bool = True, other
 
 
 def _figure(width: int, height: int, axis: Axis, palette: Palette, bands: int) -> Figure:
-    tall = height - bands >= 5
-    ticks = [(0.0, "0"), (0.5, "50"), (1.0, "100 %")] if tall else []
+    rows = height - bands - 2
+    ticks = [(0.0, "0"), (0.5, "50"), (1.0, "100 %")] if rows >= 3 else [(0.0, "0"), (1.0, "100 %")]
+    ticks = ticks if rows >= 2 else []
     # The labels of the bands stand where other plots have their y labels.
     return Figure(
         width, height, axis, Axis(-0.02, 1.04), palette, top=bands, y_ticks=ticks, x_label="step", left=LABEL_WIDTH
@@ -94,9 +101,7 @@ def _column(figure: Figure, data: Timeline, index: int) -> int:
     return figure.column(step) or figure.left
 
 
-def _band(
-    figure: Figure, data: Timeline, row: int, label: str, labels: Sequence[str], palette: Palette
-) -> None:
+def _band(figure: Figure, data: Timeline, row: int, label: str, labels: Sequence[str], palette: Palette) -> None:
     """One row of phases: coloured ground, the name where it fits, and letters else; ground behind the plot too."""
     figure.canvas.put_right(row, figure.left - 1, label, palette.muted)
     for start, stop, phase in stretches(labels):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,9 @@ from grokscope.app.text import number
 from grokscope.app.theme import Palette, phase_letter
 
 Array = NDArray[np.float64]
+INTERVAL_WIDTH = 56
+"""Narrower panels show no intervals: neighbouring bars would run into one another."""
+
 SHADES = " ░▒▓█"
 
 
@@ -24,7 +27,8 @@ SHADES = " ░▒▓█"
 class Line:
     """One curve of a panel: values float64 [n] over the timeline's steps, NaN where unknown.
 
-    `low` and `high`, float64 [n], draw its uncertainty; `timeline` is the run where it is not the panel's own.
+    `low` and `high`, float64 [n], draw its uncertainty; `timeline` is the run where it is not the panel's own;
+    without `joined` the values are points.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Line:
     low: Array | None = None
     high: Array | None = None
     timeline: Timeline | None = None
+    joined: bool = True
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,20 @@ class Panel:
     y_log: bool = False
     references: tuple[float, ...] = ()
     limits: tuple[float, float] | None = None
-    note: str = ""
+    show: Callable[[float], str] = number
 
 
 def trajectory(
-    panel: Panel, timeline: Timeline, cursors: Cursors, width: int, height: int, palette: Palette, *,
-    log: bool = True, focused: bool = False, others: Sequence[Timeline] = (),
+    panel: Panel,
+    timeline: Timeline,
+    cursors: Cursors,
+    width: int,
+    height: int,
+    palette: Palette,
+    *,
+    log: bool = True,
+    focused: bool = False,
+    others: Sequence[Timeline] = (),
 ) -> Canvas:
     """Draw a panel; its first row names it and gives each line's value at the cursor."""
     values = np.concatenate([line.values for line in panel.lines] or [np.empty(0)])
@@ -58,16 +71,22 @@ def trajectory(
     y = _value_axis(panel, values)
     figure = Figure(width, height, step_axis(timeline, log=log, others=others), y, palette)
     _phases(figure, timeline, palette)
-    figure.curves(_curves(panel, timeline, figure.x, y, palette))
+    figure.curves(_curves(panel, timeline, figure.x, y, palette, intervals=width >= INTERVAL_WIDTH))
     for reference in panel.references:
         figure.horizontal(reference, palette.muted)
     _cursors(figure, timeline, cursors, palette)
-    _title(figure.canvas, panel, cursors.index, palette, focused)
+    _title(figure.canvas, panel, cursors.index, int(timeline.steps[cursors.index]), palette, focused)
     return figure.canvas
 
 
 def class_shares(
-    timeline: Timeline, cursors: Cursors, width: int, height: int, palette: Palette, *, log: bool = True,
+    timeline: Timeline,
+    cursors: Cursors,
+    width: int,
+    height: int,
+    palette: Palette,
+    *,
+    log: bool = True,
     focused: bool = False,
 ) -> Canvas:
     """A row for each label, darker the larger its share of the test images' predictions; needs predictions."""
@@ -110,18 +129,20 @@ def _value_axis(panel: Panel, values: Array) -> Axis:
     return axis_over(known, log=panel.y_log, padding=0.06, include=panel.references)
 
 
-def _curves(panel: Panel, timeline: Timeline, x: Axis, y: Axis, palette: Palette) -> list[Curve]:
+def _curves(
+    panel: Panel, timeline: Timeline, x: Axis, y: Axis, palette: Palette, *, intervals: bool
+) -> list[Curve]:
     """Uncertainties first, as bars from low to high; the lines over them."""
     ranges, lines = [], []
     for line in panel.lines:
         steps = np.maximum((line.timeline or timeline).steps, x.low).astype(np.float64)
-        if line.low is not None and line.high is not None:
+        if intervals and line.low is not None and line.high is not None:
             gap = np.full(len(steps), np.nan)
             ends = np.clip([line.low, line.high], y.low, y.high)
             known = np.where(np.isfinite(line.low) & np.isfinite(line.high), ends, np.nan)
             x_ends = np.stack([steps, steps, gap], axis=1).ravel()
             ranges.append(Curve(x_ends, np.stack([*known, gap], axis=1).ravel(), palette.faint))
-        lines.append(Curve(steps, line.values, line.color))
+        lines.append(Curve(steps, line.values, line.color, line=line.joined))
         lone = np.isfinite(line.values) & ~_has_neighbour(line.values)
         if lone.any():
             lines.append(Curve(steps[lone], line.values[lone], line.color, line=False))
@@ -131,7 +152,7 @@ def _curves(panel: Panel, timeline: Timeline, x: Axis, y: Axis, palette: Palette
 def _has_neighbour(values: Array) -> NDArray[np.bool_]:
     known = np.isfinite(values)
     padded = np.concatenate([[False], known, [False]])
-    return padded[:-2] | padded[2:]
+    return np.asarray(padded[:-2] | padded[2:])
 
 
 def _phases(figure: Figure, timeline: Timeline, palette: Palette) -> None:
@@ -152,17 +173,14 @@ def _cursors(figure: Figure, timeline: Timeline, cursors: Cursors, palette: Pale
             figure.vertical(max(float(timeline.steps[index]), figure.x.low), color, line)
 
 
-def _title(canvas: Canvas, panel: Panel, index: int, palette: Palette, focused: bool) -> None:
+def _title(canvas: Canvas, panel: Panel, index: int, step: int, palette: Palette, focused: bool) -> None:
     column = _name(canvas, panel.title, palette, focused)
     for line in panel.lines:
-        run = line.timeline
-        known = run is None and index < len(line.values)
-        words = f"{line.name} {number(float(line.values[index]))}" if known else line.name
+        place = index if line.timeline is None else line.timeline.nearest(float(step))
+        words = f"{line.name} {panel.show(float(line.values[place]))}" if place < len(line.values) else line.name
         if column + len(words) <= canvas.width:
             canvas.put(0, column, words, line.color)
             column += len(words) + 2
-    if panel.note and column + len(panel.note) <= canvas.width:
-        canvas.put(0, column, panel.note, palette.muted)
 
 
 def _name(canvas: Canvas, title: str, palette: Palette, focused: bool) -> int:
