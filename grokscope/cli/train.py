@@ -40,6 +40,7 @@ def train(
     checkpoints_per_decade: Annotated[int, _option("Checkpoints per factor of ten in steps.", FILE)] = 20,
     first_checkpoint: Annotated[int, _option("No checkpoints between step 0 and this one.", FILE)] = 1,
     store_dtype: Annotated[str, _option("float32 or float64, for the weights in the file.", FILE)] = "float32",
+    save_seconds: Annotated[float, _option("Save the state to resume from this often.", FILE)] = 30.0,
     overwrite: Overwrite = False,
     resume: Annotated[bool, _option("Go on with the run file where it stopped.", FILE)] = False,
     dtype: Annotated[str, _option("float64 or float32, for training.", PLACE)] = "float64",
@@ -69,7 +70,7 @@ def train(
         with writer:
             last = int(writer.steps[-1])
             with ProgressDisplay(training.step, last, output.name) as display:
-                outcome = train_loop(training, writer, stop, display)
+                outcome = train_loop(training, writer, stop, display, save_seconds)
             _report(outcome, output, training.step, last)
 
 

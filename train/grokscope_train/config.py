@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grokscope.errors import UsageError
+from grokscope_train.optimizer import Hyperparameters
 
 DATASETS = ("mnist", "fashion-mnist", "kmnist", "digits")
 ACTIVATIONS = ("relu", "tanh", "gelu", "sigmoid")
@@ -73,6 +74,10 @@ class TrainConfig:
         names = {field.name for field in dataclasses.fields(cls)}
         known: dict[str, Any] = {name: value for name, value in values.items() if name in names}
         return cls(**known)
+
+    def hyperparameters(self) -> Hyperparameters:
+        """Return what the optimizer needs."""
+        return Hyperparameters(self.lr, self.beta1, self.beta2, self.eps, self.weight_decay)
 
     def sizes(self, inputs: int, classes: int) -> tuple[int, ...]:
         """Return the widths of all layers, from the input to the output."""

@@ -11,7 +11,6 @@ from grokscope.runfile import RunWriter
 from grokscope_train.signals import StopRequest
 from grokscope_train.training import Training
 
-SAVE_SECONDS = 30.0
 TICK_SECONDS = 0.5
 
 
@@ -36,8 +35,9 @@ class Display(Protocol):
 class Pace:
     """Steps a second, over the last ticks, and whether something is due."""
 
-    def __init__(self, step: int) -> None:
-        """Start counting at `step`."""
+    def __init__(self, step: int, save_seconds: float) -> None:
+        """Start counting at `step`; the state is to be saved every `save_seconds`."""
+        self._save_seconds = save_seconds
         self._step, self._time = step, time.monotonic()
         self._saved = self._time
         self.rate = math.nan
@@ -53,14 +53,17 @@ class Pace:
         return True
 
     def save_is_due(self) -> bool:
-        """Tell whether the state was saved longer ago than SAVE_SECONDS, and if so start anew."""
-        if self._time - self._saved < SAVE_SECONDS:
+        """Tell whether the state was saved too long ago, and if so start anew."""
+        now = time.monotonic()
+        if now - self._saved < self._save_seconds:
             return False
-        self._saved = self._time
+        self._saved = now
         return True
 
 
-def train(training: Training, writer: RunWriter, stop: StopRequest, display: Display) -> Outcome:
+def train(
+    training: Training, writer: RunWriter, stop: StopRequest, display: Display, save_seconds: float = 30.0
+) -> Outcome:
     """Train to the last planned step, committing every planned checkpoint that the file lacks.
 
     Checkpoints that a killed run had committed beyond its saved state are passed by, not written again.
@@ -70,7 +73,7 @@ def train(training: Training, writer: RunWriter, stop: StopRequest, display: Dis
     planned = {int(step): index for index, step in enumerate(writer.steps)}
     committed = writer.committed
     last = int(writer.steps[-1])
-    pace = Pace(training.step)
+    pace = Pace(training.step, save_seconds)
     while True:
         index = planned.get(training.step)
         if index is not None and not committed[index] and not _record(training, writer, index, display):
@@ -83,8 +86,8 @@ def train(training: Training, writer: RunWriter, stop: StopRequest, display: Dis
         if pace.tick_is_due(training.step):
             writer.heartbeat(training.step, pace.rate)
             display.tick(training.step, pace.rate)
-            if pace.save_is_due():
-                writer.save_resume(training.step, training.state())
+        if pace.save_is_due():
+            writer.save_resume(training.step, training.state())
 
 
 def _record(training: Training, writer: RunWriter, index: int, display: Display) -> bool:

@@ -17,6 +17,7 @@ from grokscope.version import __version__
 from grokscope_train.choose import resolve
 from grokscope_train.config import TrainConfig, option
 from grokscope_train.data import CLASSES, load_experiment
+from grokscope_train.engines import spin_briefly
 from grokscope_train.measures import METRICS
 from grokscope_train.training import Training
 
@@ -28,6 +29,7 @@ PLACE = ("engine", "device", "threads")  # where it was trained: other bits, the
 def start(path: Path, config: TrainConfig, data_dir: Path | None, overwrite: bool) -> tuple[Training, RunWriter]:
     """Create a run file and make its training ready at step 0."""
     _refuse_early(path, overwrite)
+    spin_briefly()
     experiment = load_experiment(config.dataset, config.train_points, config.seed, data_dir)
     config = resolve(config, config.sizes(experiment.train.pixels.shape[1], CLASSES))
     training = Training(config, experiment)
@@ -56,6 +58,7 @@ def resume(
     With `other_place` engine, device and threads may differ, at the price of other last bits.
     """
     run = Run.open(path)
+    spin_briefly()
     if run.origin != ORIGIN:
         raise BadRunFile(f"{path} was not made by `grokscope train` and cannot be resumed by it")
     config = _agreed(TrainConfig.from_mapping(run.config), given, path, other_place)

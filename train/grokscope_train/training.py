@@ -15,7 +15,6 @@ from grokscope_train.data import CLASSES, Experiment
 from grokscope_train.engines import make_engine
 from grokscope_train.measures import Evaluator
 from grokscope_train.network import FlatLayout, Parameters, black_pixels, decay, initial_parameters, pack, unpack
-from grokscope_train.optimizer import Hyperparameters
 from grokscope_train.order import epoch_order
 from grokscope_train.step import STATE, TrainingStep
 
@@ -68,7 +67,7 @@ class Training:
             activation=config.activation,
             loss=config.loss,
             optimizer=config.optimizer,
-            hyper=Hyperparameters(config.lr, config.beta1, config.beta2, config.eps, config.weight_decay),
+            hyper=config.hyperparameters(),
         )
 
     def advance(self) -> None:

@@ -32,7 +32,8 @@ class TorchEngine:
         self.threads = threads
         self.dtype: torch.dtype = getattr(torch, dtype)
         self._numpy_products = numpy_products
-        torch.set_num_threads(threads)
+        # two pools of threads that wait by spinning would take the cores from one another
+        torch.set_num_threads(1 if numpy_products else threads)
         self._limits = threadpool_limits(threads, user_api="blas") if numpy_products else None
 
     def array(self, values: NDArray[np.generic]) -> torch.Tensor:

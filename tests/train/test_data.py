@@ -1,0 +1,65 @@
+"""The datasets: how images are drawn, scaled and kept apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grokscope.errors import UsageError
+from grokscope_train.data import load_experiment, stratified_indices
+from grokscope_train.order import epoch_order
+
+
+def test_digits_are_scaled_and_training_and_test_images_are_disjoint() -> None:
+    experiment = load_experiment("digits", 200, seed=1)
+    assert len(experiment.train.labels) + len(experiment.test.labels) == 1797
+    assert experiment.train.pixels.min() == 0.0
+    assert experiment.test.pixels.max() == 1.0
+    assert np.bincount(experiment.train.labels).tolist() == [20] * 10
+    train = {row.tobytes() for row in experiment.train.pixels}
+    assert not train & {row.tobytes() for row in experiment.test.pixels}
+
+
+def test_mnist_has_a_hundred_images_a_class_and_the_whole_test_set(mnist_dir: Path) -> None:
+    experiment = load_experiment("mnist", 1000, seed=0, data_dir=mnist_dir)
+    assert np.bincount(experiment.train.labels).tolist() == [100] * 10
+    assert experiment.train.pixels.shape == (1000, 784)
+    assert experiment.test.pixels.shape == (10_000, 784)
+    assert experiment.train.pixels.max() == 1.0
+    assert experiment.test.labels[:5].tolist() == [7, 2, 1, 0, 4]  # the first images of the published test set
+
+
+@pytest.mark.parametrize("count", [10, 97, 103])
+def test_no_class_has_two_images_more_than_another(count: int) -> None:
+    labels = np.random.default_rng(0).integers(0, 10, 1000)
+    chosen = stratified_indices(labels, count, np.random.default_rng(1))
+    per_class = np.bincount(labels[chosen], minlength=10)
+    assert len(np.unique(chosen)) == count
+    assert per_class.max() - per_class.min() <= 1
+
+
+def test_the_seed_decides_the_training_images() -> None:
+    first, again, other = (load_experiment("digits", 50, seed=seed).train_indices for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("count", [1790, 1797])
+def test_too_many_training_points_are_refused(count: int) -> None:
+    with pytest.raises(UsageError, match="--train-points"):
+        load_experiment("digits", count, seed=0)
+
+
+def test_a_folder_without_the_data_is_answered_with_both_ways_out(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--data-dir.*--dataset digits"):
+        load_experiment("mnist", 1000, seed=0, data_dir=tmp_path)
+
+
+def test_every_epoch_shows_every_image_in_an_order_of_its_own() -> None:
+    orders = [epoch_order(seed=3, epoch=epoch, count=100) for epoch in range(20)]
+    for order in orders:
+        np.testing.assert_array_equal(np.sort(order), np.arange(100))
+    assert len({order.tobytes() for order in orders}) == 20
+    np.testing.assert_array_equal(orders[7], epoch_order(seed=3, epoch=7, count=100))

@@ -1,0 +1,76 @@
+"""The recorded measures, against PyTorch, scipy and cases that can be worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax, rel_entr, softmax
+
+from grokscope_train.data import Images
+from grokscope_train.engines import make_engine
+from grokscope_train.measures import MASKS, Evaluator
+from grokscope_train.network import Parameters, initial_parameters
+from tests.train.plain_pytorch import module_of
+
+
+def random_images(count: int, seed: int) -> Images:
+    """Return random images of 20 pixels with random labels."""
+    generator = np.random.default_rng(seed)
+    return Images(generator.random((count, 20)), generator.integers(0, 10, count))
+
+
+TRAIN, TEST = random_images(60, 1), random_images(3000, 2)  # the test images need more than one chunk
+NETWORK = initial_parameters((20, 15, 12, 10), 4.0, np.random.default_rng(5))
+
+
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "sigmoid"])
+@pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
+def test_accuracies_losses_and_predictions_are_pytorchs(engine: str, activation: str, loss: str) -> None:
+    evaluator = Evaluator(make_engine(engine, "float64", "cpu", 1), TRAIN, TEST, activation, loss, seed=0)
+    evaluation = evaluator.evaluate(NETWORK)
+    module = module_of(NETWORK, activation)
+    criterion = torch.nn.MSELoss() if loss == "mse" else torch.nn.CrossEntropyLoss()
+    for name, part in (("train", TRAIN), ("test", TEST)):
+        with torch.no_grad():
+            outputs = module(torch.from_numpy(part.pixels))
+            expected = criterion(outputs, torch.from_numpy(part.one_hot())).item()
+        assert evaluation.metrics[f"{name}_loss"] == pytest.approx(expected, rel=1e-12)
+        accuracy = np.mean(outputs.argmax(1).numpy() == part.labels)
+        assert evaluation.metrics[f"{name}_accuracy"] == accuracy
+    np.testing.assert_array_equal(evaluation.predictions, np.bincount(outputs.argmax(1), minlength=10))
+
+
+def test_activation_sparsity_counts_neurons_below_the_threshold() -> None:
+    weights = [np.array([[1.0], [-1.0], [0.05], [1e-4]]), np.ones((10, 4))]
+    network = Parameters(weights, [np.zeros(4), np.zeros(10)])
+    images = Images(np.ones((3, 1)), np.zeros(3, dtype=np.int64))
+    metrics = Evaluator(make_engine("numpy", "float64", "cpu", 1), images, images, "relu", "mse", 0).evaluate(
+        network
+    ).metrics  # activations 1, 0, 0.05 and 1e-4
+    assert metrics["activation_sparsity_1e-6"] == 0.25
+    assert metrics["activation_sparsity_1e-2"] == 0.5
+    assert metrics["activation_sparsity_1e-1"] == 0.75
+
+
+def test_circuit_complexity_is_the_summed_divergence_from_masked_networks() -> None:
+    """One layer: the masked logits follow from the masked weights alone."""
+    weight = np.random.default_rng(3).normal(size=(10, 20))
+    network = Parameters([weight], [np.zeros(10)])
+    evaluator = Evaluator(make_engine("numpy", "float64", "cpu", 1), TRAIN, TEST, "relu", "mse", seed=4)
+    metrics = evaluator.evaluate(network).metrics
+    divergences = []
+    for mask in range(MASKS):
+        kept = np.random.default_rng([4, 3, mask]).random(weight.shape) >= 0.1
+        p = softmax(TRAIN.pixels @ weight.T, axis=1)
+        q = np.exp(log_softmax(TRAIN.pixels @ (weight * kept).T, axis=1))
+        divergences.append(rel_entr(p, q).sum())
+    assert metrics["circuit_complexity"] == pytest.approx(np.mean(divergences), rel=1e-9)
+    assert metrics["circuit_complexity_sd"] == pytest.approx(np.std(divergences, ddof=1), rel=1e-9)
+    assert metrics["circuit_complexity"] > 0
+
+
+def test_an_untouched_network_repeats_its_measures_exactly() -> None:
+    evaluator = Evaluator(make_engine("numpy", "float64", "cpu", 1), TRAIN, TEST, "relu", "mse", seed=0)
+    assert evaluator.evaluate(NETWORK).metrics == evaluator.evaluate(NETWORK).metrics

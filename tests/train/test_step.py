@@ -1,0 +1,96 @@
+"""The hand-written step does what PyTorch's autograd and optimizers do."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from grokscope_train.config import ACTIVATIONS, LOSSES, OPTIMIZERS, TrainConfig
+from grokscope_train.data import Experiment, load_experiment
+from grokscope_train.training import Training
+from tests.train.conftest import changed, relative_difference
+from tests.train.plain_pytorch import train_plainly
+
+
+def advance_and_compare(config: TrainConfig, experiment: Experiment, steps: int) -> float:
+    """Train both ways from one initialisation; return the largest relative difference of any array."""
+    training = Training(config, experiment)
+    initial = training.parameters()
+    for _ in range(steps):
+        training.advance()
+    ours = training.parameters()
+    theirs, _ = train_plainly(config, experiment, initial, steps)
+    pairs = zip([*ours.weights, *ours.biases], [*theirs.weights, *theirs.biases], strict=True)
+    return max(relative_difference(a, b) for a, b in pairs)
+
+
+def random_configurations(count: int) -> list[dict[str, object]]:
+    """Draw configurations that between them meet every activation, loss, optimizer and engine."""
+    generator = np.random.default_rng(7)
+    choices = zip(
+        itertools.cycle(ACTIVATIONS), itertools.cycle(LOSSES), itertools.cycle(OPTIMIZERS), [0.0, 0.05] * count,
+        strict=False,
+    )  # fmt: skip
+    return [
+        {
+            "depth": int(generator.integers(1, 6)),
+            "width": int(generator.integers(3, 40)),
+            "batch_size": int(generator.integers(7, 120)),
+            "activation": activation,
+            "loss": loss,
+            "optimizer": optimizer,
+            "weight_decay": weight_decay,
+            "engine": ("numpy", "torch", "mixed")[i % 3],
+            "seed": i,
+        }
+        for i, (activation, loss, optimizer, weight_decay) in enumerate(itertools.islice(choices, count))
+    ]
+
+
+@pytest.mark.parametrize("fields", random_configurations(12), ids=lambda fields: "-".join(map(str, fields.values())))
+def test_a_step_equals_autograd_for_random_configurations(
+    small_config: TrainConfig, digits: Experiment, fields: dict[str, object]
+) -> None:
+    assert advance_and_compare(changed(small_config, **fields), digits, steps=1) < 1e-12
+
+
+@pytest.mark.parametrize("engine", ["numpy", "torch", "mixed"])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
+def test_200_steps_equal_adamw(
+    small_config: TrainConfig, digits: Experiment, engine: str, weight_decay: float
+) -> None:
+    config = changed(small_config, engine=engine, weight_decay=weight_decay)
+    assert advance_and_compare(config, digits, steps=200) < 1e-12
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+def test_decay_of_pixels_that_are_black_in_every_training_image_is_exact(
+    small_config: TrainConfig, digits: Experiment, engine: str, optimizer: str
+) -> None:
+    config = changed(small_config, engine=engine, optimizer=optimizer, weight_decay=0.5, lr=0.01)
+    black = ~digits.train.pixels.any(axis=0)
+    assert black.sum() >= 3
+    assert advance_and_compare(config, digits, steps=60) < 1e-12
+
+
+def test_the_papers_step_on_mnist_equals_pytorch(mnist_dir) -> None:  # type: ignore[no-untyped-def]
+    config = TrainConfig(engine="torch", device="cpu", threads=1)
+    experiment = load_experiment("mnist", 1000, 0, mnist_dir)
+    assert advance_and_compare(config, experiment, steps=20) < 1e-12
+
+
+@pytest.mark.torture
+def test_ten_thousand_steps_of_the_paper_equal_a_plain_loop(mnist_dir) -> None:  # type: ignore[no-untyped-def]
+    config = TrainConfig(engine="torch", device="cpu", threads=1)
+    experiment = load_experiment("mnist", 1000, 0, mnist_dir)
+    assert advance_and_compare(config, experiment, steps=10_000) < 1e-6
+
+
+def test_float32_trains_in_float32(small_config: TrainConfig, digits: Experiment) -> None:
+    training = Training(changed(small_config, dtype="float32"), digits)
+    training.advance()
+    assert {array.dtype for array in training.state().values()} == {np.dtype("float32")}
+    assert advance_and_compare(changed(small_config, dtype="float32"), digits, steps=5) < 1e-4
