@@ -57,10 +57,11 @@ def pending(spectra: Spectra, indices: Sequence[int] | None = None) -> list[Task
 
 
 def measure(weight: NDArray[np.generic], layer: LayerSpec, step: int, parameters: Parameters) -> LayerSpectrum:
-    """Measure one layer with one BLAS thread: the same bytes on any machine of this kind."""
+    """Measure one layer, a large one on a GPU where there is one, with one BLAS thread: always the same bytes."""
     import scipy.linalg  # noqa: F401 (brings its own BLAS: loaded later, it would escape the limit)
     from threadpoolctl import threadpool_limits
 
+    from grokscope.analysis.gpu import backend_for
     from grokscope.spectra import analyze_layer
 
     with threadpool_limits(1):
@@ -72,6 +73,7 @@ def measure(weight: NDArray[np.generic], layer: LayerSpec, step: int, parameters
             seed=parameters.seed,
             permutations=parameters.permutations,
             null_draws=parameters.null_draws,
+            backend=backend_for(weight.shape),
         )
 
 
