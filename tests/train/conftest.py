@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import Experiment, load_experiment
 

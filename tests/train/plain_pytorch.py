@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import Experiment
 from grokscope_train.network import Parameters

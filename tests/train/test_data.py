@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from grokscope.errors import UsageError
 from grokscope_train.data import load_experiment, stratified_indices
 from grokscope_train.order import epoch_order
+
+from grokscope.errors import UsageError
 
 
 def test_digits_are_scaled_and_training_and_test_images_are_disjoint() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy.special import log_softmax, rel_entr, softmax
-
 from grokscope_train.data import Images
 from grokscope_train.engines import make_engine
 from grokscope_train.measures import MASKS, Evaluator
 from grokscope_train.network import Parameters, initial_parameters
+from scipy.special import log_softmax, rel_entr, softmax
+
 from tests.train.plain_pytorch import module_of
 
 
@@ -46,9 +46,11 @@ def test_activation_sparsity_counts_neurons_below_the_threshold() -> None:
     weights = [np.array([[1.0], [-1.0], [0.05], [1e-4]]), np.ones((10, 4))]
     network = Parameters(weights, [np.zeros(4), np.zeros(10)])
     images = Images(np.ones((3, 1)), np.zeros(3, dtype=np.int64))
-    metrics = Evaluator(make_engine("numpy", "float64", "cpu", 1), images, images, "relu", "mse", 0).evaluate(
-        network
-    ).metrics  # activations 1, 0, 0.05 and 1e-4
+    metrics = (
+        Evaluator(make_engine("numpy", "float64", "cpu", 1), images, images, "relu", "mse", 0)
+        .evaluate(network)
+        .metrics
+    )  # activations 1, 0, 0.05 and 1e-4
     assert metrics["activation_sparsity_1e-6"] == 0.25
     assert metrics["activation_sparsity_1e-2"] == 0.5
     assert metrics["activation_sparsity_1e-1"] == 0.75

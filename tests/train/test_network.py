@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-
 from grokscope_train.network import FlatLayout, black_pixels, initial_parameters, pack, unpack
 
 PAPER = (784, 200, 200, 10)
@@ -44,7 +43,9 @@ def test_packing_and_unpacking_give_the_parameters_back() -> None:
     flat = pack(parameters, black)
     assert len(flat) == layout.length
     again = unpack(flat, layout, black, parameters.weights[0][:, black])
-    for ours, theirs in zip([*again.weights, *again.biases], [*parameters.weights, *parameters.biases], strict=True):
+    for ours, theirs in zip(
+        [*again.weights, *again.biases], [*parameters.weights, *parameters.biases], strict=True
+    ):
         np.testing.assert_array_equal(ours, theirs)
 
 

@@ -6,10 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
-
 from grokscope_train.config import ACTIVATIONS, LOSSES, OPTIMIZERS, TrainConfig
 from grokscope_train.data import Experiment, load_experiment
 from grokscope_train.training import Training
+
 from tests.train.conftest import changed, relative_difference
 from tests.train.plain_pytorch import train_plainly
 
@@ -49,7 +49,9 @@ def random_configurations(count: int) -> list[dict[str, object]]:
     ]
 
 
-@pytest.mark.parametrize("fields", random_configurations(12), ids=lambda fields: "-".join(map(str, fields.values())))
+@pytest.mark.parametrize(
+    "fields", random_configurations(12), ids=lambda fields: "-".join(map(str, fields.values()))
+)
 def test_a_step_equals_autograd_for_random_configurations(
     small_config: TrainConfig, digits: Experiment, fields: dict[str, object]
 ) -> None:
