@@ -101,8 +101,8 @@ class Microscope(App[str]):
         self.call_after_refresh(self._start_threads)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Lay out for the new size."""
-        self._lay_out()
+        """Lay out for the new size, once the screen has it too."""
+        self.call_next(self._lay_out)
 
     def put(self, state: State) -> None:
         """Replace the state and draw it."""

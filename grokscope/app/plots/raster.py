@@ -54,14 +54,15 @@ def _pixels(curve: Series, across: int, down: int) -> tuple[NDArray[np.intp], ND
     with np.errstate(invalid="ignore"):
         inside = (curve.x >= 0) & (curve.x <= 1) & (curve.y >= 0) & (curve.y <= 1)
     x = np.where(inside, curve.x, 0.0) * (across - 1)
-    y = (1 - np.where(inside, curve.y, 0.0)) * (down - 1)
+    y = np.where(inside, curve.y, 0.0) * (down - 1)  # from the bottom, as plotext rounds
     columns, rows = [x[inside]], [y[inside]]
     if curve.line and len(x) > 1:
         joined = np.flatnonzero(inside[:-1] & inside[1:])
         filled = _between(x[joined], y[joined], x[joined + 1], y[joined + 1])
         columns.append(filled[0])
         rows.append(filled[1])
-    return np.rint(np.concatenate(columns)).astype(np.intp), np.rint(np.concatenate(rows)).astype(np.intp)
+    across_dots, up_dots = (np.rint(np.concatenate(dots)).astype(np.intp) for dots in (columns, rows))
+    return across_dots, down - 1 - up_dots
 
 
 def _between(x0: Array, y0: Array, x1: Array, y1: Array) -> tuple[Array, Array]:

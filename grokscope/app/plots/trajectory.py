@@ -190,10 +190,11 @@ def _name(canvas: Canvas, title: str, palette: Palette, focused: bool) -> int:
 
 
 def _index_of_columns(figure: Figure, timeline: Timeline) -> list[int | None]:
-    """For each column of the area the checkpoint that it shows; None after the last one."""
-    found: list[int | None] = []
-    last = float(timeline.steps[-1])
-    for column in range(figure.columns):
-        step = figure.x.value((column + 0.5) / figure.columns)
-        found.append(timeline.nearest(step) if figure.x.value(column / figure.columns) <= last else None)
-    return found
+    """For each column of the area the checkpoint nearest to it; None beyond the last one."""
+    columns = (np.arange(figure.columns) + 0.5) / figure.columns
+    at = figure.x.position(np.maximum(timeline.steps, figure.x.low))
+    nearest = np.abs(columns[:, None] - at[None, :]).argmin(axis=1)
+    return [
+        int(k) if column - 1 / figure.columns <= at[-1] else None
+        for column, k in zip(columns, nearest, strict=True)
+    ]

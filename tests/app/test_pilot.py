@@ -1,0 +1,294 @@
+"""The app driven by keys and mouse, without a terminal but with the real file behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual import events
+from textual.pilot import Pilot
+
+from grokscope.analysis import Spectra
+from grokscope.app.app import Microscope
+from grokscope.app.goto_screen import parse_step
+from grokscope.app.keys import KEYS, VIEWS
+from grokscope.app.session import Session
+from grokscope.runfile import Run
+from tests.app.conftest import COLLAPSE, GROKKING, PLANTED, STEPS
+
+LAST = len(STEPS) - 1
+
+
+def app_on(*runs: Path) -> Microscope:
+    return Microscope([Session.open(run) for run in runs], analysis=False, watching=False)
+
+
+async def press(pilot: Pilot[str], *keys: str) -> None:
+    await pilot.press(*keys)
+    await pilot.pause()
+
+
+def screen_of(app: Microscope) -> str:
+    """What is on screen, as lines of text."""
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+MOVES = [
+    (["home"], 0),
+    (["g"], 0),
+    (["g", "G"], LAST),
+    (["home", "end"], LAST),
+    (["left"], LAST - 1),
+    (["h", "h"], LAST - 2),
+    (["left", "right"], LAST),
+    (["right"], LAST),
+    (["g", "left"], 0),
+    (["g", "l", "l"], 2),
+    (["shift+left"], LAST - 10),
+    (["H", "H"], 0),
+    (["g", "shift+right"], 10),
+    (["g", "L", "L"], LAST),
+    (["g", "right_square_bracket"], GROKKING),
+    (["g", "]", "]"], COLLAPSE),
+    (["["], COLLAPSE),
+    (["[", "left_square_bracket"], GROKKING),
+    (["colon", *"1000", "enter"], STEPS.index(1000)),
+    ([":", *"2.5k", "enter"], STEPS.index(1000)),
+    ([":", *"nonsense", "enter", "escape"], LAST),
+    ([":", "escape"], LAST),
+]
+
+
+@pytest.mark.parametrize(("keys", "index"), MOVES, ids=[" ".join(keys) for keys, _ in MOVES])
+async def test_keys_move_the_cursor(analysed_run: Path, keys: list[str], index: int) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, *keys)
+        assert app.index == index
+        assert app.state.frame is not None
+        assert app.state.frame.step == STEPS[index]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+async def test_every_key_in_every_view_leaves_a_sound_screen(own_run: Path, view: str) -> None:
+    app = app_on(own_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        for key in KEYS:
+            if key.action in {"quit", "python", "suspend_process"}:
+                continue
+            for name in key.keys:
+                while len(app.screen_stack) > 1:
+                    app.pop_screen()
+                app.action_view(view)
+                await press(pilot, name)
+                assert app.is_running, name
+                assert app._exception is None, name
+                if len(app.screen_stack) == 1:
+                    assert f"{STEPS[app.index]:,}" in screen_of(app), name
+
+
+async def test_the_four_views_and_the_way_back(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        for key, view in zip("1234", VIEWS, strict=True):
+            await press(pilot, key)
+            assert app.state.view == view
+            assert app.query_one("#views").current == view  # type: ignore[attr-defined]
+        await press(pilot, "escape")
+        assert app.state.view == "overview"
+
+
+async def test_layers_are_selected_and_shown_in_the_plots(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        assert "ESD fc1" in screen_of(app)
+        await press(pilot, "down", "j", "j", "j")
+        assert app.state.layer == 2
+        assert "ESD fc3" in screen_of(app)
+        await press(pilot, "up")
+        assert "randomised fc2" in screen_of(app)
+        await press(pilot, "k", "k", "k")
+        assert app.state.layer == 0
+
+
+async def test_the_numbers_on_screen_are_those_of_the_spectra_file(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    spectra = Spectra.open(Run.open(analysed_run))
+    async with app.run_test(size=(120, 40)) as pilot:
+        for index in (0, GROKKING, LAST):
+            app.index = index
+            await pilot.pause()
+            text = screen_of(app)
+            for layer in ("fc1", "fc2", "fc3"):
+                spectrum = spectra.layer(index, layer)
+                assert spectrum is not None
+                row = next(line for line in text.split("\n") if f" {layer} " in line and "ESD" not in line)
+                assert f"{spectrum.alpha:,.2f} ± {spectrum.alpha_sigma:,.2f}" in row
+                assert f" {spectrum.num_tail} " in row
+                assert f"{spectrum.sigma_mp:.3f}" in row
+
+
+async def test_phases_are_told_by_letter_and_word(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        for index, words in ((0, "P PRE-GROKKING"), (GROKKING, "G GROKKING"), (LAST, "A ANTI-GROKKING")):
+            app.index = index
+            await pilot.pause()
+            assert words in screen_of(app).split("\n")[0]
+
+
+async def test_axes_flip_on_the_pane_in_focus_only(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        before = app.state
+        await press(pilot, "x")
+        assert app.state.esd_axes.x_log is not before.esd_axes.x_log
+        assert app.state.randomized_axes == before.randomized_axes
+        await press(pilot, "x", "tab", "y")
+        assert app.state.esd_axes == before.esd_axes
+        assert app.state.randomized_axes.y_log is not before.randomized_axes.y_log
+
+
+async def test_a_mark_compares_two_checkpoints(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await press(pilot, "g", "m")
+        assert app.state.comparison is None
+        await press(pilot, "G")
+        text = screen_of(app)
+        assert app.state.comparison is not None
+        assert app.state.comparison.frame.step == 0
+        assert "compared with step 0" in text
+        assert text.count("Δ") == 3
+        spectra = Spectra.open(Run.open(analysed_run))
+        first, last = spectra.layer(0, "fc1"), spectra.layer(LAST, "fc1")
+        assert first is not None
+        assert last is not None
+        assert f"{last.alpha - first.alpha:+.2f}" in text
+        await press(pilot, "escape")
+        assert app.state.mark is None
+        assert "Δ" not in screen_of(app)
+
+
+async def test_two_runs_share_a_timeline_and_a_cursor(analysed_run: Path, story: Callable[..., Path]) -> None:
+    other = story(8, "shorter.h5", seed=1)
+    app = app_on(analysed_run, other)
+    async with app.run_test(size=(120, 40)) as pilot:
+        assert app.state.comparison is not None
+        assert app.state.comparison.name == "shorter.h5 at 1,000"
+        assert "test shorter.h5" in screen_of(app)
+        await press(pilot, "g", "l", "l")
+        assert app.state.comparison.frame.step == STEPS[2]
+        await press(pilot, "o")
+        assert app.session.run.path == other
+        assert app.state.frame is not None
+        assert app.state.frame.step == STEPS[2]
+
+
+async def test_traps_are_listed_with_their_cause_and_entries(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    row, column, value = PLANTED
+    async with app.run_test(size=(120, 40)) as pilot:
+        await press(pilot, "3")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        text = screen_of(app)
+        assert "entries: a few large entries make it" in text
+        assert f"W[{row},{column}]={value:+.3g}" in text
+        assert "leading direction v₁ of W" in text
+        assert "pixels of the trap's entries" in text
+        await press(pilot, "down")
+        assert "mean: the entries' mean is shifted" in screen_of(app)
+
+
+async def test_playing_goes_on_by_itself_and_stops_at_a_key(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "g", "space")
+        await pilot.pause(0.8)
+        assert 1 <= app.index < LAST
+        await press(pilot, "left")
+        assert not app.state.playing
+
+
+async def test_holding_right_drops_no_key(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "g")
+        await press(pilot, *["right"] * LAST)
+        assert app.index == LAST
+        assert app.state.frame is not None
+        assert app.state.frame.index == LAST
+
+
+async def test_the_mouse_scrubs_the_timeline(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.click("#timeline", offset=(9, 4))
+        await pilot.pause()
+        assert app.index == 0
+        await pilot.click("#timeline", offset=(79, 4))
+        await pilot.pause()
+        assert app.index == LAST
+        await pilot._post_mouse_events([events.MouseScrollUp], "#timeline", offset=(40, 3), button=0)
+        await pilot.pause()
+        assert app.index == LAST - 1
+
+
+async def test_the_palette_has_every_action(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "ctrl+p")
+        await press(pilot, *"First checkpoint")
+        await pilot.pause(0.4)
+        await press(pilot, "enter")
+        await pilot.pause(0.3)
+        assert app.index == 0
+    offered = {key.palette for key in KEYS if key.palette}
+    assert len(offered) >= len(KEYS) - 5
+
+
+@pytest.mark.parametrize("size", [(59, 24), (80, 19), (20, 5), (1, 1)])
+async def test_a_tiny_terminal_gets_a_sentence_and_recovers(analysed_run: Path, size: tuple[int, int]) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        if size[0] >= 20:
+            assert "grokscope" in screen_of(app)
+            assert "ESD" not in screen_of(app)
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert "ESD fc1" in screen_of(app)
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (100, 30), (120, 40), (200, 60), (250, 80)])
+@pytest.mark.parametrize("view", VIEWS)
+async def test_no_line_is_longer_than_the_terminal(analysed_run: Path, size: tuple[int, int], view: str) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=size) as pilot:
+        app.action_view(view)
+        await pilot.pause()
+        lines = screen_of(app).split("\n")
+        assert len(lines) == size[1]
+        assert {len(line) for line in lines} == {size[0]}
+
+
+@pytest.mark.parametrize("count", [0, 1])
+@pytest.mark.parametrize("view", VIEWS)
+async def test_a_run_of_no_or_one_checkpoint(story: Callable[..., Path], count: int, view: str) -> None:
+    app = app_on(story(count))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.action_view(view)
+        for key in ("right", "left", "G", "g", "]", "[", "m", "e", "c", "space", "down", "tab", "x", "y", "p"):
+            await press(pilot, key)
+            assert app._exception is None
+        assert ("no checkpoints yet" in screen_of(app)) is (count == 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [("500000", 5e5), ("500k", 5e5), ("2.2e5", 2.2e5), ("1,000", 1e3), ("3M", 3e6), ("", None), ("-1", None), ("x", None)],
+)
+def test_steps_are_understood_as_people_write_them(text: str, step: float | None) -> None:
+    assert parse_step(text) == step

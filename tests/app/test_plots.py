@@ -1,0 +1,247 @@
+"""Plots as text: what is drawn where, from real spectra, with no app running."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import plotext
+import pytest
+
+from grokscope.app.frame import Event, Timeline
+from grokscope.app.plots.axis import Axis, axis_over
+from grokscope.app.plots.canvas import Canvas
+from grokscope.app.plots.picture import image_side, picture
+from grokscope.app.plots.raster import Series, raster
+from grokscope.app.plots.spectrum import Axes, esd, histogram, randomized_esd
+from grokscope.app.plots.timeline import Cursors, index_at, step_axis, timeline
+from grokscope.app.plots.trajectory import Line, Panel, class_shares, trajectory
+from grokscope.app.theme import DARK, LIGHT
+from grokscope.spectra import LayerSpectrum, analyze_layer
+
+STEPS = np.array([0, 1, 10, 100, 1000, 10000])
+RUN = Timeline(
+    run="a.h5",
+    steps=STEPS,
+    last_step=10000,
+    layers=("fc1",),
+    metrics={"train_accuracy": np.linspace(0, 1, 6), "test_accuracy": np.array([0, 0, 0, 0.5, 1, 0.2])},
+    observed=["pre-grokking"] * 3 + ["grokking"] * 2 + ["anti-grokking"],
+    inferred=["undecided"] * 6,
+    events=(Event(3, 100, "phase", "grokking begins"),),
+)
+
+
+@pytest.fixture(scope="module")
+def trapped() -> LayerSpectrum:
+    """A Gaussian 120 × 60 layer with one large entry, analysed for real."""
+    weight = np.random.default_rng(1).normal(size=(60, 120))
+    weight[3, 7] = 40.0
+    return analyze_layer(weight, "fc1", step=0, permutations=3, null_draws=200)
+
+
+def lines_of(text: object) -> list[str]:
+    return str(getattr(text, "plain", text)).split("\n")
+
+
+def test_a_curve_is_the_same_dots_as_plotext_draws() -> None:
+    x = np.linspace(0, 1, 23)
+    y = 0.5 + 0.45 * np.sin(7 * x)
+    plotext.clear_figure()
+    plotext.limitsize(False, False)
+    plotext.plotsize(40, 10)
+    plotext.theme("clear")
+    plotext.frame(False)
+    plotext.xaxes(False, False)
+    plotext.yaxes(False, False)
+    plotext.xticks([])
+    plotext.yticks([])
+    plotext.xlim(0, 1)
+    plotext.ylim(0, 1)
+    plotext.scatter(x.tolist(), y.tolist(), marker="braille")
+    expected = [line.ljust(40) for line in plotext.uncolorize(plotext.build()).split("\n")[:10]]
+    grid = [[" "] * 40 for _ in range(10)]
+    for row, column, character, _ in raster([Series(x, y, line=False)], 40, 10):
+        grid[row][column] = character
+    assert ["".join(row) for row in grid] == expected
+
+
+def test_curves_that_cross_in_a_cell_keep_the_dots_of_both() -> None:
+    first = Series(np.array([0.0]), np.array([1.0]), line=False)
+    second = Series(np.array([1.0]), np.array([0.0]), line=False)
+    assert raster([first, second], 1, 1) == [(0, 0, chr(0x2800 | 0x01 | 0x80), 1)]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
+def test_what_cannot_be_drawn_breaks_the_line(bad: float) -> None:
+    cells = raster([Series(np.array([0.0, 0.5, 1.0]), np.array([0.5, bad, 0.5]))], 20, 1)
+    assert [column for _, column, _, _ in cells] == [0, 19]
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 1e6), (0.5, 6.3e6), (1e-8, 1e-2), (20, 80), (1e-300, 1e300), (3, 3.1)])
+@pytest.mark.parametrize("most", [2, 4, 10])
+def test_log_ticks_lie_on_the_axis_and_are_decades_where_it_spans_two(low: float, high: float, most: int) -> None:
+    ticks = Axis(low, high, log=True).ticks(most)
+    assert len(ticks) <= max(most, 2)
+    assert all(low * 0.999 <= value <= high * 1.001 for value, _ in ticks)
+    assert len({label for _, label in ticks}) == len(ticks)
+    if high / low >= 1e3:
+        assert ticks
+        assert all(np.log10(value) == pytest.approx(round(np.log10(value))) for value, _ in ticks)
+
+
+@pytest.mark.parametrize("values", [[], [0.0], [np.nan, np.inf], [5.0, 5.0], [-1.0, 0.0], [1e-320, 1e308]])
+@pytest.mark.parametrize("log", [False, True])
+def test_an_axis_over_anything_is_finite_and_has_room(values: list[float], log: bool) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        axis = axis_over(values, log=log)
+    assert np.isfinite([axis.low, axis.high]).all()
+    assert axis.low < axis.high
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_histogram_integrates_to_one_over_its_axis(log: bool) -> None:
+    values = np.random.default_rng(0).lognormal(size=500)
+    axis = axis_over(values, log=log)
+    bars = histogram(values, axis, 30)
+    widths = np.diff(np.log(bars.edges) if log else bars.edges)
+    assert (bars.density * widths).sum() == pytest.approx(1.0)
+
+
+def test_the_esd_shows_alpha_with_its_tail_and_the_fit_from_xmin(trapped: LayerSpectrum) -> None:
+    lines = lines_of(esd(trapped, 100, 20, DARK))
+    assert len(lines) == 20
+    assert f"α {trapped.alpha:.2f} ± {trapped.alpha_sigma:.2f}" in lines[0]
+    assert f"tail {trapped.num_tail}" in lines[0]
+    assert any("xmin" in line for line in lines)
+    assert any("⠀" < character <= "⣿" for line in lines for character in line)
+
+
+def test_a_short_tail_is_flagged(trapped: LayerSpectrum) -> None:
+    assert "(few)" in lines_of(esd(replace(trapped, num_tail=6), 100, 20, DARK))[0]
+
+
+def test_the_search_replaces_the_fit_by_the_distance_of_every_xmin(trapped: LayerSpectrum) -> None:
+    assert "D(xmin)" in lines_of(esd(trapped, 100, 20, DARK, search=True))[0]
+
+
+def test_the_randomised_esd_marks_each_trap_by_its_cause(trapped: LayerSpectrum) -> None:
+    assert [trap.cause for trap in trapped.traps] == ["entries"]
+    lines = lines_of(randomized_esd(trapped, 100, 20, DARK))
+    marked = [line.rindex("▲") for line in lines if "▲" in line]
+    assert len(marked) == 1
+    assert any(line[marked[0]] == "e" for line in lines if len(line) > marked[0])
+    assert any("λ₊" in line for line in lines[1:])
+    assert "1 trap" in lines[0]
+
+
+def test_a_trap_stands_right_of_the_edge(trapped: LayerSpectrum) -> None:
+    lines = lines_of(randomized_esd(trapped, 100, 20, DARK))
+    trap = next(line.rindex("▲") for line in lines if "▲" in line)
+    edge = next(line.index("λ₊") - 1 for line in lines[1:] if "λ₊" in line)
+    assert trap > edge
+
+
+@pytest.mark.parametrize("size", [(30, 6), (39, 11), (60, 9), (120, 40), (250, 80)])
+@pytest.mark.parametrize("axes", [Axes(x, y) for x in (False, True) for y in (False, True)])
+def test_spectra_fill_their_size_exactly(trapped: LayerSpectrum, size: tuple[int, int], axes: Axes) -> None:
+    for draw in (esd, randomized_esd):
+        lines = lines_of(draw(trapped, *size, LIGHT, axes=axes, other=trapped, other_name="step 3"))
+        assert len(lines) == size[1]
+        assert {len(line) for line in lines} == {size[0]}
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        np.zeros((20, 30)),
+        np.full((20, 30), np.nan),
+        np.ones((20, 30)),
+        np.eye(20),
+        np.random.default_rng(0).normal(size=(4, 4)),
+        np.random.default_rng(0).normal(size=(20, 30)) * 1e150,
+    ],
+    ids=["zeros", "nan", "ones", "identity", "tiny", "huge"],
+)
+def test_hostile_layers_are_drawn_or_say_why_not(weight: np.ndarray) -> None:
+    spectrum = analyze_layer(weight, "fc1", step=0, permutations=2, null_draws=100)
+    for draw in (esd, randomized_esd):
+        lines = lines_of(draw(spectrum, 60, 10, DARK))
+        assert len(lines) == 10
+        assert any(line.strip() for line in lines[1:])
+
+
+def test_the_timeline_names_phases_by_letter_and_word() -> None:
+    lines = lines_of(timeline(RUN, Cursors(3), 80, 9, DARK))
+    assert "P pre-grokking" in lines[0]
+    assert "A" in lines[0]
+    assert lines[1].strip().startswith("weights")
+    assert "?" in lines[1]
+
+
+def test_the_cursor_stands_at_its_step_with_its_whole_number() -> None:
+    lines = lines_of(timeline(RUN, Cursors(5, mark=1), 80, 9, DARK))
+    assert "10,000" in lines[-1]
+    assert lines[-2].index("▲") == 79
+    assert "◆" in lines[-2]
+
+
+@pytest.mark.parametrize("log", [True, False])
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_clicking_on_the_cursor_gives_its_checkpoint(log: bool, width: int) -> None:
+    for index in (0, 3, 4, 5):
+        foot = lines_of(timeline(RUN, Cursors(index), width, 9, DARK, log=log))[-2].index("▲")
+        found = index_at(RUN, foot, width, log=log)
+        same = step_axis(RUN, log=log).position(np.maximum(STEPS[[index, found]], 0.5))
+        assert abs(same[0] - same[1]) * width < 1
+
+
+def test_step_zero_is_left_of_step_one() -> None:
+    feet = [lines_of(timeline(RUN, Cursors(k), 80, 9, DARK))[-2].index("▲") for k in range(6)]
+    assert feet == sorted(set(feet))
+
+
+def test_a_trajectory_names_its_values_at_the_cursor() -> None:
+    panel = Panel("α", (Line("fc1", np.array([np.nan, 4, 5, 6, 2.25, 1.5]), DARK.test),), references=(2.0,))
+    lines = lines_of(trajectory(panel, RUN, Cursors(4), 60, 10, DARK).text())
+    assert "fc1 2.25" in lines[0]
+    assert any("╌" in line for line in lines)
+
+
+def test_a_trajectory_without_values_says_so() -> None:
+    panel = Panel("α", (Line("fc1", np.full(6, np.nan), DARK.test),))
+    assert "nothing recorded" in trajectory(panel, RUN, Cursors(0), 60, 10, DARK).text().plain
+
+
+def test_the_class_that_swallows_the_rest_is_named() -> None:
+    shares = np.full((6, 10), 0.1)
+    shares[5], shares[5, 3] = 0.03, 0.73
+    run = replace(RUN, predictions=shares)
+    lines = lines_of(class_shares(run, Cursors(5), 60, 13, DARK).text())
+    assert "3 with 73 %" in lines[0]
+    assert "█" in lines[4]
+
+
+@pytest.mark.parametrize(("inputs", "side"), [(784, 28), (64, 8), (200, None), (4, None), (0, None)])
+def test_only_square_inputs_are_pictures(inputs: int, side: int | None) -> None:
+    assert image_side(inputs) == side
+
+
+def test_a_picture_shows_two_pixels_a_cell_and_the_largest_in_full_colour() -> None:
+    values = np.zeros((8, 8))
+    values[0, 0], values[7, 7] = 2.0, -2.0
+    canvas = picture(values, DARK)
+    assert (canvas.width, canvas.height) == (8, 4)
+    assert canvas.looks[0][0][0] == DARK.positive
+    assert canvas.looks[3][7][1] == DARK.negative
+    assert canvas.looks[1][1][:2] == (DARK.panel, DARK.panel)
+
+
+def test_a_wide_character_takes_two_cells_and_never_half_of_one() -> None:
+    canvas = Canvas(5, 1)
+    canvas.put(0, 0, "a層層b")
+    assert canvas.text().plain == "a層層"
+    canvas.put(0, 4, "層")
+    assert canvas.text().cell_len == 5
