@@ -132,6 +132,12 @@ class RunWriter:
         """Which of the planned checkpoints are in the file, bool [T]."""
         return np.asarray(self._file.read("steps") != NOT_COMMITTED)
 
+    @property
+    def recorded_steps(self) -> NDArray[np.int64]:
+        """The steps of the committed checkpoints, int64 [n]."""
+        steps = self._file.read("steps")
+        return np.asarray(steps[steps != NOT_COMMITTED], dtype=np.int64)
+
     def commit(
         self,
         index: int,
@@ -139,14 +145,19 @@ class RunWriter:
         biases: Arrays,
         metrics: Mapping[str, float],
         predictions: ArrayLike | None = None,
+        *,
+        step: int | None = None,
     ) -> None:
-        """Write checkpoint `index` and return when it is on the disk: arrays first, its step last."""
+        """Write checkpoint `index` and return when it is on the disk: arrays first, its step last.
+
+        `step` is the planned one unless given: a recorder of somebody else's loop takes the steps that it sees.
+        """
         values: dict[str, ArrayLike] = {weight_path(name): array for name, array in weights.items()}
         values |= {bias_path(name): array for name, array in biases.items()}
         values |= {f"metrics/{name}": metrics.get(name, np.nan) for name in self.metrics}
         if predictions is not None:
             values["test_predictions"] = predictions
-        step = self.steps[index]
+        step = int(self.steps[index]) if step is None else step
         crc = zlib.crc32(raw_bytes(np.int64(step)))
         for name in checkpoint_paths(self.layers, self.metrics, "test_predictions" in self._file.extents):
             row = self._row(name, index, values)
@@ -224,7 +235,7 @@ class RunWriter:
 
         Committed checkpoints stay; of `steps`, those after the last committed one are planned.
         """
-        committed = self.steps[self.committed]
+        committed = self.recorded_steps
         last = committed[-1] if len(committed) else -1
         planned = np.asarray(steps, dtype=np.int64)
         plan = np.concatenate([committed, planned[planned > last]])

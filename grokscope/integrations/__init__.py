@@ -1,0 +1,1 @@
+"""The Recorder as a callback of training libraries; each module imports its library when it is imported."""
