@@ -48,8 +48,6 @@ def inspect(run: Run) -> Report:
     problems = []
     if np.any(np.diff(run.steps) <= 0):
         problems.append(f"the steps of {run.path} are not ascending; restore it from a copy")
-    if not np.array_equal(run.steps, run.planned_steps[: run.num_checkpoints]):
-        problems.append(f"the committed steps of {run.path} are not the planned ones; restore it from a copy")
     for index in range(run.num_checkpoints):
         try:
             run.verify(index)
