@@ -33,6 +33,17 @@ torture: $(VENV)/.dev
 bench: $(VENV)/.dev
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
+# The README's pictures, from a sample run.
+PICTURE = $(BIN)/grokscope view sample_runs/mnist-wd0.h5 --size 120x40
+pictures: $(VENV)/.train
+	@mkdir -p docs/pictures
+	$(PICTURE) --press "G" --screenshot docs/pictures/overview.svg
+	$(PICTURE) --press "G 2" --screenshot docs/pictures/spectrum.svg
+	$(PICTURE) --press "G 3" --screenshot docs/pictures/traps.svg
+	$(PICTURE) --press "G 4" --screenshot docs/pictures/trajectories.svg
+	$(BIN)/grokscope view sample_runs/mnist-wd0.h5 sample_runs/mnist-wd001.h5 --size 80x24 --press "G t" \
+		--screenshot docs/pictures/two-runs-80x24-light.svg
+
 $(VENV)/.train: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[train]'
