@@ -33,6 +33,9 @@ def train(
     init_scale: Annotated[float, _option("Factor on PyTorch's default initialisation.")] = 8.0,
     loss: Annotated[str, _option("mse or cross-entropy.")] = "mse",
     optimizer: Annotated[str, _option("adamw, adam or sgd.")] = "adamw",
+    seeds: Annotated[
+        str | None, _option("Many seeds at once, 0-9 or 0,3: a process and a file RUN-seedN.h5 each.", PLACE)
+    ] = None,
     seed: Annotated[int, _option("Seed of images, initialisation and order.")] = 0,
     dataset: Annotated[str, _option("mnist, fashion-mnist, kmnist or digits (needs no network).")] = "mnist",
     train_points: Annotated[int, _option("Training images, as many of each class.")] = 1000,
@@ -62,6 +65,9 @@ def train(
     from grokscope_train.progress import ProgressDisplay
     from grokscope_train.signals import StopRequest
 
+    if seeds is not None:
+        _train_ensemble(context, output, seeds)
+        return
     with StopRequest() as stop:
         if resume:
             training, writer = run.resume(output, _given(context), data_dir, other_place)
@@ -72,6 +78,34 @@ def train(
             with ProgressDisplay(training.step, last, output.name) as display:
                 outcome = train_loop(training, writer, stop, display, save_seconds)
             _report(outcome, output, training.step, last)
+
+
+def _train_ensemble(context: typer.Context, output: Path, text: str) -> None:
+    """Train every seed in a process of its own and print the files."""
+    from grokscope_train.config import TrainConfig
+    from grokscope_train.ensemble import make_members, parse_seeds, run_members
+    from grokscope_train.progress import EnsembleDisplay
+    from grokscope_train.signals import StopRequest
+
+    params = context.params
+    config = TrainConfig.from_mapping(params)
+    threads = config.threads or 1
+    options = [word for name, value in _given(context).items() for word in (_spelt(name), str(value))]
+    options += ["--save-seconds", str(params["save_seconds"])]
+    options += ["--data-dir", str(params["data_dir"])] if params["data_dir"] else []
+    options += [_spelt(name) for name in ("overwrite", "other_place") if params[name]]
+    members = make_members(output, parse_seeds(text), options, threads, params["resume"])
+    with StopRequest() as stop, EnsembleDisplay(config.steps, output.name) as display:
+        finished = run_members(members, threads, stop, display)
+    if not finished:
+        typer.echo("stopped, everything saved; to go on, add --resume to the same command", err=True)
+        raise typer.Exit(INTERRUPTED)
+    for member in members:
+        typer.echo(member.path)
+
+
+def _spelt(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _given(context: typer.Context) -> dict[str, Any]:

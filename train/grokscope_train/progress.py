@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+if TYPE_CHECKING:
+    from grokscope_train.ensemble import Member
 
 LINE_SECONDS = 10.0
 
@@ -73,6 +78,36 @@ class ProgressDisplay:
             return ""
         train, test = self._metrics["train_accuracy"], self._metrics["test_accuracy"]
         return f"  train {100 * train:.1f}  test {100 * test:.1f}"
+
+
+class EnsembleDisplay:
+    """A bar over the steps of all seeds together, and how many of them are done."""
+
+    def __init__(self, last: int, name: str) -> None:
+        """Prepare for members of `last` steps each."""
+        self._last = last
+        self._display = ProgressDisplay(0, last, name)
+        self._pace = (time.monotonic(), -1.0)
+
+    def __enter__(self) -> EnsembleDisplay:
+        """Show the bar."""
+        self._display.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the bar as it stands."""
+        self._display.__exit__(kind, error, trace)
+
+    def __call__(self, members: Sequence[Member]) -> None:
+        """Redraw: the mean step of the members, and its rate since the first call."""
+        mean = sum(self._last if member.code == 0 else member.step() for member in members) / len(members)
+        since, first = self._pace
+        if first < 0:
+            self._pace = since, first = time.monotonic(), mean
+        rate = (mean - first) / max(time.monotonic() - since, 1e-9)
+        self._display.tick(round(mean), rate)
 
 
 def duration(seconds: float) -> str:

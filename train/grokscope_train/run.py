@@ -68,7 +68,7 @@ def resume(
     training = Training(config, experiment)
     writer = RunWriter.reopen(path)
     try:
-        if config.steps > int(writer.steps[-1]):
+        if config != TrainConfig.from_mapping(run.config):
             writer.extend(_planned(config), _recorded(config, data_dir))
         saved = writer.load_resume()
         if saved is not None:

@@ -1,0 +1,193 @@
+"""`grokscope train` as a command: what it makes, what it says, and how it takes what it cannot use."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grokscope.runfile import Run, RunWriter, log_steps
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+SMALL = ["--dataset", "digits", "--train-points", "100", "--width", "8", "--engine", "numpy", "--threads", "1"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, grokscope_command: Command) -> Path:
+    """A run of 50 steps."""
+    path = tmp_path_factory.mktemp("finished") / "run.h5"
+    result = grokscope_command("train", "-o", path, *SMALL, "--steps", "50")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == f"{path}\n"
+    return path
+
+
+def test_a_run_holds_everything_that_is_recorded(finished: Path) -> None:
+    run = Run.open(finished)
+    assert run.complete
+    assert run.steps.tolist() == log_steps(50, 20).tolist()
+    assert [layer.name for layer in run.layers] == ["fc1", "fc2", "fc3"]
+    assert run.weight(0, "fc1").shape == (8, 64)
+    assert len(run.fixed("train_indices")) == 100  # type: ignore[arg-type]
+    assert run.predictions().sum(axis=1).tolist() == [1697] * run.num_checkpoints  # type: ignore[union-attr]
+    for name, values in run.metrics().items():
+        assert np.all(np.isfinite(values)), name
+    assert run.config["lr"] == 5e-4
+    assert run.config["threads"] == 1
+    assert run.liveness().state == "finished"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--steps", "-1"], "--steps"),
+        (["--width", "0"], "--width"),
+        (["--depth", "0"], "--depth"),
+        (["--lr", "nan"], "--lr"),
+        (["--batch-size", "0"], "--batch-size"),
+        (["--dataset", "cifar"], "mnist, fashion-mnist, kmnist, digits"),
+        (["--activation", "swish"], "relu, tanh, gelu, sigmoid"),
+        (["--device", "tpu"], "cpu"),
+        (["--train-points", "5000"], "--train-points"),
+        (["--dataset", "mnist", "--data-dir", "."], "--dataset digits"),
+        (["-o", "nowhere/run.h5"], "nowhere"),
+        (["-o", "."], "folder"),
+        (["--resume"], "run.h5"),
+        (["--threads", "x"], "--threads"),
+        (["--seeds", "3-1"], "--seeds"),
+        (["--seeds", "zero"], "--seeds"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_meant_is_refused_in_one_sentence(
+    tmp_path: Path, grokscope_command: Command, options: list[str], says: str
+) -> None:
+    result = grokscope_command("train", "-o", "run.h5", *SMALL, "--steps", "5", *options, cwd=tmp_path)
+    assert result.returncode == 2
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_file_is_kept_unless_told_otherwise(finished: Path, grokscope_command: Command) -> None:
+    before = finished.read_bytes()
+    result = grokscope_command("train", "-o", finished, *SMALL, "--steps", "5")
+    assert result.returncode == 2
+    assert "--resume" in result.stderr
+    assert "--overwrite" in result.stderr
+    assert finished.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--threads", "2"], "--other-place"),
+        (["--engine", "torch"], "--other-place"),
+        (["--lr", "0.1"], "started with --lr"),
+        (["--dtype", "float32"], "started with --dtype"),
+        (["--steps", "10"], "only be raised"),
+    ],
+)
+def test_a_resumed_run_keeps_its_experiment(
+    finished: Path, grokscope_command: Command, options: list[str], says: str
+) -> None:
+    result = grokscope_command("train", "-o", finished, "--resume", *options)
+    assert result.returncode == 2
+    assert says in result.stderr
+
+
+def test_another_thread_count_is_accepted_when_asked_for(
+    tmp_path: Path, finished: Path, grokscope_command: Command
+) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(finished.read_bytes())
+    result = grokscope_command("train", "-o", path, "--resume", "--steps", "80", "--threads", "2", "--other-place")
+    assert result.returncode == 0, result.stderr
+    assert Run.open(path).steps[-1] == 80
+    assert Run.open(path).config["threads"] == 2
+
+
+def test_a_second_trainer_is_refused(finished: Path, grokscope_command: Command) -> None:
+    with RunWriter.reopen(finished):
+        for option in ("--resume", "--overwrite"):
+            result = grokscope_command("train", "-o", finished, *SMALL, "--steps", "50", option)
+            assert result.returncode == 2
+            assert str(os.getpid()) in result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_answered(tmp_path: Path, grokscope_command: Command) -> None:
+    tmp_path.chmod(0o500)
+    result = grokscope_command("train", "-o", tmp_path / "run.h5", *SMALL, "--steps", "5")
+    assert result.returncode == 2
+    assert str(tmp_path) in result.stderr
+
+
+def test_a_diverging_run_stops_at_its_first_bad_checkpoint(tmp_path: Path, grokscope_command: Command) -> None:
+    path = tmp_path / "run.h5"
+    options = ["--optimizer", "sgd", "--lr", "1e6", "--steps", "1000"]
+    result = grokscope_command("train", "-o", path, *SMALL, *options)
+    assert result.returncode == 1
+    assert "lower --lr" in result.stderr
+    losses = Run.open(path).metrics()["train_loss"]
+    assert np.isfinite(losses[:-1]).all()
+    assert not np.isfinite(losses[-1])
+
+
+def test_ctrl_c_prints_the_command_that_resumes(tmp_path: Path, grokscope_command: Command) -> None:
+    path = tmp_path / "a run.h5"
+    command = [sys.executable, "-m", "grokscope", "train", "-o", str(path), *SMALL, "--steps", "100000000"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: path.exists() and Run.open(path).num_checkpoints > 3)
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert f"grokscope train -o '{path}' --resume" in stderr
+    assert grokscope_command("check", path).returncode == 0
+
+
+def test_a_terminal_sees_rate_time_left_and_accuracies(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "grokscope", "train", "-o", "run.h5", *SMALL, "--steps", "6000"]
+    controller, terminal = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "120", "TERM": "xterm-256color"}
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=terminal, stdout=subprocess.PIPE, env=environment)
+    os.close(terminal)
+    shown = read_all(controller)
+    assert process.wait(60) == 0
+    for words in ("steps/s", "left", "train ", "test ", "6,000/6,000"):
+        assert words in shown
+
+
+def test_info_as_json_tells_the_configuration(finished: Path, grokscope_command: Command) -> None:
+    described = json.loads(grokscope_command("info", finished, "--json").stdout)
+    assert described["config"]["dataset"] == "digits"
+    assert described["steps"][-1] == 50
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for something that another process brings about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def read_all(descriptor: int) -> str:
+    """Read a pseudo-terminal to its end."""
+    pieces = []
+    try:
+        while piece := os.read(descriptor, 4096):
+            pieces.append(piece)
+    except OSError:
+        pass  # how Linux says that the other side has closed
+    os.close(descriptor)
+    return b"".join(pieces).decode(errors="replace")

@@ -1,0 +1,124 @@
+"""Many seeds at once: a process and a run file for each, as many at a time as there are cores."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from grokscope.errors import BadRunFile, UsageError
+from grokscope.runfile import Run
+from grokscope_train.choose import available_cores
+from grokscope_train.signals import StopRequest
+
+POLL_SECONDS = 0.5
+Show = Callable[[Sequence["Member"]], None]
+
+
+@dataclass
+class Member:
+    """The training of one seed, as a process that runs `command`."""
+
+    path: Path
+    command: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    stderr: IO[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process; what it says goes into a temporary file."""
+        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115  (read when the process has ended)
+        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=self.stderr)
+
+    @property
+    def running(self) -> bool:
+        """Tell whether the process has been started and has not ended."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def code(self) -> int | None:
+        """The exit code, or None before the end."""
+        return None if self.process is None else self.process.poll()
+
+    def last_words(self) -> str:
+        """Return the last line that the process wrote to stderr."""
+        if self.stderr is None:
+            return ""
+        self.stderr.seek(0)
+        lines = self.stderr.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def step(self) -> int:
+        """Return the step that the run has reached, from its file."""
+        try:
+            return max(Run.open(self.path).liveness().step, 0)
+        except BadRunFile:
+            return 0
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Read seeds as they are written on the command line: 0-9, or 0,3,7-9. Raises UsageError."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or (last and not last.isdecimal()) or (part.endswith("-")):
+            raise UsageError(f"--seeds is {text!r}; give numbers and ranges such as 0-9 or 0,3,7-9")
+        seeds += range(int(first), int(last or first) + 1)
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise UsageError(f"--seeds is {text!r}; give each seed once, ranges from low to high")
+    return seeds
+
+
+def member_path(output: Path, seed: int) -> Path:
+    """Return the run file of a seed: run.h5 becomes run-seed3.h5."""
+    return output.with_name(f"{output.stem}-seed{seed}{output.suffix}")
+
+
+def make_members(
+    output: Path, seeds: Sequence[int], options: Sequence[str], threads: int, resume: bool
+) -> list[Member]:
+    """Prepare a member for each seed; on resume, those without a file yet are started."""
+    members = []
+    for seed in seeds:
+        path = member_path(output, seed)
+        command = [sys.executable, "-m", "grokscope", "train", "-o", str(path), *options]
+        command += ["--seed", str(seed), "--threads", str(threads)]
+        members.append(Member(path, [*command, "--resume"] if resume and path.exists() else command))
+    return members
+
+
+def run_members(members: Sequence[Member], threads: int, stop: StopRequest, show: Show) -> bool:
+    """Run all members, each on its threads; return whether all were finished.
+
+    Stops every process on request, after it has saved. Raises UsageError with the first failure's own words
+    when the others have ended.
+    """
+    at_once = max(available_cores() // threads, 1)
+    waiting = list(members)
+    while waiting or any(member.running for member in members):
+        if stop:
+            _stop_all(members)
+            return all(member.code == 0 for member in members)
+        while waiting and sum(member.running for member in members) < at_once:
+            waiting.pop(0).start()
+        show(members)
+        time.sleep(POLL_SECONDS)
+    show(members)
+    for member in members:
+        if member.code != 0:
+            raise UsageError(f"{member.path}: {member.last_words().removeprefix('grokscope: ')}")
+    return True
+
+
+def _stop_all(members: Sequence[Member]) -> None:
+    for member in members:
+        if member.running and member.process is not None:
+            member.process.send_signal(signal.SIGTERM)
+    for member in members:
+        if member.process is not None:
+            member.process.wait()
