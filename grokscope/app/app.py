@@ -39,6 +39,14 @@ def _commands() -> type[Provider]:
     return Commands
 
 
+def _shape(state: State) -> tuple[object, ...]:
+    """What of a state decides the sizes of the panes."""
+    from grokscope.app.header import has_status
+
+    compared = state.comparison is not None
+    return state.view, compared, state.palette.name, has_status(state), state.pane, state.timeline.layers
+
+
 class Microscope(App[str]):
     """Scrub through one run, or several on one timeline; returns the Python that `d` asked for."""
 
@@ -109,8 +117,7 @@ class Microscope(App[str]):
         before, self.state = self.state, state
         if not self.is_running:
             return
-        shape = ("view", "comparison", "palette", "liveness", "analysing", "analysis_note", "pane", "others")
-        if any(getattr(before, name) != getattr(state, name) for name in shape) or not before.timeline.layers:
+        if _shape(before) != _shape(state):
             self._lay_out()
         else:
             self._show()
@@ -442,15 +449,16 @@ class Microscope(App[str]):
             return
         live = message.liveness
         if live is None:
-            self.put(replace(self.state, analysis_note=message.problem))
+            self.put(replace(self.state, problem=message.problem))
             return
-        state = replace(self.state, liveness=live)
+        state = replace(self.state, liveness=live, problem="")
         first_look = self.state.liveness is None
         if first_look and state.live and self.index == self.session.num_checkpoints - 1:
             state = replace(state, following=True)
         if not state.live:
             state = replace(state, following=False)
-        if state.liveness != self.state.liveness or state.following != self.state.following:
+        before = self.state
+        if (state.liveness, state.following, state.problem) != (before.liveness, before.following, before.problem):
             self.put(state)
 
     def on_analysed(self, message: Analysed) -> None:
@@ -468,7 +476,7 @@ class Microscope(App[str]):
             if not session.refresh():
                 return
         except (GrokscopeError, OSError) as error:
-            self.put(replace(self.state, analysis_note=str(error)))
+            self.put(replace(self.state, problem=str(error)))
             return
         if session is self.session and self.state.following:
             self.set_reactive(Microscope.index, max(0, session.num_checkpoints - 1))

@@ -26,7 +26,7 @@ class Event:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
     """One layer at one checkpoint; `spectrum` is None until it has been analysed."""
 
@@ -35,7 +35,7 @@ class Layer:
     spectrum: LayerSpectrum | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """One checkpoint of one run: the single value that all panes are drawn from."""
 
@@ -54,7 +54,7 @@ class Frame:
         return self.metrics.get(name, float("nan"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Timeline:
     """A whole run through time; every array has one entry a committed checkpoint.
 

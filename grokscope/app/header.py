@@ -10,7 +10,7 @@ from rich.text import Text
 
 from grokscope.app.keys import footer as footer_keys
 from grokscope.app.state import State
-from grokscope.app.text import compact, duration, fit, percent, whole
+from grokscope.app.text import duration, fit, number, percent, whole
 from grokscope.app.theme import phase_letter
 
 LIVE_WORDS = {
@@ -82,8 +82,9 @@ def status(state: State, width: int) -> Text:
         pieces.append(
             Piece((f"analysing {done:,} of {total:,} layers", f"analysing {done}/{total}"), palette.accent, (3, 8))
         )
-    elif state.analysis_note:
-        pieces.append(Piece((state.analysis_note,), palette.warning, (5,)))
+    for note in (state.problem, state.analysis_note if state.analysing is None else ""):
+        if note:
+            pieces.append(Piece((note, fit(note, max(20, width // 2 - 2))), palette.warning, (4, 9)))
     if state.comparison is not None:
         pieces.append(Piece((f"compared with {state.comparison.name}",), palette.mark, (7,)))
     if state.frame is not None and state.frame.reasons:
@@ -102,13 +103,9 @@ def status(state: State, width: int) -> Text:
 
 def has_status(state: State) -> bool:
     """Whether there is something to say that cannot wait for a taller screen."""
-    return (
-        state.live
-        or state.analysing is not None
-        or bool(state.analysis_note)
-        or state.comparison is not None
-        or (state.liveness is not None and state.liveness.state == "crashed")
-    )
+    stands = None if state.liveness is None else state.liveness.state
+    words = (state.problem, state.analysis_note, state.analysing, state.comparison)
+    return state.live or stands == "crashed" or any(words)
 
 
 def _live_pieces(state: State) -> list[Piece]:
@@ -120,7 +117,7 @@ def _live_pieces(state: State) -> list[Piece]:
     if live.step >= 0:
         pieces.append(Piece((f"trainer at {whole(live.step)}",), palette.text, (5,)))
     if live.state == "running" and live.steps_per_second > 0:
-        pieces.append(Piece((f"{compact(round(live.steps_per_second))} steps/s",), palette.muted, (4,)))
+        pieces.append(Piece((f"{number(live.steps_per_second)} steps/s",), palette.muted, (4,)))
         pieces.append(Piece((f"ETA {duration(live.eta_seconds)}",), palette.muted, (4,)))
     if live.state in {"stalled", "crashed", "interrupted"} and live.seconds_since >= 0:
         pieces.append(Piece((f"last sign {duration(live.seconds_since)} ago",), palette.muted, (4,)))

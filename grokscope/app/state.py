@@ -10,7 +10,7 @@ from grokscope.app.theme import DARK, Palette
 from grokscope.runfile.liveness import Liveness
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """A second checkpoint to hold against the one under the cursor: `name` says which, in a few words."""
 
@@ -18,7 +18,7 @@ class Comparison:
     frame: Frame
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class State:
     """What the panes are drawn from."""
 
@@ -42,6 +42,7 @@ class State:
     playing: bool = False
     analysing: tuple[int, int] | None = None
     analysis_note: str = ""
+    problem: str = ""
 
     @property
     def index(self) -> int:

@@ -45,12 +45,15 @@ def view(
         take(runs, screenshot, columns, rows, press.split(), theme=theme)
         typer.echo(str(screenshot))
         return
-    _need_terminal(runs[0])
-    from grokscope.app.app import Microscope
     from grokscope.app.session import Session
 
-    app = Microscope([Session.open(path) for path in runs], theme=theme, analysis=analysis)
-    lines = app.run()
+    sessions = [Session.open(path) for path in runs]
+    _need_terminal(runs[0])
+    for name in ("COLUMNS", "LINES"):  # exported, they would hide every resize of the terminal
+        os.environ.pop(name, None)
+    from grokscope.app.app import Microscope
+
+    lines = Microscope(sessions, theme=theme, analysis=analysis).run()
     if lines:
         typer.echo(lines)
 

@@ -288,7 +288,16 @@ async def test_a_run_of_no_or_one_checkpoint(story: Callable[..., Path], count: 
 
 @pytest.mark.parametrize(
     ("text", "step"),
-    [("500000", 5e5), ("500k", 5e5), ("2.2e5", 2.2e5), ("1,000", 1e3), ("3M", 3e6), ("", None), ("-1", None), ("x", None)],
+    [
+        ("500000", 5e5),
+        ("500k", 5e5),
+        ("2.2e5", 2.2e5),
+        ("1,000", 1e3),
+        ("3M", 3e6),
+        ("", None),
+        ("-1", None),
+        ("x", None),
+    ],
 )
 def test_steps_are_understood_as_people_write_them(text: str, step: float | None) -> None:
     assert parse_step(text) == step

@@ -79,7 +79,9 @@ def test_what_cannot_be_drawn_breaks_the_line(bad: float) -> None:
     assert [column for _, column, _, _ in cells] == [0, 19]
 
 
-@pytest.mark.parametrize(("low", "high"), [(1, 1e6), (0.5, 6.3e6), (1e-8, 1e-2), (20, 80), (1e-300, 1e300), (3, 3.1)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(1, 1e6), (0.5, 6.3e6), (1e-8, 1e-2), (20, 80), (1e-300, 1e300), (3, 3.1)]
+)
 @pytest.mark.parametrize("most", [2, 4, 10])
 def test_log_ticks_lie_on_the_axis_and_are_decades_where_it_spans_two(low: float, high: float, most: int) -> None:
     ticks = Axis(low, high, log=True).ticks(most)

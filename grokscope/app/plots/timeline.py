@@ -28,7 +28,7 @@ def step_axis(timeline: Timeline, *, log: bool = True, others: Sequence[Timeline
     if not log:
         return Axis(float(min(firsts)), max(last, min(firsts) + 1.0))
     low = max(float(min(firsts)), ZERO)
-    return Axis(low, max(last, low * 2), True)
+    return Axis(low, max(last, low * 40), True)
 
 
 def positions(
@@ -134,6 +134,8 @@ def _accuracies(figure: Figure, data: Timeline, others: Sequence[Timeline], pale
     curves.append(Curve(steps, data.metric("train_accuracy"), palette.train))
     curves.append(Curve(steps, data.metric("test_accuracy"), palette.test))
     figure.curves(curves)
+    if figure.rows < 3:
+        return
     words = [("train", palette.train), ("test", palette.test)]
     words += [
         (f"test {fit(other.run, min(20, len(other.run)))}", palette.layers[(k + 3) % len(palette.layers)])

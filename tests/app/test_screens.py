@@ -1,0 +1,163 @@
+"""Whole screens as text, held against the ones that were looked at; UPDATE_SCREENS=1 writes them anew.
+
+Text rather than SVG: a change is read in the diff, and fonts and ids of a Textual release do not matter.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from grokscope.app.app import Microscope
+from grokscope.app.theme import LIGHT
+from grokscope.runfile.liveness import Liveness
+from tests.app.conftest import write_run
+from tests.app.test_pilot import app_on, press, screen_of
+
+SCREENS = Path(__file__).parent / "screens"
+SMALL, MIDDLE, LARGE, LEAST = (80, 24), (120, 40), (200, 60), (60, 20)
+LIVE = Liveness("running", 54_321, 1234.0, 0.4, 3725.0)
+
+CASES: dict[str, tuple[tuple[int, int], str]] = {
+    "overview-80x24": (SMALL, ""),
+    "overview-120x40": (MIDDLE, "["),
+    "overview-200x60": (LARGE, "[ down"),
+    "overview-60x20": (LEAST, ""),
+    "overview-60x20-randomised": (LEAST, "tab"),
+    "spectrum-80x24": (SMALL, "2"),
+    "spectrum-search-120x40": (MIDDLE, "2 p"),
+    "traps-80x24": (SMALL, "3"),
+    "traps-120x40": (MIDDLE, "3 tab down"),
+    "trajectories-80x24": (SMALL, "4"),
+    "trajectories-120x40": (MIDDLE, "4 tab"),
+    "compare-120x40": (MIDDLE, "g m G"),
+    "help-80x24": (SMALL, "?"),
+    "linear-axes-120x40": (MIDDLE, "x y tab x y"),
+}
+
+
+def compare(app: Microscope, name: str) -> None:
+    """Hold the screen against the kept one."""
+    screen = "\n".join(line.rstrip() for line in screen_of(app).split("\n")) + "\n"
+    path = SCREENS / f"{name}.txt"
+    if os.environ.get("UPDATE_SCREENS"):
+        SCREENS.mkdir(exist_ok=True)
+        path.write_text(screen, encoding="utf-8")
+    assert screen == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_screens_are_as_they_were_looked_at(analysed_run: Path, name: str) -> None:
+    size, keys = CASES[name]
+    app = app_on(analysed_run)
+    async with app.run_test(size=size, notifications=False) as pilot:
+        await press(pilot, *keys.split())
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        compare(app, name)
+
+
+async def test_an_empty_run(tmp_path: Path) -> None:
+    app = app_on(write_run(tmp_path / "empty.h5", 0))
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.pause()
+        compare(app, "empty-80x24")
+
+
+async def test_one_checkpoint_that_is_not_analysed(tmp_path: Path) -> None:
+    app = app_on(write_run(tmp_path / "one.h5", 1))
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.pause()
+        compare(app, "one-checkpoint-80x24")
+
+
+async def test_a_live_run_has_a_badge_a_rate_and_an_eta(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=SMALL) as pilot:
+        app.put(replace(app.state, liveness=LIVE, following=True, analysing=(30, 36)))
+        await pilot.pause()
+        compare(app, "live-80x24")
+
+
+async def test_alpha_that_is_unknown_is_a_dash_never_a_number(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=MIDDLE) as pilot:
+        frame = app.state.frame
+        assert frame is not None
+        unknown = float("nan")
+        layers = [
+            replace(
+                layer,
+                spectrum=replace(layer.spectrum, alpha=unknown, alpha_sigma=unknown, xmin=unknown, num_tail=0),
+            )
+            for layer in frame.layers
+            if layer.spectrum is not None
+        ]
+        app.put(replace(app.state, frame=replace(frame, layers=tuple(layers))))
+        await pilot.pause()
+        compare(app, "unknown-alpha-120x40")
+
+
+def colors_of(app: Microscope) -> set[tuple[int, int, int]]:
+    """Every colour on screen."""
+    styles = [
+        segment.style for strip in app.screen._compositor.render_strips() for segment in strip if segment.style
+    ]
+    colors = [color for style in styles for color in (style.color, style.bgcolor) if color is not None]
+    return {tuple(color.get_truecolor()) for color in colors}  # type: ignore[misc]
+
+
+async def test_light_and_dark_have_the_same_text(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=SMALL) as pilot:
+        dark, colors = screen_of(app), colors_of(app)
+        await press(pilot, "t")
+        assert app.state.palette is LIGHT
+        assert screen_of(app) == dark
+        assert min(sum(color) for color in colors) < 120 < 600 < max(sum(color) for color in colors_of(app))
+
+
+async def test_without_colour_there_is_only_grey(analysed_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = app_on(analysed_run)
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.pause()
+        assert "A ANTI-GROKKING" in screen_of(app)
+        filtered = [
+            segment.style
+            for strip in app.screen._compositor.render_strips()
+            for segment in strip.apply_filter(app._filters[0], app.screen.background_colors[1])
+            if segment.style is not None
+        ]
+        for style in filtered:
+            for color in (style.color, style.bgcolor):
+                assert color is None or len(set(color.get_truecolor())) == 1
+
+
+@pytest.mark.parametrize(("ground", "least"), [("dark", 4.5), ("light", 4.5)])
+def test_text_can_be_read_on_its_ground(ground: str, least: float) -> None:
+    """WCAG 2 contrast of every text colour on the app's background."""
+    from grokscope.app.theme import DARK
+
+    palette = DARK if ground == "dark" else LIGHT
+
+    def luminance(color: str) -> float:
+        parts = [int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    texts = [
+        palette.text,
+        palette.muted,
+        palette.accent,
+        palette.mark,
+        palette.test,
+        palette.trap,
+        palette.warning,
+    ]
+    for color in (*texts, palette.edge, *palette.phases.values()):
+        bright, dim = sorted((luminance(color), luminance(palette.background)), reverse=True)
+        assert (bright + 0.05) / (dim + 0.05) >= least, color

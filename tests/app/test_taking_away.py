@@ -1,0 +1,161 @@
+"""Exports, copies, the Python that rebuilds a view, and pictures without a terminal."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from grokscope.analysis import Spectra
+from grokscope.app.keys import VIEWS
+from grokscope.runfile import Run
+from tests.app.conftest import LAYERS, PLANTED, STEPS
+from tests.app.test_pilot import app_on, press
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+async def test_export_writes_the_screen_and_its_numbers_beside_the_run(own_run: Path, view: str) -> None:
+    app = app_on(own_run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.action_view(view)
+        await press(pilot, "e")
+    stem = own_run.parent / f"story-step100000-{view}"
+    ElementTree.parse(stem.with_suffix(".svg"))
+    spectra = Spectra.open(Run.open(own_run))
+    last = spectra.layer(len(STEPS) - 1, "fc1")
+    assert last is not None
+    rows = rows_of(stem.with_suffix(".csv"))
+    if view == "overview":
+        assert [row["layer"] for row in rows] == [layer.name for layer in LAYERS]
+        assert float(rows[0]["alpha"]) == last.alpha
+    elif view == "spectrum":
+        np.testing.assert_array_equal([float(row["eigenvalue"]) for row in rows], last.esd)
+    elif view == "traps":
+        assert float(rows[0]["eigenvalue"]) == last.traps[0].eigenvalue
+        assert f"W[{PLANTED[0]},{PLANTED[1]}]={PLANTED[2]}" in rows[0]["entries"]
+    else:
+        assert [int(row["step"]) for row in rows] == STEPS
+        assert float(rows[-1]["fc1.alpha"]) == last.alpha
+        assert float(rows[-1]["share_of_class_3"]) == pytest.approx(0.73)
+
+
+async def test_export_goes_to_the_working_folder_where_the_run_is_read_only(
+    own_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != own_run.parent)  # root may write anywhere
+    app = app_on(own_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "e")
+    assert sorted(path.suffix for path in here.iterdir()) == [".csv", ".svg"]
+
+
+async def test_copy_takes_the_row_with_its_titles(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "down", "c")
+        titles, values = (line.split("\t") for line in app.clipboard.split("\n"))
+        row = dict(zip(titles, values, strict=True))
+        assert row["layer"] == "fc2"
+        assert row["step"] == "100000"
+        assert "±" in row["α ± σ"]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+async def test_the_printed_python_rebuilds_the_view(analysed_run: Path, view: str) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.action_view(view)
+        await press(pilot, "d")
+    script = app.return_value
+    assert script is not None
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    spectrum = Spectra.open(Run.open(analysed_run)).layer(len(STEPS) - 1, "fc1")
+    assert spectrum is not None
+    if view in {"overview", "spectrum"}:
+        assert f"alpha {spectrum.alpha:.3f}" in done.stdout
+        assert "ESD fc1" in done.stdout
+    elif view == "traps":
+        assert done.stdout.count("Trap(") == len(spectrum.traps)
+    else:
+        assert "pre-grokking" in done.stdout
+
+
+def test_a_screenshot_needs_no_terminal(analysed_run: Path, tmp_path: Path, grokscope_command: Command) -> None:
+    picture = tmp_path / "a.svg"
+    options = ("--screenshot", picture, "--size", "100x30", "--press", "g right 2", "--theme", "light")
+    done = grokscope_command("view", analysed_run, *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(picture)
+    words = "".join(ElementTree.parse(picture).getroot().itertext()).replace("\xa0", " ")
+    assert f"2/{len(STEPS)}" in words
+    assert "ESD fc1" in words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["absent.h5"], "no file absent.h5"),
+        (["story.h5", "--theme", "pink"], "neither dark nor light"),
+        (["story.h5", "--screenshot", "a.svg", "--size", "big"], "--size big is no size"),
+        (["story.h5", "--screenshot", "nowhere/a.svg"], "cannot be written"),
+        (["story.h5"], "needs a terminal"),
+        (["story.spectra.h5", "--screenshot", "a.svg"], "give the run file itself"),
+    ],
+)
+def test_mistakes_get_one_sentence_and_exit_2(
+    own_run: Path, grokscope_command: Command, arguments: list[str], sentence: str
+) -> None:
+    done = grokscope_command("view", *arguments, cwd=own_run.parent)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_no_terminal_names_the_two_ways_out(analysed_run: Path, grokscope_command: Command) -> None:
+    error = grokscope_command("view", analysed_run).stderr
+    assert "--screenshot" in error
+    assert "grokscope show" in error
+
+
+def test_the_view_path_imports_nothing_heavy(analysed_run: Path, tmp_path: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+import grokscope.cli.main
+from grokscope.app.screenshot import take
+take([Path({str(analysed_run)!r})], Path({str(tmp_path / "a.svg")!r}), 120, 40, "1 2 3 4 right m left".split())
+heavy = {{"torch", "scipy", "weightwatcher", "sklearn", "joblib", "pandas", "matplotlib", "dask"}}
+print(sorted(heavy & {{name.partition(".")[0] for name in sys.modules}}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+async def test_names_that_could_move_the_cursor_are_shown_safely(own_run: Path) -> None:
+    hostile = own_run.with_name("層\x1b[31m\u202eevil.h5")
+    shutil.move(own_run, hostile)
+    app = app_on(hostile)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        lines = [strip.text for strip in app.screen._compositor.render_strips()]
+        assert "層·[31m·evil" in lines[0]
+        assert not any(character in "\x1b\u202e" for line in lines for character in line)
