@@ -19,7 +19,7 @@ def advance_and_compare(config: TrainConfig, experiment: Experiment, steps: int)
     training = Training(config, experiment)
     initial = training.parameters()
     for _ in range(steps):
-        training.advance()
+        training.advance(training.step + 1)
     ours = training.parameters()
     theirs, _ = train_plainly(config, experiment, initial, steps)
     pairs = zip([*ours.weights, *ours.biases], [*theirs.weights, *theirs.biases], strict=True)
@@ -93,6 +93,26 @@ def test_ten_thousand_steps_of_the_paper_equal_a_plain_loop(mnist_dir) -> None: 
 
 def test_float32_trains_in_float32(small_config: TrainConfig, digits: Experiment) -> None:
     training = Training(changed(small_config, dtype="float32"), digits)
-    training.advance()
+    training.advance(training.step + 1)
     assert {array.dtype for array in training.state().values()} == {np.dtype("float32")}
     assert advance_and_compare(changed(small_config, dtype="float32"), digits, steps=5) < 1e-4
+
+
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+def test_an_epoch_counted_on_the_device_equals_its_steps(
+    small_config: TrainConfig, digits: Experiment, engine: str
+) -> None:
+    """What a GPU captures as a graph, run here without one."""
+    from grokscope_train.order import epoch_order
+
+    config = changed(small_config, engine=engine)
+    by_steps, by_epochs = Training(config, digits), Training(config, digits)
+    for _ in range(9):
+        by_steps.advance(by_steps.step + 1)
+    step = by_epochs._step
+    step.set_count(0)
+    for epoch in range(3):
+        step.shuffle(epoch_order(config.seed, epoch, step.num_images))
+        step.epoch()
+    for name, array in by_steps.state().items():
+        assert by_epochs.state()[name].tobytes() == array.tobytes(), name

@@ -7,6 +7,9 @@ import math
 import time
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from grokscope.runfile import RunWriter
 from grokscope_train.signals import StopRequest
 from grokscope_train.training import Training
@@ -74,6 +77,7 @@ def train(
     committed = writer.committed
     last = int(writer.steps[-1])
     pace = Pace(training.step, save_seconds)
+    limit = training.step
     while True:
         index = planned.get(training.step)
         if index is not None and not committed[index] and not _record(training, writer, index, display):
@@ -82,12 +86,19 @@ def train(
             return _leave(training, writer, pace, Outcome.FINISHED)
         if stop:
             return _leave(training, writer, pace, Outcome.INTERRUPTED)
-        training.advance()
+        if training.step >= limit:
+            limit = next_planned(writer.steps, training.step)
+        training.advance(limit)
         if pace.tick_is_due(training.step):
             writer.heartbeat(training.step, pace.rate)
             display.tick(training.step, pace.rate)
         if pace.save_is_due():
             writer.save_resume(training.step, training.state())
+
+
+def next_planned(steps: NDArray[np.int64], step: int) -> int:
+    """Return the first planned step after `step`."""
+    return int(steps[np.searchsorted(steps, step, side="right")])
 
 
 def _record(training: Training, writer: RunWriter, index: int, display: Display) -> bool:

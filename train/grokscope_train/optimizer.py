@@ -5,9 +5,8 @@ PyTorch's own fused kernels do the same on its tensors; these serve the engine t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,23 +26,43 @@ class Hyperparameters:
     weight_decay: float
 
 
-def numpy_optimizer(
-    name: str, parameters: Flat, gradient: Flat, first: Flat, second: Flat, hyper: Hyperparameters
-) -> Callable[[int], None]:
-    """Bind the update of flat buffers; the returned function takes the step's number, from 1."""
-    scratch = np.empty(min(CHUNK, len(parameters)), parameters.dtype)
-    starts = range(0, len(parameters), CHUNK)
-    flats = (parameters, gradient, first, second)
-    chunks = [tuple(flat[start : start + CHUNK] for flat in flats) for start in starts]
+class Update(Protocol):
+    """An optimizer bound to flat buffers."""
 
-    def update(step: int) -> None:
-        for p, g, m, v in chunks:
-            if name == "sgd":
-                _sgd(p, g, scratch[: len(p)], hyper)
+    def __call__(self, step: int | None) -> None:
+        """Update at step `step`, counted from 1; None stands for one after the last, counted on the device."""
+
+    def set_count(self, step: int) -> None:
+        """Set the count that None goes on from."""
+
+
+class NumpyUpdate:
+    """The update of flat numpy arrays."""
+
+    def __init__(
+        self, name: str, parameters: Flat, gradient: Flat, first: Flat, second: Flat, hyper: Hyperparameters
+    ) -> None:
+        """Bind flat buffers of one length."""
+        self._name, self._hyper, self._count = name, hyper, 0
+        flats = (parameters, gradient, first, second, np.empty_like(parameters[:CHUNK]))
+        starts = range(0, len(parameters), CHUNK)
+        self._chunks = [
+            (*(flat[start : start + CHUNK] for flat in flats[:4]), flats[4][: len(parameters) - start])
+            for start in starts
+        ]
+
+    def __call__(self, step: int | None) -> None:
+        """Update."""
+        self._count = self._count + 1 if step is None else step
+        for p, g, m, v, scratch in self._chunks:
+            if self._name == "sgd":
+                _sgd(p, g, scratch, self._hyper)
             else:
-                _adam(p, g, m, v, scratch[: len(p)], hyper, step, decoupled=name == "adamw")
+                _adam(p, g, m, v, scratch, self._hyper, self._count, decoupled=self._name == "adamw")
 
-    return update
+    def set_count(self, step: int) -> None:
+        """Set the count that None goes on from."""
+        self._count = step
 
 
 def _sgd(p: Flat, g: Flat, scratch: Flat, hyper: Hyperparameters) -> None:

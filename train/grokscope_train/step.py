@@ -101,7 +101,7 @@ class TrainingStep:
         )
         self._images = engine.array(np.column_stack([pixels, np.ones(len(pixels))]))
         self._targets = engine.array(targets)
-        self._order = engine.array(np.arange(len(pixels)))
+        self.order = engine.array(np.arange(len(pixels)))
         self._batches = self._bind_batches(min(batch_size, len(pixels)), activation, loss)
         self._update = engine.optimizer(optimizer, self.flat, self.gradient, self.first, self.second, hyper)
 
@@ -110,8 +110,8 @@ class TrainingStep:
         weights, gradients = self.layout.matrices(self.flat), self.layout.matrices(self.gradient)
         passes: dict[int, BatchPass] = {}
         batches = []
-        for start in range(0, len(self._order), size):
-            rows = self._order[start : start + size]
+        for start in range(0, len(self.order), size):
+            rows = self.order[start : start + size]
             if len(rows) not in passes:
                 passes[len(rows)] = BatchPass(self.engine, weights, gradients, len(rows), activation, loss)
             batches.append((passes[len(rows)], rows))
@@ -120,7 +120,7 @@ class TrainingStep:
     @property
     def num_images(self) -> int:
         """Number of training images."""
-        return len(self._order)
+        return len(self.order)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -129,13 +129,23 @@ class TrainingStep:
 
     def shuffle(self, order: NDArray[np.int64]) -> None:
         """Set the order of the training images for the epoch to come."""
-        self._order[...] = self.engine.array(order)
+        self.order[...] = self.engine.array(order)
 
     def step(self, number: int) -> None:
         """Take training step `number`, counted from 1, on the batch of the current order that is due."""
         batch, rows = self._batches[(number - 1) % len(self._batches)]
         batch(self._images, self._targets, rows)
         self._update(number)
+
+    def epoch(self) -> None:
+        """Take every step of an epoch in the current order, counting steps where the engine computes."""
+        for batch, rows in self._batches:
+            batch(self._images, self._targets, rows)
+            self._update(None)
+
+    def set_count(self, steps: int) -> None:
+        """Set the number of steps taken, from which `epoch` counts on."""
+        self._update.set_count(steps)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return copies of the parameters and moments."""

@@ -13,6 +13,7 @@ from grokscope.runfile import LayerSpec
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import CLASSES, Experiment
 from grokscope_train.engines import make_engine
+from grokscope_train.graphed import graphed_epochs
 from grokscope_train.measures import Evaluator
 from grokscope_train.network import FlatLayout, Parameters, black_pixels, decay, initial_parameters, pack, unpack
 from grokscope_train.order import epoch_order
@@ -55,6 +56,7 @@ class Training:
         )
         self._initial_black = initial.weights[0][:, self._black].astype(config.dtype)
         self._step.flat[...] = self._engine.array(pack(initial, self._black))
+        self._graphed = graphed_epochs(self._step, config.seed)
 
     def _make_step(self, experiment: Experiment) -> TrainingStep:
         config = self.config
@@ -70,9 +72,13 @@ class Training:
             hyper=config.hyperparameters(),
         )
 
-    def advance(self) -> None:
-        """Take one training step."""
+    def advance(self, limit: int) -> None:
+        """Take training steps, not beyond step `limit`: one on a CPU, a whole epoch on a GPU where it fits."""
         epoch, place = divmod(self.step, self._step.steps_per_epoch)
+        if place == 0 and self._graphed is not None and self.step + self._step.steps_per_epoch <= limit:
+            self._graphed.replay(epoch)
+            self.step += self._step.steps_per_epoch
+            return
         if place == 0:
             self._shuffle(epoch)
         self.step += 1

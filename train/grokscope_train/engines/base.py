@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope_train.optimizer import Hyperparameters
+from grokscope_train.optimizer import Hyperparameters, Update
 
 Array = Any  # a numpy array or a torch tensor
 Action = Callable[[], None]  # a computation on buffers that it was bound to
@@ -40,8 +40,8 @@ class Engine(Protocol):
 
     def optimizer(
         self, name: str, parameters: Array, gradient: Array, first: Array, second: Array, hyper: Hyperparameters
-    ) -> Callable[[int], None]:
-        """Bind the update of flat buffers; the returned function takes the step's number, from 1."""
+    ) -> Update:
+        """Bind the update of flat buffers."""
 
     def synchronize(self) -> None:
         """Wait until everything asked for has been computed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from grokscope_train.engines.base import Action
-from grokscope_train.optimizer import Hyperparameters, numpy_optimizer
+from grokscope_train.optimizer import Hyperparameters, NumpyUpdate
 
 ALIGNMENT = 64  # bytes: with one alignment, vector loops split every array alike, and results repeat bit by bit
 
@@ -59,9 +58,9 @@ class NumpyEngine:
         first: NDArray[Any],
         second: NDArray[Any],
         hyper: Hyperparameters,
-    ) -> Callable[[int], None]:
+    ) -> NumpyUpdate:
         """Bind the in-place update."""
-        return numpy_optimizer(name, parameters, gradient, first, second, hyper)
+        return NumpyUpdate(name, parameters, gradient, first, second, hyper)
 
     def synchronize(self) -> None:
         """Nothing is ever outstanding."""

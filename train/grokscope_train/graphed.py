@@ -1,0 +1,66 @@
+"""Whole epochs as one CUDA graph: data, order and state stay on the GPU, and the host only launches.
+
+A step of this size is some thirty kernels of microseconds each; launching them one by one costs more than they
+compute.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from grokscope_train.order import epoch_order
+from grokscope_train.step import TrainingStep
+
+EPOCHS_AHEAD = 1000  # orders drawn and copied to the GPU at once
+WARM_UP_EPOCHS = 3  # libraries choose their kernels and workspaces before the capture
+
+
+class GraphedEpochs:
+    """Replays a captured epoch, each time with the order of the epoch that is due."""
+
+    def __init__(self, step: TrainingStep, seed: int) -> None:
+        """Capture one epoch of `step`, whose state stays as it is. Raises RuntimeError where CUDA refuses."""
+        import torch
+
+        self._step, self._seed = step, seed
+        self._first, self._orders = -EPOCHS_AHEAD, None
+        saved = step.state()
+        side = torch.cuda.Stream(step.engine.device)  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream(step.engine.device))
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UP_EPOCHS):
+                step.epoch()
+        torch.cuda.current_stream(step.engine.device).wait_stream(side)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            step.epoch()
+        step.load_state(saved)
+
+    def replay(self, epoch: int) -> None:
+        """Train epoch number `epoch`; returns as soon as it is launched."""
+        self._step.order[...] = self._order(epoch)
+        self._step.set_count(epoch * self._step.steps_per_epoch)
+        self._graph.replay()
+
+    def _order(self, epoch: int) -> Any:
+        if not self._first <= epoch < self._first + EPOCHS_AHEAD:
+            self._first = epoch
+            epochs = range(epoch, epoch + EPOCHS_AHEAD)
+            orders = np.stack([epoch_order(self._seed, e, self._step.num_images) for e in epochs])
+            self._orders = self._step.engine.array(orders)
+        assert self._orders is not None
+        return self._orders[epoch - self._first]
+
+
+def graphed_epochs(step: TrainingStep, seed: int) -> GraphedEpochs | None:
+    """Return the graph of an epoch, or None on a CPU and, with a warning, where CUDA cannot capture it."""
+    if step.engine.device == "cpu":
+        return None
+    try:
+        return GraphedEpochs(step, seed)
+    except RuntimeError as error:
+        warnings.warn(f"no CUDA graph, training step by step: {error}", RuntimeWarning, stacklevel=2)
+        return None
