@@ -71,6 +71,8 @@ def train(
     with StopRequest() as stop:
         if resume:
             training, writer = run.resume(output, _given(context), data_dir, other_place)
+            if difference := run.moved(writer.config):
+                typer.echo(f"note: {difference}; the last bits may differ from an undisturbed run's", err=True)
         else:
             training, writer = run.start(output, TrainConfig.from_mapping(context.params), data_dir, overwrite)
         with writer:

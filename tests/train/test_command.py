@@ -116,6 +116,19 @@ def test_another_thread_count_is_accepted_when_asked_for(
     assert Run.open(path).config["threads"] == 2
 
 
+def test_another_library_version_is_noted_and_no_hindrance(
+    tmp_path: Path, finished: Path, grokscope_command: Command
+) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(finished.read_bytes())
+    with RunWriter.reopen(path) as writer:
+        environment = {**writer.config["environment"], "numpy": "1.0"}  # type: ignore[dict-item]
+        writer.extend(writer.steps, {**writer.config, "environment": environment})
+    result = grokscope_command("train", "-o", path, "--resume")
+    assert result.returncode == 0
+    assert "where it was 1.0" in result.stderr
+
+
 def test_a_second_trainer_is_refused(finished: Path, grokscope_command: Command) -> None:
     with RunWriter.reopen(finished):
         for option in ("--resume", "--overwrite"):

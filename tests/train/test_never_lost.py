@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from grokscope_train.config import TrainConfig
+from grokscope_train.signals import StopRequest
 
 from grokscope.runfile import Run, RunWriter
 from tests.train.conftest import changed
@@ -106,6 +108,18 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on_when_there_is_room(
     assert FULL_DISK in codes
     assert Trainer(path, small_config).wait() == 0
     assert_same_run(Run.open(path), finished_run(tmp_path / "whole.h5", small_config))
+
+
+def test_the_first_signal_is_remembered_and_a_ctrl_c_after_it_stops_at_once() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop
+        os.kill(os.getpid(), signal.SIGHUP)  # a terminal that closes is no second Ctrl-C
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert stop.received is signal.SIGTERM
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_more_steps_on_resume_end_in_the_bytes_of_a_longer_run(tmp_path: Path, small_config: TrainConfig) -> None:

@@ -112,6 +112,12 @@ def _planned(config: TrainConfig) -> NDArray[np.int64]:
 
 def _recorded(config: TrainConfig, data_dir: Path | None) -> dict[str, object]:
     """Return the configuration as it is kept in the file, with where and by what it was trained."""
+    place = str(data_dir) if data_dir else None  # as it was given: a file that travels names no home folder
+    return {**dataclasses.asdict(config), "data_dir": place, "environment": _environment(config.engine)}
+
+
+def _environment(engine: str) -> dict[str, str]:
+    """Return what decides the last bits besides the configuration."""
     environment = {
         "grokscope": __version__,
         "python": platform.python_version(),
@@ -119,12 +125,20 @@ def _recorded(config: TrainConfig, data_dir: Path | None) -> dict[str, object]:
         "machine": platform.machine(),
         "processor": _processor(),
     }
-    if config.engine != "numpy":
+    if engine != "numpy":
         import torch
 
         environment["torch"] = torch.__version__
-    place = str(data_dir) if data_dir else None  # as it was given: a file that travels names no home folder
-    return {**dataclasses.asdict(config), "data_dir": place, "environment": environment}
+    return environment
+
+
+def moved(config: Mapping[str, Any]) -> str:
+    """Say in what this machine differs from the one that a recorded configuration names; "" where in nothing."""
+    recorded = config.get("environment", {})
+    here = _environment(str(config.get("engine", "numpy")))
+    decisive = ("numpy", "torch", "machine", "processor")
+    changed = [name for name in decisive if name in recorded and recorded[name] != here.get(name)]
+    return ", ".join(f"{name} {here.get(name)} where it was {recorded[name]}" for name in changed)
 
 
 def _processor() -> str:
