@@ -16,8 +16,8 @@ EXPERIMENT, PLACE, FILE = "Experiment", "Where it is computed", "File"
 FAILED, INTERRUPTED = 1, 130
 
 
-def _option(text: str, panel: str = EXPERIMENT, **more: Any) -> Any:
-    return typer.Option(help=text, rich_help_panel=panel, **more)
+def _option(text: str, panel: str = EXPERIMENT, *names: str) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=panel)
 
 
 def train(
@@ -45,13 +45,14 @@ def train(
     store_dtype: Annotated[str, _option("float32 or float64, for the weights in the file.", FILE)] = "float32",
     save_seconds: Annotated[float, _option("Save the state to resume from this often.", FILE)] = 30.0,
     overwrite: Overwrite = False,
-    resume: Annotated[bool, _option("Go on with the run file where it stopped.", FILE)] = False,
+    resume: Annotated[bool, _option("Go on with the run file where it stopped.", FILE, "--resume")] = False,
     dtype: Annotated[str, _option("float64 or float32, for training.", PLACE)] = "float64",
     device: Annotated[str, _option("auto, cpu, cuda or cuda:N.", PLACE)] = "auto",
     engine: Annotated[str, _option("auto, numpy, torch, or mixed (NumPy's products).", PLACE)] = "auto",
     threads: Annotated[int, _option("Threads; 0 chooses.", PLACE)] = 0,
     other_place: Annotated[
-        bool, _option("With --resume: accept another engine, device or thread count.", PLACE)
+        bool,
+        _option("With --resume: accept another engine, device or thread count.", PLACE, "--other-place"),
     ] = False,
 ) -> None:
     """Train a small network for very long and keep every checkpoint; the defaults are the paper's Table 3.
