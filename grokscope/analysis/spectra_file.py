@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from grokscope.analysis.row_reader import RowReader
 from grokscope.analysis.rows import DERIVED, SCALARS, from_row, num_eigenvalues, row_datasets, to_row
 from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.runfile import LayerSpec, Run
@@ -61,6 +62,7 @@ class Spectra:
         """Look for the run's spectra file."""
         self.run = run
         self.path: Path | None = None
+        self._reader: RowReader | None = None
         self.parameters = Parameters()
         self.done = np.zeros((run.num_checkpoints, len(run.layers)), dtype=bool)
         self.refresh()
@@ -96,12 +98,13 @@ class Spectra:
         if self.path is None or not 0 <= index < len(self.done) or not self.done[index, column]:
             return None
         layer = self.run.layers[column]
-        with _open(self.path) as file:
-            group = file[f"layers/{name}"]
-            datasets = {key: group[key] for key in row_datasets(layer, 1)}
-            row = {key: np.asarray(dataset[index], dataset.dtype) for key, dataset in datasets.items()}
-            if _row_crc(row) != int(group["crc32"][index]):
-                return None
+        if self._reader is None or self._reader.path != self.path:
+            self._reader = RowReader(self.path)
+        group, keys = f"layers/{name}", list(row_datasets(layer, 1))
+        found = self._reader.rows([f"{group}/{key}" for key in (*keys, "crc32")], index)
+        row = {key: found[f"{group}/{key}"] for key in keys}
+        if _row_crc(row) != int(found[f"{group}/crc32"]):
+            return None
         return from_row(name, layer.shape, row)
 
     def column(self, field: str, name: str) -> NDArray[np.float64]:

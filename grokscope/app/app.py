@@ -71,6 +71,7 @@ class Microscope(App[str]):
         self._analysts: list[Analyst] = []
         self._watchers: list[Watcher] = []
         self._directions: dict[tuple[str, int, str], Any] = {}
+        self._computing = False
         self._frame_is_stale = False
         self._ticking: Any = None
         self.set_reactive(Microscope.index, max(0, self.session.num_checkpoints - 1))
@@ -475,13 +476,12 @@ class Microscope(App[str]):
         try:
             if not session.refresh():
                 return
-        except (GrokscopeError, OSError) as error:
+            if session is self.session and self.state.following:
+                self.set_reactive(Microscope.index, max(0, session.num_checkpoints - 1))
+            self.set_reactive(Microscope.index, max(0, self.validate_index(self.index)))
+            self.put(self._at_cursor(replace(self.state, comparison=None)))
+        except (GrokscopeError, OSError, KeyError) as error:  # gone or being replaced: the next look tells
             self.put(replace(self.state, problem=str(error)))
-            return
-        if session is self.session and self.state.following:
-            self.set_reactive(Microscope.index, max(0, session.num_checkpoints - 1))
-        self.set_reactive(Microscope.index, self.validate_index(self.index) if session.num_checkpoints else 0)
-        self.put(self._at_cursor(replace(self.state, comparison=None)))
 
     # -- the picture in the traps view
 
@@ -491,11 +491,12 @@ class Microscope(App[str]):
         return str(self.session.run.path), self.state.index, name
 
     def _need_direction(self) -> None:
-        """Compute the leading direction of the first layer's weight in a thread, once a checkpoint."""
+        """Compute the leading direction of the first layer's weight in a thread, one at a time, the latest wanted."""
         key = self._direction_key()
-        if self.state.layer != 0 or self.state.frame is None or key in self._directions:
+        wanted = self.state.layer == 0 and self.state.frame is not None and key not in self._directions
+        if not wanted or self._computing:
             return
-        self._directions[key] = None
+        self._computing = True
         run = self.session.run
 
         def compute() -> None:
@@ -518,8 +519,11 @@ class Microscope(App[str]):
         while len(self._directions) > CACHED_DIRECTIONS:
             self._directions.pop(next(iter(self._directions)))
         self._directions[message.key] = message.direction
+        self._computing = False
         if self.state.view == "traps" and message.key == self._direction_key():
             self._show()
+        elif self.state.view == "traps":
+            self._need_direction()
 
     def palette_entries(self) -> Iterable[keys.Key]:
         """Every action that the command palette offers."""

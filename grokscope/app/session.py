@@ -14,6 +14,7 @@ from grokscope.app.frame import Event, Frame, Layer, Timeline
 from grokscope.app.text import safe_name
 from grokscope.phases import Inferred, infer, observe
 from grokscope.runfile import Run
+from grokscope.spectra.layer import LayerSpectrum
 
 Array = NDArray[np.float64]
 
@@ -57,7 +58,7 @@ class Session:
             return None
         timeline, inferred = self.timeline(), self.inferred(index)
         layers = tuple(
-            Layer(safe_name(layer.name), layer.shape, self.spectra.layer(index, layer.name))
+            Layer(safe_name(layer.name), layer.shape, self._spectrum(index, layer.name))
             for layer in self.run.layers
         )
         metrics = {name: float(values[index]) for name, values in timeline.metrics.items()}
@@ -65,6 +66,13 @@ class Session:
             self.name, index, count, int(timeline.steps[index]), layers, metrics,
             timeline.observed[index], inferred.label, inferred.reasons,
         )  # fmt: skip
+
+    def _spectrum(self, index: int, layer: str) -> LayerSpectrum | None:
+        """A layer's spectrum; None as well where the spectra file, which may be deleted at any time, just was."""
+        try:
+            return self.spectra.layer(index, layer)
+        except (OSError, KeyError):
+            return None
 
     def timeline(self) -> Timeline:
         """The whole run through time; measures are read when they are first looked at."""

@@ -13,10 +13,7 @@ from grokscope.app.keys import KEYS, VIEWS, footer, markdown
 from grokscope.app.theme import DARK, LIGHT
 
 README = Path(__file__).parent.parent.parent / "README.md"
-DESIGNED = (
-    "left h right l shift+left shift+right g G home end up k down j left_square_bracket right_square_bracket colon "
-    "1 2 3 4 tab space f m x y c e d t ctrl+p question_mark escape q"
-).split()
+DESIGNED = ["left", "h", "right", "l", "shift+left", "shift+right", "g", "G", "home", "end", "up", "k", "down", "j", "left_square_bracket", "right_square_bracket", "colon", "1", "2", "3", "4", "tab", "space", "f", "m", "x", "y", "c", "e", "d", "t", "ctrl+p", "question_mark", "escape", "q"]
 
 
 def test_every_key_of_the_design_is_there_and_none_does_two_things() -> None:

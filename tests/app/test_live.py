@@ -139,3 +139,12 @@ async def test_a_run_that_vanishes_is_said_and_the_app_lives(story: Callable[...
         await until(pilot, lambda: "there is no file" not in screen_of(app))
         await press(pilot, "g")
         assert app.index == 0
+
+
+async def test_spectra_may_be_deleted_at_any_time(own_run: Path) -> None:
+    app = Microscope([Session.open(own_run)], analysis=False, watching=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "±" in screen_of(app)
+        own_run.with_name("story.spectra.h5").unlink()
+        await press(pilot, "left")
+        assert "not analysed yet" in screen_of(app)

@@ -72,9 +72,8 @@ def command(*arguments: str | Path) -> str:
 
 
 def test_keys_resize_and_quitting(terminal: Terminal, analysed_run: Path) -> None:
-    terminal.type(
-        f"cd {shlex.quote(str(ROOT))}; clear; export COLUMNS=80 LINES=24; {command('view', analysed_run)}; echo ended $?"
-    )
+    terminal.type(f"cd {shlex.quote(str(ROOT))}; export COLUMNS=80 LINES=24; clear")
+    terminal.type(f"{command('view', analysed_run)}; echo ended $?")
     terminal.wait("ESD fc1", "100,000", "12/12")
     terminal.press("g", "Right")
     terminal.wait("2/12")

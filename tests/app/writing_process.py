@@ -1,4 +1,4 @@
-"""A trainer for the live tests: commits a checkpoint of the story for every line on stdin, beating all the while."""
+"""A trainer for the live tests: a checkpoint of the story for every line on stdin, beating all the while."""
 
 from __future__ import annotations
 
