@@ -3,8 +3,8 @@
 python benchmarks/app.py [--run RUN.h5] [--starts 10] [--keys 60] [--large]
 
 Without --run it makes one: 141 checkpoints of a 784-200-200-10 network, and analyses it. --large adds a 1 GB run.
-Key to frame is the time from writing the key to the pseudo-terminal until the header with the new checkpoint's number
-has been read back from it; every pane is drawn in the same update.
+Key to frame is the time from writing the key to the pseudo-terminal until the header with the new checkpoint's
+number has been read back from it; every pane is drawn in the same update.
 """
 
 from __future__ import annotations

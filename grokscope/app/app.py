@@ -491,7 +491,7 @@ class Microscope(App[str]):
         return str(self.session.run.path), self.state.index, name
 
     def _need_direction(self) -> None:
-        """Compute the leading direction of the first layer's weight in a thread, one at a time, the latest wanted."""
+        """Compute the leading direction of the first layer's weight in a thread, one at a time."""
         key = self._direction_key()
         wanted = self.state.layer == 0 and self.state.frame is not None and key not in self._directions
         if not wanted or self._computing:
