@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := demo/digits.h5
-DEMO_OPTIONS := --dataset digits --steps 30000
+# A small network on handwritten digits that memorises, generalises late and falls a little, in about 20 s.
+DEMO_OPTIONS := --dataset digits --train-points 200 --batch-size 50 --width 64 --lr 0.005 --steps 80000
 
 .PHONY: demo test lint types unit torture bench pictures clean
 
