@@ -13,12 +13,12 @@ def leading_direction(weight: NDArray[np.floating]) -> Array:
 
     By the eigenvectors of the smaller of WWᵀ and WᵀW. All NaN where W is not finite or zero.
     """
-    matrix = np.asarray(weight, dtype=np.float64).reshape(weight.shape[0], -1)
+    matrix = np.array(weight, dtype=np.float64).reshape(weight.shape[0], -1)  # a copy, scaled in place below
     unknown = np.full(matrix.shape[1], np.nan)
-    scale = np.abs(matrix).max(initial=0.0)
+    scale = max(matrix.max(initial=0.0), -matrix.min(initial=0.0))
     if not np.isfinite(scale) or scale == 0:
         return unknown
-    matrix = matrix / scale
+    matrix /= scale
     if matrix.shape[0] <= matrix.shape[1]:
         _, vectors = np.linalg.eigh(matrix @ matrix.T)
         direction = matrix.T @ vectors[:, -1]

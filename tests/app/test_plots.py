@@ -18,6 +18,7 @@ from grokscope.app.plots.spectrum import Axes, esd, histogram, randomized_esd
 from grokscope.app.plots.timeline import Cursors, index_at, step_axis, timeline
 from grokscope.app.plots.trajectory import Line, Panel, class_shares, trajectory
 from grokscope.app.theme import DARK, LIGHT
+from grokscope.app.vectors import leading_direction
 from grokscope.spectra import LayerSpectrum, analyze_layer
 
 STEPS = np.array([0, 1, 10, 100, 1000, 10000])
@@ -247,3 +248,19 @@ def test_a_wide_character_takes_two_cells_and_never_half_of_one() -> None:
     assert canvas.text().plain == "a層層"
     canvas.put(0, 4, "層")
     assert canvas.text().cell_len == 5
+
+
+@pytest.mark.parametrize("shape", [(20, 64), (64, 20), (30, 30)])
+def test_the_leading_direction_is_numpys_first_right_singular_vector(shape: tuple[int, int]) -> None:
+    weight = np.random.default_rng(2).normal(size=shape).astype(np.float32)
+    kept = weight.copy()
+    found = leading_direction(weight)
+    expected = np.linalg.svd(weight.astype(np.float64))[2][0]
+    np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-9)
+    assert found[np.argmax(np.abs(found))] > 0
+    np.testing.assert_array_equal(weight, kept)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
+def test_there_is_no_direction_where_there_is_no_finite_weight(value: float) -> None:
+    assert np.isnan(leading_direction(np.full((4, 9), value))).all()
