@@ -25,7 +25,7 @@ class RowReader:
         """Remember the path; nothing is read yet."""
         self.path = path
         self._extents: dict[str, Extent] = {}
-        self._inode = -1
+        self._file = (-1, -1)
 
     def rows(self, names: Iterable[str], index: int) -> dict[str, NDArray[Any]]:
         """Return the row at `index` of each dataset, in its stored dtype and the shape of one row.
@@ -34,21 +34,21 @@ class RowReader:
         """
         descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self._learn(os.fstat(descriptor).st_ino, names)
+            self._learn(os.fstat(descriptor), names)
             return {name: _row(descriptor, self._extents[name], index) for name in names}
         finally:
             os.close(descriptor)
 
-    def _learn(self, inode: int, names: Iterable[str]) -> None:
-        if inode != self._inode:
-            self._extents = {}
+    def _learn(self, status: os.stat_result, names: Iterable[str]) -> None:
+        found = (status.st_ino, status.st_size)  # an inode alone may come back with another file
+        if found != self._file:
+            self._file, self._extents = found, {}
         missing = [name for name in names if name not in self._extents]
         if missing:
             with h5py.File(self.path, "r", locking=False) as file:
                 for name in missing:
                     dataset = file[name]
                     self._extents[name] = Extent(dataset.id.get_offset(), dataset.shape, dataset.dtype)
-            self._inode = inode
 
 
 def _row(descriptor: int, extent: Extent, index: int) -> NDArray[Any]:
