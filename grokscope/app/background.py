@@ -45,10 +45,9 @@ class Watcher(threading.Thread):
 class Analyst(threading.Thread):
     """Analyses one checkpoint after another, always the unmeasured one that is nearest to the cursor."""
 
-    def __init__(self, path: Path, post: Callable[[Message], object]) -> None:
+    def __init__(self, path: Path, post: Callable[[Message], object], cursor: Callable[[], int]) -> None:
         super().__init__(daemon=True, name="grokscope-analyst")
-        self.path, self.post, self.stop = path, post, threading.Event()
-        self.cursor = 0
+        self.path, self.post, self.cursor, self.stop = path, post, cursor, threading.Event()
 
     def run(self) -> None:
         """Work until told to stop; wait for new checkpoints when there is nothing to do."""
@@ -80,7 +79,7 @@ class Analyst(threading.Thread):
         self.post(Analysed((int(done.sum()), int(done.size))))
         from grokscope.analysis.engine import analyze
 
-        nearest = int(missing[np.argmin(np.abs(missing - self.cursor))])
+        nearest = int(missing[np.argmin(np.abs(missing - self.cursor()))])
         analyze(run, indices=[nearest], stop=self.stop)
         self.post(Analysed((int(done.sum()) + int((~done[nearest]).sum()), int(done.size))))
         return False

@@ -6,12 +6,14 @@ from rich.text import Text
 
 from grokscope.app import header
 from grokscope.app.frame import Layer
+from grokscope.app.messages import SelectLayer
 from grokscope.app.plots import spectrum as spectra
 from grokscope.app.plots import timeline as timelines
 from grokscope.app.state import State
-from grokscope.app.table import table
+from grokscope.app.table import layer_at, table
 from grokscope.app.text import fit
 from grokscope.app.trajectories import trajectories_view
+from grokscope.app.widgets import Place
 
 NOT_ANALYSED = "not analysed yet"
 
@@ -42,6 +44,12 @@ def draw_timeline(state: State, width: int, height: int) -> Text:
 def draw_table(state: State, width: int, height: int) -> Text:
     """The layers."""
     return table(state, width, height)
+
+
+def hit_table(state: State, place: Place) -> SelectLayer | None:
+    """A click on a row of the table selects its layer."""
+    layer = layer_at(state, place.row, place.height)
+    return None if layer is None else SelectLayer(layer)
 
 
 def draw_esd(state: State, width: int, height: int) -> Text:

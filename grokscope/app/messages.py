@@ -1,4 +1,4 @@
-"""What background threads tell the app; they never touch a widget."""
+"""What background threads and the mouse tell the app; threads never touch a widget."""
 
 from __future__ import annotations
 
@@ -29,6 +29,22 @@ class Computed(Message):
     def __init__(self, key: tuple[str, int, str], direction: object) -> None:
         super().__init__()
         self.key, self.direction = key, direction
+
+
+class SelectLayer(Message):
+    """A click on a layer's row."""
+
+    def __init__(self, layer: int) -> None:
+        super().__init__()
+        self.layer = layer
+
+
+class SelectTrap(Message):
+    """A click on a trap's row."""
+
+    def __init__(self, trap: int) -> None:
+        super().__init__()
+        self.trap = trap
 
 
 class Scrub(Message):

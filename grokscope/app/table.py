@@ -85,9 +85,7 @@ def table(state: State, width: int, height: int) -> Text:
     name_width = _name_width(frame.layers, width)
     columns = fitting(width - name_width - 2, [layer.spectrum for layer in frame.layers])
     _titles(canvas, columns, name_width, palette)
-    each = 1 if state.comparison is None else 2
-    room = max(1, (height - 1) // each)
-    first = min(max(0, state.layer - room + 1), max(0, len(frame.layers) - room))
+    each, first, room = _window(state, len(frame.layers), height)
     for place, layer in enumerate(frame.layers[first : first + room]):
         row = 1 + place * each
         _row(canvas, row, layer, columns, name_width, palette, selected=first + place == state.layer)
@@ -97,6 +95,21 @@ def table(state: State, width: int, height: int) -> Text:
             )
     _more(canvas, first, len(frame.layers) - first - room, palette)
     return canvas.text()
+
+
+def layer_at(state: State, row: int, height: int) -> int | None:
+    """The number of the layer drawn in a row of a table of that height; None where there is none."""
+    count = 0 if state.frame is None else len(state.frame.layers)
+    each, first, room = _window(state, count, height)
+    place = (row - 1) // each
+    return first + place if 0 <= place < min(room, count - first) else None
+
+
+def _window(state: State, count: int, height: int) -> tuple[int, int, int]:
+    """Rows a layer, the first layer shown, and how many there is room for: the selected one is among them."""
+    each = 1 if state.comparison is None else 2
+    room = max(1, (height - 1) // each)
+    return each, min(max(0, state.layer - room + 1), max(0, count - room)), room
 
 
 def fitting(width: int, spectra: Sequence[LayerSpectrum | None]) -> list[tuple[Column, int]]:

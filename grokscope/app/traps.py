@@ -18,6 +18,7 @@ from grokscope.spectra.layer import LayerSpectrum
 from grokscope.spectra.traps import Trap
 
 Array = NDArray[np.float64]
+Paragraph = tuple[list[str], str]  # wrapped lines, their colour
 
 _COLUMNS = (  # title, width, importance: low stays longest
     ("#", 4, 0),
@@ -32,6 +33,9 @@ _COLUMNS = (  # title, width, importance: low stays longest
 )
 LIST_WIDTH, SMALLEST_LIST = 58, 46
 """Cells that the list keeps beside enlarged pictures, and beside pictures of a cell a pixel."""
+
+FIRST_ROW = 2
+"""Where the first trap stands, below the view's name and the titles of the columns."""
 
 SMALLEST_PLOT = 10
 """Rows from which the randomised spectrum is drawn below the list."""
@@ -49,15 +53,13 @@ def trap_view(state: State, direction: Array | None, width: int, height: int) ->
 
     `direction` is the layer's leading right singular vector [in], or None while it is not computed.
     """
-    canvas, palette, layer = Canvas(width, height), state.palette, state.selected
-    if layer is None or layer.spectrum is None or layer.spectrum.reason:
+    canvas, palette, spectrum = Canvas(width, height), state.palette, _measured(state)
+    if spectrum is None:
+        layer = state.selected
         reason = "not analysed yet" if layer is None or layer.spectrum is None else layer.spectrum.reason
         canvas.put_fitted(0, 1, width - 1, f"traps {layer.name if layer else ''}: {reason}", palette.muted)
         return canvas
-    spectrum = layer.spectrum
-    side = image_side(int(np.prod(layer.shape[1:]))) if state.layer == 0 else None
-    found = _pictures(state, spectrum, direction, side) if side else []
-    pictures = _gallery(found, state, width, height)
+    pictures = _pictures_beside(state, spectrum, direction, width, height)
     used = pictures.width + 2 if pictures.width else 0
     listed, rows = _list(state, spectrum, width - used, height)
     canvas.paste(listed, 0, 0)
@@ -69,10 +71,51 @@ def trap_view(state: State, direction: Array | None, width: int, height: int) ->
     return canvas
 
 
+def trap_at(state: State, direction: Array | None, column: int, row: int, width: int, height: int) -> int | None:
+    """The number of the trap drawn in a cell of the view of that size; None where there is none."""
+    spectrum = _measured(state)
+    if spectrum is None:
+        return None
+    pictures = _pictures_beside(state, spectrum, direction, width, height)
+    width -= pictures.width + 2 if pictures.width else 0
+    paragraphs = _explanation(spectrum, _chosen(state, spectrum), width - 2, state.palette)
+    first, last = _window(spectrum, _chosen(state, spectrum), _room(height, paragraphs))
+    found = first + row - FIRST_ROW
+    return found if column < width and first <= found < last else None
+
+
+def _measured(state: State) -> LayerSpectrum | None:
+    spectrum = None if state.selected is None else state.selected.spectrum
+    return None if spectrum is None or spectrum.reason else spectrum
+
+
+def _chosen(state: State, spectrum: LayerSpectrum) -> int:
+    return min(state.trap, max(0, len(spectrum.traps) - 1))
+
+
+def _room(height: int, paragraphs: list[Paragraph]) -> int:
+    """Rows that the explanation leaves for traps."""
+    return max(3, height - 4 - sum(len(lines) for lines, _ in paragraphs))
+
+
+def _window(spectrum: LayerSpectrum, chosen: int, room: int) -> tuple[int, int]:
+    """The first trap shown and one past the last: the chosen one is among them."""
+    first = min(max(0, chosen - room + 1), max(0, len(spectrum.traps) - room))
+    return first, min(first + room, len(spectrum.traps))
+
+
+def _pictures_beside(
+    state: State, spectrum: LayerSpectrum, direction: Array | None, width: int, height: int
+) -> Canvas:
+    side = image_side(int(np.prod(spectrum.shape[1:]))) if state.layer == 0 else None
+    found = _pictures(state, spectrum, direction, side) if side else []
+    return _gallery(found, state, width, height)
+
+
 def _list(state: State, spectrum: LayerSpectrum, width: int, height: int) -> tuple[Canvas, int]:
     """The table of traps and what made the chosen one; with the number of rows that they take."""
     canvas, palette = Canvas(width, height), state.palette
-    chosen = min(state.trap, max(0, len(spectrum.traps) - 1))
+    chosen = _chosen(state, spectrum)
     focused = state.pane == 1
     canvas.put(0, 0, "▌" if focused else " ", palette.accent)
     canvas.put(0, 1, f"traps {spectrum.name}", palette.accent if focused else palette.text, bold=True)
@@ -83,8 +126,8 @@ def _list(state: State, spectrum: LayerSpectrum, width: int, height: int) -> tup
         0, start, width - start, words + (rule if len(words + rule) <= width - start else ""), palette.muted
     )
     paragraphs = _explanation(spectrum, chosen, width - 2, palette)
-    room = max(3, height - 4 - sum(len(lines) for lines, _ in paragraphs))
-    row = 2 if not spectrum.traps else _rows(canvas, spectrum, chosen, room, palette) + 1
+    room = _room(height, paragraphs)
+    row = FIRST_ROW if not spectrum.traps else _rows(canvas, spectrum, chosen, room, palette) + 1
     for lines, color in paragraphs:
         for line in lines:
             canvas.put(row, 1, line, color)
@@ -100,9 +143,9 @@ def _rows(canvas: Canvas, spectrum: LayerSpectrum, chosen: int, room: int, palet
     for title, width in columns:
         end += width
         canvas.put_right(1, end, title, palette.muted)
-    first = min(max(0, chosen - room + 1), max(0, len(spectrum.traps) - room))
-    row = 2
-    for number_of, trap in list(enumerate(spectrum.traps))[first : first + room]:
+    first, last = _window(spectrum, chosen, room)
+    row = FIRST_ROW
+    for number_of, trap in list(enumerate(spectrum.traps))[first:last]:
         selected = number_of == chosen
         if selected:
             canvas.background(row, 0, canvas.width, palette.selected)
@@ -113,7 +156,7 @@ def _rows(canvas: Canvas, spectrum: LayerSpectrum, chosen: int, room: int, palet
             color = palette.trap if title in {"#", "cause"} else palette.text
             canvas.put_right(row, end, values[title], color, bold=selected)
         row += 1
-    rest = len(spectrum.traps) - first - room
+    rest = len(spectrum.traps) - last
     if rest > 0:
         canvas.put_right(row, canvas.width, f"{rest} more below", palette.muted)
     return row + (rest > 0)
@@ -142,11 +185,9 @@ def _values(number_of: int, trap: Trap, spectrum: LayerSpectrum) -> dict[str, st
     }
 
 
-def _explanation(
-    spectrum: LayerSpectrum, chosen: int, width: int, palette: Palette
-) -> list[tuple[list[str], str]]:
+def _explanation(spectrum: LayerSpectrum, chosen: int, width: int, palette: Palette) -> list[Paragraph]:
     """What made the chosen trap and how the mean stands, as wrapped lines with their colours."""
-    found: list[tuple[list[str], str]] = []
+    found: list[Paragraph] = []
     if spectrum.traps:
         trap = spectrum.traps[chosen]
         found.append((_wrap(f"{trap.cause}: {MEANINGS[trap.cause]}", width), palette.trap))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.geometry import Size
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -20,14 +22,27 @@ from grokscope.app.state import State
 Draw = Callable[[State, int, int], Text]
 
 
+class Place(NamedTuple):
+    """A cell of a pane, and the pane's size."""
+
+    column: int
+    row: int
+    width: int
+    height: int
+
+
+Hit = Callable[[State, Place], Message | None]
+"""What a click on a cell means, None where it means nothing."""
+
+
 class Pane(Widget):
     """Draws `draw(state, width, height)` whenever it is given another state or another size."""
 
     can_focus = False
 
-    def __init__(self, draw: Draw, state: State, id: str) -> None:
+    def __init__(self, draw: Draw, state: State, id: str, *, hit: Hit | None = None) -> None:
         super().__init__(id=id)
-        self.draw, self.state = draw, state
+        self.draw, self.state, self.hit = draw, state, hit
         self._strips: list[Strip] = []
         self._drawn: State | None = None
         self._drawn_size = Size(0, 0)
@@ -38,6 +53,13 @@ class Pane(Widget):
         self.state = state
         self._drawn = None
         self.refresh()
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell the app what was clicked at, where that means something."""
+        message = self.hit and self.hit(self.state, Place(event.x, event.y, *self.size))
+        if message:
+            event.stop()
+            self.post_message(message)
 
     def render_line(self, y: int) -> Strip:
         """One row of the drawing, which is made once for each state, size and style.

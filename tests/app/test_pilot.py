@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from textual import events
 from textual.pilot import Pilot
@@ -14,7 +16,8 @@ from grokscope.app.app import Microscope
 from grokscope.app.goto_screen import parse_step
 from grokscope.app.keys import KEYS, VIEWS
 from grokscope.app.session import Session
-from grokscope.runfile import Run
+from grokscope.app.state import State
+from grokscope.runfile import LayerSpec, Run, RunWriter
 from tests.app.conftest import COLLAPSE, GROKKING, PLANTED, STEPS
 
 LAST = len(STEPS) - 1
@@ -234,6 +237,81 @@ async def test_the_mouse_scrubs_the_timeline(analysed_run: Path) -> None:
         await pilot._post_mouse_events([events.MouseScrollUp], "#timeline", offset=(40, 3), button=0)
         await pilot.pause()
         assert app.index == LAST - 1
+
+
+def row_of(app: Microscope, pane: str, words: str) -> int:
+    """The row of a pane, counted from its top, that has the words."""
+    region = app.query_one(pane).region
+    lines = screen_of(app).split("\n")[region.y : region.bottom]
+    return next(row for row, line in enumerate(lines) if words in line)
+
+
+@pytest.mark.parametrize(("layer", "number"), [("fc1", 0), ("fc2", 1), ("fc3", 2)])
+@pytest.mark.parametrize("keys", ["k", "down down", "g m G"], ids=["plain", "another selected", "compared"])
+async def test_a_click_on_a_row_selects_its_layer(analysed_run: Path, layer: str, number: int, keys: str) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await press(pilot, *keys.split())
+        await pilot.click("#table", offset=(40, row_of(app, "#table", f" {layer} ")))
+        await pilot.pause()
+        assert app.state.layer == number
+        assert f"ESD {layer}" in screen_of(app)
+        await pilot.click("#table", offset=(40, 0))
+        await pilot.pause()
+        assert app.state.layer == number, "the titles are no layer"
+
+
+async def test_a_click_selects_a_layer_of_a_table_that_is_scrolled(tmp_path: Path) -> None:
+    layers = tuple(LayerSpec(f"block{k}", (8, 8)) for k in range(30))
+    with RunWriter.create(
+        tmp_path / "deep.h5", steps=[0], layers=layers, metrics=[], config={}, origin="test"
+    ) as writer:
+        weights = {layer.name: np.eye(8) for layer in layers}
+        writer.commit(0, weights, {layer.name: np.zeros(8) for layer in layers}, {})
+    app = app_on(tmp_path / "deep.h5")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, *["down"] * 20)
+        row = row_of(app, "#table", "block18")
+        await pilot.click("#table", offset=(5, row))
+        await pilot.pause()
+        assert app.state.layer == 18
+
+
+def with_traps(state: State, count: int) -> State:
+    """The state with that many traps in the first layer, each a copy of its own."""
+    assert state.frame is not None
+    first, *others = state.frame.layers
+    assert first.spectrum is not None
+    trap = first.spectrum.traps[0]
+    traps = tuple(replace(trap, eigenvalue=1000.0 - k) for k in range(count))
+    first = replace(first, spectrum=replace(first.spectrum, traps=traps))
+    return replace(state, frame=replace(state.frame, layers=(first, *others)))
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40), (200, 60)])
+@pytest.mark.parametrize("chosen", [0, 29])
+async def test_a_click_on_a_row_selects_its_trap(analysed_run: Path, size: tuple[int, int], chosen: int) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=size) as pilot:
+        await press(pilot, "3")
+        await app.workers.wait_for_complete()
+        app.put(replace(with_traps(app.state, 30), trap=chosen))
+        await pilot.pause()
+        lines = screen_of(app).split("\n")[app.query_one("#traps").region.y :]
+        rows = {int(line.split()[0]) - 1: row for row, line in enumerate(lines) if line[:4].strip().isdigit()}
+        assert chosen in rows
+        assert len(rows) >= 3
+        for outside in ((3, 1), (3, max(rows.values()) + 1), (size[0] - 1, min(rows.values()))):
+            if outside[0] == 3 or " v₁ of W" in lines[0]:
+                await pilot.click("#traps", offset=outside)
+                await pilot.pause()
+                assert (app.state.trap, app.state.pane) == (chosen, 0)
+        clicked = max(rows) if chosen == 0 else min(rows)
+        await pilot.click("#traps", offset=(3, rows[clicked]))
+        await pilot.pause()
+        assert app.state.trap == clicked
+        await press(pilot, "up" if chosen == 0 else "down")
+        assert app.state.trap == clicked + (1 if chosen else -1), "the keys act on the list from the click on"
 
 
 async def test_the_palette_has_every_action(analysed_run: Path) -> None:

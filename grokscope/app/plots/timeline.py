@@ -119,7 +119,7 @@ def _name(canvas: Canvas, row: int, first: int, last: int, phase: str, palette: 
     room = last - first
     if room >= len(phase) + 4:
         canvas.put(row, first, f"{letter} {phase} ".ljust(room, "─")[:room], color)
-        canvas.put(row, first, letter, color, bold=True)
+        canvas.put(row, first, f"{letter} ", color, bold=True)
     else:
         canvas.put(row, first, letter * max(1, room), color)
 
