@@ -14,7 +14,9 @@ from grokscope.errors import UsageError
 from grokscope.importers.metrics_csv import read_metrics
 from grokscope.importers.state_dict import SUFFIXES, StateDict, read_state_dict
 from grokscope.runfile import LayerSpec, RunWriter
+from grokscope.runfile.lock import WriterLock
 
+LARGEST_STEP = 2**63 - 1
 KINDS = {2: "linear", 3: "conv", 4: "conv", 5: "conv"}
 
 
@@ -28,20 +30,32 @@ def import_folder(
 ) -> None:
     """Write the checkpoints of a folder, ordered by step, into a new run file at `output`.
 
-    A layer is a `NAME.weight` of two or more dimensions; its `NAME.bias` comes with it. `metrics` is a CSV with
-    a `step` column, and `metrics.csv` in the folder is found by itself. `on_checkpoint(done, total)` is called
-    after each checkpoint. Raises UsageError where the folder holds nothing to import or its files disagree.
+    A layer is a `NAME.weight` of two or more dimensions; its `NAME.bias` comes with it where it has a value for
+    each entry of the weight's first axis. `metrics` is a CSV with a `step` column, and `metrics.csv` in the folder
+    is found by itself. `on_checkpoint(done, total)` is called after each checkpoint. Raises UsageError where the
+    folder holds nothing to import or its files disagree, RunLocked where `output` is being written.
     """
     files = checkpoint_files(folder)
-    if output.exists() and not overwrite:
-        raise UsageError(f"{output} exists; replace it by --overwrite, or name another file")
+    _refuse_existing(output, overwrite)
     table = read_metrics(path) if (path := metrics or _metrics_in(folder)) else {}
+    if metrics and not table.keys() & files.keys():
+        raise UsageError(f"{metrics} has no step of the checkpoints in {folder}; give the metrics of these steps")
+    lock = WriterLock(output)
     unfinished = output.with_name(f".{output.name}.importing")
     try:
+        _refuse_existing(output, overwrite)
         _write_run(unfinished, folder, files, table, on_checkpoint)
         unfinished.replace(output)
     finally:
         unfinished.unlink(missing_ok=True)
+        lock.release()
+
+
+def _refuse_existing(output: Path, overwrite: bool) -> None:
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder; name a file in it, such as {output / 'run.h5'}")
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output} exists; replace it by --overwrite, or name another file")
 
 
 def _write_run(
@@ -80,6 +94,8 @@ def checkpoint_files(folder: Path) -> dict[int, Path]:
         if path.suffix not in SUFFIXES or not numbers:
             continue
         step = int(numbers[-1])
+        if step > LARGEST_STEP:
+            raise UsageError(f"{path} ends in {step}, which is too large for a step; rename it to end in its step")
         if step in found:
             raise UsageError(
                 f"{found[step].name} and {path.name} in {folder} are both step {step}; keep one of them"
@@ -97,14 +113,23 @@ def layers_of(state: StateDict, path: Path) -> list[LayerSpec]:
     names = [
         name.removesuffix(".weight")
         for name, array in state.items()
-        if name.endswith(".weight") and array.ndim >= 2
+        if name.endswith(".weight") and array.ndim >= 2 and array.size
     ]
     if not names:
         raise UsageError(f"{path} holds no `NAME.weight` of two or more dimensions; save a PyTorch state dict")
+    for name in names:
+        if state[f"{name}.weight"].dtype.kind not in "fiub":
+            raise UsageError(f"{path}: {name}.weight is not of real numbers; leave it out of the state dict")
     return [
-        LayerSpec(name, state[f"{name}.weight"].shape, _kind(name, state), f"{name}.bias" in state)
+        LayerSpec(name, state[f"{name}.weight"].shape, _kind(name, state), _has_bias(name, state))
         for name in sorted(names, key=_natural)
     ]
+
+
+def _has_bias(name: str, state: StateDict) -> bool:
+    """Tell whether a bias fits a run file: those of transposed weights [in, out, ...] do not."""
+    bias = state.get(f"{name}.bias")
+    return bias is not None and bias.shape == state[f"{name}.weight"].shape[:1]
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:

@@ -16,16 +16,23 @@ from grokscope.errors import MissingPackage, UsageError
 SUFFIXES = (".safetensors", ".pt", ".pth")
 NESTED_KEYS = ("model", "state_dict", "model_state_dict", "net", "network")
 
+SAFETENSORS_DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "?",
+    "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1",
+}  # fmt: skip
+
 StateDict = dict[str, NDArray[Any]]
 
 
 def read_state_dict(path: Path) -> StateDict:
-    """Read the arrays of a `.safetensors`, `.pt` or `.pth` file.
+    """Read the arrays of a `.safetensors`, `.pt` or `.pth` file; a `/` in a name becomes a dot.
 
-    PyTorch files are loaded with `weights_only=True`, never otherwise. Raises UsageError where the file holds
-    no state dict, MissingPackage where torch or safetensors is needed and not installed.
+    PyTorch files are loaded with `weights_only=True`, never otherwise. 8- and 16-bit floats become float32. Raises
+    UsageError where the file holds no state dict, MissingPackage where torch or safetensors is needed and not
+    installed.
     """
-    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    arrays = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    return {name.replace("/", "."): array for name, array in arrays.items()}
 
 
 def _need(package: str, path: Path) -> None:
@@ -37,13 +44,24 @@ def _need(package: str, path: Path) -> None:
 
 def _read_safetensors(path: Path) -> StateDict:
     _need("safetensors", path)
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors import SafetensorError, deserialize
 
     try:
-        return dict(load_file(path))
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        stored_arrays: list[tuple[str, dict[str, Any]]] = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+        return {name: _decoded(stored, name, path) for name, stored in stored_arrays}
+    except (SafetensorError, OSError, ValueError) as error:
         raise UsageError(f"{path} is no safetensors file that can be read: {error}") from None
+
+
+def _decoded(stored: Mapping[str, Any], name: str, path: Path) -> NDArray[Any]:
+    """Turn bytes into an array; a bfloat16 is the upper half of a float32."""
+    kind, shape = str(stored["dtype"]), stored["shape"]
+    if kind == "BF16":
+        halves = np.frombuffer(stored["data"], dtype="<u2").astype("<u4")
+        return (halves << 16).view("<f4").reshape(shape)
+    if kind not in SAFETENSORS_DTYPES:
+        raise UsageError(f"{path}: {name} is stored as {kind}, which cannot be read; save it as float32")
+    return np.frombuffer(stored["data"], dtype=SAFETENSORS_DTYPES[kind]).reshape(shape)
 
 
 def _read_torch(path: Path) -> StateDict:
@@ -56,10 +74,13 @@ def _read_torch(path: Path) -> StateDict:
         raise UsageError(
             f"{path} holds more than weights, and loading it could run code; save `model.state_dict()` alone"
         ) from None
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise UsageError(f"{path} is no PyTorch file that can be read: {error}") from None
+    except Exception as error:  # torch and pickle raise a zoo of errors on files that are none of theirs
+        why = str(error) or type(error).__name__
+        raise UsageError(f"{path} is no PyTorch file that can be read: {why}") from None
     arrays = {
-        name: _to_numpy(value) for name, value in _state_dict_in(loaded, path).items() if torch.is_tensor(value)
+        name: _to_numpy(value, name, path)
+        for name, value in _state_dict_in(loaded, path).items()
+        if isinstance(name, str) and torch.is_tensor(value)
     }
     if not arrays:
         raise UsageError(f"{path} holds no tensors; save `model.state_dict()`")
@@ -75,7 +96,10 @@ def _state_dict_in(loaded: object, path: Path) -> Mapping[str, Any]:
     return loaded
 
 
-def _to_numpy(tensor: Any) -> NDArray[Any]:
-    array = tensor.detach()
-    wide = array.float() if str(array.dtype) in ("torch.bfloat16", "torch.float16") else array
-    return np.asarray(wide.numpy())
+def _to_numpy(tensor: Any, name: str, path: Path) -> NDArray[Any]:
+    try:
+        dense = tensor.detach().to_dense()
+        wide = dense.float() if dense.is_floating_point() and dense.element_size() < 4 else dense
+        return np.asarray(wide.numpy())
+    except (TypeError, RuntimeError) as error:
+        raise UsageError(f"{path}: {name} cannot be read as an array: {error}") from None

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grokscope.errors import GrokscopeError, UsageError
+from grokscope.errors import GrokscopeError, RunLocked, UsageError
 from grokscope.importers import import_folder
 from grokscope.importers.folder import layers_of
-from grokscope.runfile import Run
+from grokscope.runfile import Run, RunWriter
 from grokscope.runfile.check import inspect
 
 torch = pytest.importorskip("torch")
@@ -120,6 +120,24 @@ def garbage(folder: Path) -> None:
     (folder / "step-1.safetensors").write_bytes(b"not a tensor in sight")
 
 
+def text(folder: Path) -> None:
+    """A text file that is called a checkpoint."""
+    folder.mkdir()
+    (folder / "step-1.pt").write_text("hello world")
+
+
+def complex_weights(folder: Path) -> None:
+    """A layer of complex numbers, whose imaginary parts no run file holds."""
+    folder.mkdir()
+    torch.save({"fc.weight": torch.zeros(3, 2, dtype=torch.complex64)}, folder / "step-1.pt")
+
+
+def step_beyond_int64(folder: Path) -> None:
+    """A date and a time for a step."""
+    folder.mkdir()
+    torch.save({"fc.weight": torch.zeros(3, 2)}, folder / "model-20261123210455123456.pt")
+
+
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize(
     ("prepare", "says"),
@@ -132,6 +150,9 @@ def garbage(folder: Path) -> None:
         (same_step_twice, "both step 7"),
         (no_weights, "NAME.weight"),
         (garbage, "no safetensors file"),
+        (text, "no PyTorch file"),
+        (complex_weights, "not of real numbers"),
+        (step_beyond_int64, "too large for a step"),
     ],
 )
 def test_a_bad_folder_is_refused_in_one_sentence(
@@ -146,12 +167,74 @@ def test_a_bad_folder_is_refused_in_one_sentence(
     assert not list(tmp_path.glob("*run.h5*"))
 
 
-@pytest.mark.parametrize("content", ["a,b\n1,2\n", "step,x\nsoon,2\n", "step,x\n1,two\n"])
+@pytest.mark.parametrize(
+    "content", ["a,b\n1,2\n", "step,x\nsoon,2\n", "step,x\n1,two\n", "step,x\ninf,2\n", "step,x\n9,2\n"]
+)
 def test_bad_metrics_name_their_place(tmp_path: Path, content: str) -> None:
     save(tmp_path / "in", 1, "state dict")
     (tmp_path / "table.csv").write_text(content)
     with pytest.raises(UsageError, match=r"table\.csv"):
         import_folder(tmp_path / "in", tmp_path / "run.h5", metrics=tmp_path / "table.csv")
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [("\ufeffstep,test_accuracy", "test_accuracy"), ("step, x", "x"), ("step,train/loss", "train_loss")],
+)
+def test_columns_of_metrics_are_named_as_spreadsheets_and_loggers_do(
+    tmp_path: Path, header: str, name: str
+) -> None:
+    save(tmp_path / "in", 1, "state dict")
+    (tmp_path / "in" / "metrics.csv").write_text(f"{header}\n1,0.5\n", encoding="utf-8")
+    import_folder(tmp_path / "in", tmp_path / "run.h5")
+    assert Run(tmp_path / "run.h5").metrics()[name].tolist() == [0.5]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.int8, torch.float64])
+@pytest.mark.parametrize("kind", ["safetensors", "pt"])
+def test_every_common_dtype_keeps_its_values(tmp_path: Path, kind: str, dtype: torch.dtype) -> None:
+    weight = (torch.randn(9, 11, generator=torch.Generator().manual_seed(0)) * 20).to(dtype)
+    if kind == "pt":
+        torch.save({"fc.weight": weight}, tmp_path / "step-1.pt")
+    else:
+        safetensors.save_file({"fc.weight": weight}, tmp_path / "step-1.safetensors")
+    import_folder(tmp_path, tmp_path / "run.h5")
+    stored = Run(tmp_path / "run.h5").weight(0, "fc")
+    assert np.array_equal(stored, weight.double().numpy())
+    assert stored.dtype == (np.float64 if dtype == torch.float64 else np.float32)
+
+
+def test_parameters_that_no_run_file_can_hold_do_not_stand_in_the_way_of_the_others(tmp_path: Path) -> None:
+    state = {
+        "block/dense.weight": torch.ones(4, 6),
+        "up.weight": torch.ones(6, 3, 2, 2),  # a transposed convolution: its bias belongs to the second axis
+        "up.bias": torch.ones(3),
+        "empty.weight": torch.ones(0, 5),
+        "norm.weight": torch.ones(6),
+        7: torch.ones(2, 2),
+    }
+    torch.save(state, tmp_path / "step-1.pt")
+    import_folder(tmp_path, tmp_path / "run.h5")
+    layers = Run(tmp_path / "run.h5").layers
+    assert [(layer.name, layer.shape, layer.bias) for layer in layers] == [
+        ("block.dense", (4, 6), False),
+        ("up", (6, 3, 2, 2), False),
+    ]
+
+
+def test_a_run_that_is_being_written_is_not_replaced(tmp_path: Path) -> None:
+    save(tmp_path / "in", 1, "state dict")
+    import_folder(tmp_path / "in", tmp_path / "run.h5")
+    before = (tmp_path / "run.h5").read_bytes()
+    with RunWriter.reopen(tmp_path / "run.h5"), pytest.raises(RunLocked):
+        import_folder(tmp_path / "in", tmp_path / "run.h5", overwrite=True)
+    assert (tmp_path / "run.h5").read_bytes() == before
+
+
+def test_a_folder_is_not_replaced_by_a_run(tmp_path: Path) -> None:
+    save(tmp_path / "in", 1, "state dict")
+    with pytest.raises(UsageError, match="is a folder"):
+        import_folder(tmp_path / "in", tmp_path / "in", overwrite=True)
 
 
 def test_an_existing_run_is_not_replaced_unasked(tmp_path: Path) -> None:
