@@ -58,10 +58,15 @@ class Layout:
         if len(set(names)) != len(names):
             raise UsageError("two layers have the same name; give each a name of its own")
         for name in [*names, *self.metrics, *self.fixed, *self.resume]:
-            if not name or "/" in name or "\0" in name or name in (".", ".."):
-                raise UsageError(f"{name!r} cannot name a layer or a metric in a run file; leave out '/' and NUL")
+            if not name.isprintable() or "/" in name or name in ("", ".", ".."):
+                raise UsageError(
+                    f"{name!r} cannot name a layer or a metric in a run file; leave out '/' and control characters"
+                )
         if not names:
             raise UsageError("a run needs at least one layer")
+        for layer in self.layers:
+            if not layer.shape or 0 in layer.shape:
+                raise UsageError(f"layer {layer.name} of shape {layer.shape} has no entries; leave it out")
 
 
 def weight_path(layer: str) -> str:

@@ -29,8 +29,9 @@ class WriterLock:
         self._path = lock_path(run)
         self._descriptor = _acquire(self._path, run)
         holder = json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, holder.encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without its holder's name
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, holder.encode(), 0)
 
     def release(self) -> None:
         """Remove the lock file and let the next writer in; a second call does nothing."""
@@ -54,6 +55,11 @@ def _acquire(path: Path, run: Path) -> int:
             os.close(descriptor)
             time.sleep(ATTEMPT_SECONDS)
             continue
+        except OSError as error:
+            os.close(descriptor)
+            raise StorageError(
+                f"the file system of {run.parent} cannot lock files ({error.strerror}); choose another folder"
+            ) from None
         if _is_same_file(descriptor, path):
             return descriptor
         os.close(descriptor)  # its last holder removed it between our open and our lock
@@ -83,8 +89,10 @@ def is_locked(run: Path) -> bool:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return True
+    except OSError:  # a file system without locks: nobody can be writing under one
+        return False
     finally:
         os.close(descriptor)
     return False

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.errors import BadRunFile, DamagedCheckpoint
+from grokscope.errors import BadRunFile, DamagedCheckpoint, UsageError
 from grokscope.runfile.layout import (
     FORMAT,
     FORMAT_VERSION,
@@ -107,7 +107,8 @@ class Run:
         """Look again; return whether the checkpoints, the plan or the run itself have changed."""
         with _open(self.path) as file:
             steps = file["steps"][...]
-            replaced = file.attrs["uuid"] != self.uuid or file["steps"].shape != self.planned_steps.shape
+            plan_is_same = np.array_equal(file["planned_steps"][...], self.planned_steps)
+            replaced = file.attrs["uuid"] != self.uuid or not plan_is_same
             if replaced:
                 self._layout = _read_layout(file)
         committed = steps[steps != NOT_COMMITTED]
@@ -221,11 +222,12 @@ def _read_layout(file: h5py.File) -> Layout:
         raise BadRunFile(
             f"{path} is an HDF5 file, but no grokscope run; `grokscope import` makes runs of checkpoints"
         )
-    if int(file.attrs["format_version"]) > FORMAT_VERSION:
-        raise BadRunFile(f"{path} has run file format {file.attrs['format_version']}; install a newer grokscope")
     try:
+        version = int(file.attrs["format_version"])
+        if version > FORMAT_VERSION:
+            raise BadRunFile(f"{path} has run file format {version}; install a newer grokscope")
         return _layout_of(file)
-    except (KeyError, OSError, ValueError, RuntimeError) as error:
+    except (KeyError, OSError, ValueError, TypeError, AttributeError, RuntimeError, UsageError) as error:
         raise BadRunFile(f"{path} is a damaged run file ({error}); restore it from a copy") from None
 
 

@@ -42,6 +42,25 @@ def newer(path: Path) -> None:
         file.attrs["format_version"] = 99
 
 
+def no_version(path: Path) -> None:
+    """A run file that does not say its format's version."""
+    with h5py.File(path, "r+") as file:
+        del file.attrs["format_version"]
+
+
+def layers_of_another_kind(path: Path) -> None:
+    """A layer that is an array and not a group of arrays."""
+    with h5py.File(path, "r+") as file:
+        file["layers/fc0"] = np.arange(3)
+        file["layers/fc0"].attrs["order"] = 7
+
+
+def escape_codes(path: Path) -> None:
+    """A layer whose name would clear the reader's terminal."""
+    with h5py.File(path, "r+") as file:
+        file.move("layers/fc1", "layers/fc1\x1b[2J")
+
+
 def half_a_run(path: Path) -> None:
     """A run file without its layers."""
     with h5py.File(path, "r+") as file:
@@ -69,6 +88,9 @@ def scrambled(path: Path) -> None:
         (other_hdf5, "no grokscope run"),
         (newer, "newer grokscope"),
         (half_a_run, "damaged run file"),
+        (no_version, "damaged run file"),
+        (layers_of_another_kind, "damaged run file"),
+        (escape_codes, "control characters"),
         (spectra, "spectra of a run"),
         (scrambled, "damaged HDF5 file"),
         (Path.unlink, "there is no file"),

@@ -130,6 +130,9 @@ def test_wrong_shapes_and_missing_layers_are_refused(tmp_path: Path) -> None:
         {"layers": []},
         {"layers": [LayerSpec("a", (2, 2)), LayerSpec("a", (2, 2))]},
         {"layers": [LayerSpec("a/b", (2, 2))]},
+        {"layers": [LayerSpec("a\x1b[2J", (2, 2))]},
+        {"layers": [LayerSpec("a", (0, 2))]},
+        {"layers": [LayerSpec("a", ())]},
         {"config": {"x": "y" * 100_000}},
     ],
 )
@@ -179,6 +182,17 @@ def test_a_run_grows_past_its_plan_and_keeps_everything(run_with: Callable[[int]
     for index in range(5):
         reader.verify(index)
     assert np.array_equal(reader.weight(3, "fc1"), checkpoint_arrays(3)[0]["fc1"])
+
+
+def test_a_reader_sees_another_plan_of_the_same_length(run_with: Callable[[int], Path]) -> None:
+    path = run_with(2)
+    run = Run(path)
+    plan = run.planned_steps.tolist()
+    with RunWriter.reopen(path) as writer:
+        writer.extend([*plan[:-1], plan[-1] * 2])
+    assert run.refresh()
+    assert run.planned_steps[-1] == plan[-1] * 2
+    assert not run.refresh()
 
 
 def test_a_run_can_be_pickled(run_with: Callable[[int], Path]) -> None:

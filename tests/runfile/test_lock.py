@@ -1,0 +1,55 @@
+"""A lock keeps writers apart, and says in one sentence where it cannot."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from grokscope.errors import RunLocked, StorageError
+from grokscope.runfile.lock import WriterLock, is_locked, lock_path
+
+
+def test_a_lock_is_held_until_it_is_released(tmp_path: Path) -> None:
+    run = tmp_path / "run.h5"
+    lock = WriterLock(run)
+    assert is_locked(run)
+    with pytest.raises(RunLocked, match="is being written by process"):
+        WriterLock(run)
+    lock.release()
+    lock.release()
+    assert not is_locked(run)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_file_that_nobody_holds_and_nobody_may_delete_is_in_no_ones_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run.h5"
+    lock = WriterLock(run)
+    with monkeypatch.context() as patch:
+
+        def refuse(path: Path, missing_ok: bool = False) -> None:
+            raise PermissionError(errno.EPERM, "a sticky folder", str(path))
+
+        patch.setattr(Path, "unlink", refuse)
+        lock.release()
+    assert lock_path(run).exists()
+    assert not is_locked(run)
+    WriterLock(run).release()
+
+
+def test_a_file_system_without_locks_is_named_and_reads_as_not_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    run = tmp_path / "run.h5"
+    lock_path(run).touch()
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StorageError, match="cannot lock files"):
+        WriterLock(run)
+    assert not is_locked(run)
