@@ -7,6 +7,7 @@ measured on. What is stale or torn counts as not measured, never as an error.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import zlib
@@ -24,9 +25,9 @@ from grokscope.analysis.rows import DERIVED, SCALARS, from_row, num_eigenvalues,
 from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.runfile import LayerSpec, Run
 from grokscope.runfile.lock import WriterLock
-from grokscope.runfile.preallocated import Declared, Plan, PreallocatedFile, create_file, raw_bytes
+from grokscope.runfile.preallocated import Declared, Plan, PreallocatedFile, create_file, raw_bytes, storage_errors
 from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum
-from grokscope.spectra.null import DRAWS
+from grokscope.spectra.null import DRAWS, cache_folder
 
 FORMAT = "grokscope-spectra"
 FORMAT_VERSION = 1
@@ -48,8 +49,14 @@ def beside(run: Path) -> Path:
 
 def in_cache(uuid: str) -> Path:
     """Return where they lie when the run's folder cannot be written."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "grokscope" / "spectra" / f"{uuid}.spectra.h5"
+    return cache_folder() / "spectra" / f"{uuid}.spectra.h5"
+
+
+def places(run: Run) -> tuple[Path, Path]:
+    """Return where the spectra of a run can be, first the place to write: beside it, if its folder allows."""
+    path, cached = beside(run.path), in_cache(run.uuid)
+    writable = os.access(path if path.exists() else path.parent, os.W_OK) and os.access(path.parent, os.W_OK)
+    return (path, cached) if writable else (cached, path)
 
 
 class Spectra:
@@ -76,11 +83,10 @@ class Spectra:
         """Look again at the run's committed checkpoints; return whether anything new is measured."""
         before = self.done
         self.done = np.zeros((self.run.num_checkpoints, len(self.run.layers)), dtype=bool)
-        for path in (beside(self.run.path), in_cache(self.run.uuid)):
-            if (parameters := _parameters_of(path, self.run)) is not None:
-                self.path, self.parameters = path, parameters
-                self._read_done(path)
-                break
+        self.path, self.parameters = _found(self.run)
+        if self.path is not None:
+            with contextlib.suppress(OSError, KeyError):  # deleted or replaced a moment ago
+                self._read_done(self.path)
         return before.shape != self.done.shape or bool((before != self.done).any())
 
     def _read_done(self, path: Path) -> None:
@@ -101,7 +107,10 @@ class Spectra:
         if self._reader is None or self._reader.path != self.path:
             self._reader = RowReader(self.path)
         group, keys = f"layers/{name}", list(row_datasets(layer, 1))
-        found = self._reader.rows([f"{group}/{key}" for key in (*keys, "crc32")], index)
+        try:
+            found = self._reader.rows([f"{group}/{key}" for key in (*keys, "crc32")], index)
+        except (OSError, KeyError):  # deleted or replaced since the last refresh
+            return None
         row = {key: found[f"{group}/{key}"] for key in keys}
         if _row_crc(row) != int(found[f"{group}/crc32"]):
             return None
@@ -117,9 +126,9 @@ class Spectra:
         done = self.done[:, _position(self.run, name)]
         values = np.full(len(done), np.nan)
         if self.path is not None and done.any():
-            with _open(self.path) as file:
+            with contextlib.suppress(OSError, KeyError), _open(self.path) as file:
                 stored = file[f"layers/{name}/{field}"][: len(done)]
-            values[: len(stored)] = np.where(done[: len(stored)], stored, np.nan)
+                values[: len(stored)] = np.where(done[: len(stored)], stored, np.nan)
         return values
 
 
@@ -136,10 +145,11 @@ class SpectraWriter:
         self.path = _writable_path(run)
         self._lock = WriterLock(self.path)
         try:
-            found = _parameters_of(self.path, run)
-            self.parameters = parameters or found or Parameters()
-            if found != self.parameters or _capacity(self.path) < len(run.planned_steps):
-                _create(self.path, run, self.parameters, keep=found == self.parameters)
+            old, found = _found(run)
+            self.parameters = parameters or found
+            kept = old if found == self.parameters else None
+            if kept != self.path or _capacity(self.path) < len(run.planned_steps):
+                _create(self.path, run, self.parameters, kept)
             self._file = PreallocatedFile(self.path)
         except BaseException:
             self._lock.release()
@@ -174,9 +184,11 @@ class SpectraWriter:
 
     def close(self) -> None:
         """Close the file and release its lock."""
-        self._file.sync()
-        self._file.close()
-        self._lock.release()
+        try:
+            self._file.sync()
+        finally:
+            self._file.close()
+            self._lock.release()
 
     def __enter__(self) -> SpectraWriter:
         """Return the writer itself."""
@@ -227,23 +239,30 @@ def _parameters_of(path: Path, run: Run) -> Parameters | None:
         return None  # torn or foreign: as good as absent
 
 
+def _found(run: Run) -> tuple[Path | None, Parameters]:
+    """Return the first spectra file of a run and its parameters, or None and the defaults."""
+    for path in places(run):
+        if (parameters := _parameters_of(path, run)) is not None:
+            return path, parameters
+    return None, Parameters()
+
+
 def _capacity(path: Path) -> int:
     with _open(path) as file:
         return len(next(iter(file["layers"].values()))["crc32"])
 
 
 def _writable_path(run: Run) -> Path:
-    path = beside(run.path)
-    if os.access(path if path.exists() else path.parent, os.W_OK) and os.access(path.parent, os.W_OK):
-        return path
-    cached = in_cache(run.uuid)
-    cached.parent.mkdir(parents=True, exist_ok=True)
-    return cached
+    path = places(run)[0]
+    if path != beside(run.path):
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
-def _create(path: Path, run: Run, parameters: Parameters, keep: bool) -> None:
-    """Make an empty spectra file for a run, with the rows of the old one where they are to be kept."""
-    old = PreallocatedFile(path) if keep else None
+def _create(path: Path, run: Run, parameters: Parameters, kept: Path | None) -> None:
+    """Make an empty spectra file for a run, with the rows of the file `kept` where there is one."""
+    old = PreallocatedFile(kept, writable=False) if kept else None
 
     def fill(new: PreallocatedFile) -> None:
         if old is not None:

@@ -49,13 +49,13 @@ class PreallocatedFile:
     Raises StorageError where the disk refuses, in one sentence.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Learn where each dataset's bytes are, and open the file for writing them."""
+    def __init__(self, path: Path, *, writable: bool = True) -> None:
+        """Learn where each dataset's bytes are, and open the file for writing them, or only for reading."""
         self.path = path
         with h5py.File(path, "r", locking=False) as file:
             self.extents = _extents(file)
         with storage_errors(path):
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            self._descriptor = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
 
     def read(self, name: str) -> NDArray[Any]:
         """Return a whole dataset."""

@@ -171,8 +171,12 @@ def _gamma_of(sample: Array) -> tuple[float, float, float]:
 
 def cache_folder() -> Path:
     """Where nulls are kept between runs."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "grokscope"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "grokscope"
+    try:
+        return Path.home() / ".cache" / "grokscope"
+    except RuntimeError:  # a user without a home, as in some containers
+        return Path(tempfile.gettempdir()) / "grokscope"
 
 
 def _load(path: Path, size: int, draws: int) -> Null | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from pathlib import Path
 
 import h5py
@@ -152,10 +152,39 @@ def test_two_analyses_of_one_run_do_not_mix(run: Run) -> None:
 def test_a_folder_that_cannot_be_written_sends_the_spectra_to_the_cache(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if shutil.os.access("/", shutil.os.W_OK):  # type: ignore[attr-defined]  # root may write anywhere: say it may not
-        real = shutil.os.access  # type: ignore[attr-defined]
-        monkeypatch.setattr("os.access", lambda path, mode: path not in (run.path.parent,) and real(path, mode))
+    forbid_writing(run.path.parent, monkeypatch)
     spectra = analyze(run, parameters=FAST, indices=[0])
     assert spectra.path == in_cache(run.uuid)
     assert not beside(run.path).exists()
     assert Spectra(run).done[0].all()
+
+
+def forbid_writing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a folder read-only, with an empty cache; root may write anywhere, so say that it may not."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    real = os.access
+    monkeypatch.setattr("os.access", lambda path, mode: path != folder and real(path, mode))
+
+
+def test_an_analysis_goes_on_in_the_cache_from_the_spectra_in_a_folder_that_cannot_be_written(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyze(run, parameters=FAST, indices=[0])
+    before = beside(run.path).read_bytes()
+    forbid_writing(run.path.parent, monkeypatch)
+    totals: list[int] = []
+    spectra = analyze(run, indices=[0, 1], on_done=lambda done, total: totals.append(total))
+    assert totals[0] == len(run.layers)
+    assert spectra.path == in_cache(run.uuid)
+    assert spectra.done[:2].all()
+    assert spectra.layer(0, "fc1") is not None
+    assert beside(run.path).read_bytes() == before
+
+
+def test_spectra_that_are_deleted_while_they_are_read_count_as_not_measured(run: Run) -> None:
+    spectra = analyze(run, parameters=FAST, indices=[0])
+    beside(run.path).unlink()
+    assert spectra.layer(0, "fc1") is None
+    assert np.isnan(spectra.column("alpha", "fc1")).all()
+    assert spectra.refresh()
+    assert spectra.path is None
