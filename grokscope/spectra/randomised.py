@@ -25,6 +25,9 @@ Array = NDArray[np.float64]
 SIGNIFICANCE = 1e-3
 """A trap is an eigenvalue that the largest one of pure noise exceeds with less than this probability."""
 
+VANISHING = 1e-24
+"""A bulk whose edge is below this share of the largest eigenvalue is a rounding error (ε², and a margin)."""
+
 KEPT_BYTES = 1 << 26
 """Gram matrices are kept between rounds while all K fit in here; beyond that they are computed again."""
 
@@ -105,7 +108,8 @@ def bulk_edge(esd: Array, long: int, short: int, null: Null) -> tuple[float, flo
     """(robust sigma, edge, number of traps) of the ascending eigenvalues [M] of a randomised long × short matrix.
 
     sigma comes from the median of the eigenvalues within the edge; leaving traps out lowers it, and so the
-    edge, which is repeated until no further eigenvalue leaves. At most half of the spectrum can be traps.
+    edge, which is repeated until no further eigenvalue leaves. At most half of the spectrum can be traps. sigma is
+    0 where it then vanishes.
     """
     centre, scale = edge_centre_and_scale(long, short)
     reach = centre + null.edge_z(SIGNIFICANCE) * scale
@@ -113,6 +117,8 @@ def bulk_edge(esd: Array, long: int, short: int, null: Null) -> tuple[float, flo
     while True:
         sigma = marchenko_pastur.robust_sigma(esd, long, short, num_traps)
         edge = sigma**2 * reach
+        if edge <= VANISHING * esd[-1]:
+            return 0.0, float("nan"), 0
         outside = min(int(np.count_nonzero(esd > edge)), short // 2)
         if outside <= num_traps:
             return sigma, edge, num_traps

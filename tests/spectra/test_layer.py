@@ -90,6 +90,17 @@ def test_every_matrix_has_a_defined_answer_or_a_reason(name):
         assert np.isnan(spectrum.ks_p) or 0 < spectrum.ks_p <= 1
 
 
+def test_a_layer_whose_eigenvalues_mostly_vanish_has_no_bulk_and_no_traps():
+    rng = np.random.default_rng(3)
+    pruned = np.zeros((40, 40))
+    pruned[np.arange(40), np.arange(40)] = rng.normal(size=40)
+    result = analyze_layer(pruned, "fc1", step=0, permutations=3, null_draws=200)
+    assert np.linalg.matrix_rank(rng.permutation(pruned.ravel()).reshape(40, 40)) < 30
+    assert result.traps == ()
+    assert np.isnan([result.sigma_mp, result.lambda_plus, result.num_traps, result.ks_p]).all()
+    assert result.norm == pytest.approx(np.linalg.norm(pruned))
+
+
 def test_scale_changes_nothing_but_scales():
     small, large = (analyze_layer(scale * noise((30, 40)), "fc", step=1) for scale in (2.0**-6, 2.0**20))
     assert large.alpha == pytest.approx(small.alpha, rel=1e-9)
