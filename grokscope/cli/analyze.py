@@ -22,7 +22,7 @@ def analyze(
         int | None, typer.Option(min=1, help="Permutations of each weight.  [default: 20]")
     ] = None,
     null_draws: Annotated[
-        int | None, typer.Option(min=1, help="Draws of each null distribution.  [default: 4000]")
+        int | None, typer.Option(min=100, help="Draws of each null distribution.  [default: 4000]")
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="A Dask scheduler to compute on.", metavar="tcp://HOST:PORT")

@@ -36,16 +36,9 @@ class Commands(TyperGroup):
             if os.environ.get(DEBUG_VARIABLE):
                 raise
             raise _exit(str(error), WRONG_USAGE) from None
-        except (
-            OSError,
-            ArithmeticError,
-            LookupError,
-            TypeError,
-            ValueError,
-            MemoryError,
-            AttributeError,
-        ) as error:
-            if os.environ.get(DEBUG_VARIABLE) or isinstance(error, BrokenPipeError):
+        except Exception as error:
+            of_typer = hasattr(error, "exit_code") or isinstance(error, (typer.Abort, BrokenPipeError))
+            if of_typer or os.environ.get(DEBUG_VARIABLE):
                 raise
             where = "`grokscope --debug …` shows where"
             raise _exit(f"failed: {type(error).__name__}: {error}; {where}", FAILED) from None

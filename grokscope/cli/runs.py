@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from typing import TYPE_CHECKING
@@ -19,7 +20,13 @@ def info(run: RunPath, as_json: AsJson = False) -> None:
     from grokscope.runfile import Run
 
     opened = Run(run)
-    typer.echo(json.dumps(_description(opened), indent=2) if as_json else _summary(opened))
+    typer.echo(_as_json(_description(opened)) if as_json else _summary(opened))
+
+
+def _as_json(described: dict[str, object]) -> str:
+    """Write NaN and infinities, which a configuration may hold and JSON does not know, as null."""
+    plain = json.loads(json.dumps(described), parse_constant=lambda constant: None)
+    return json.dumps(plain, indent=2, allow_nan=False)
 
 
 def _description(run: Run) -> dict[str, object]:
@@ -72,6 +79,7 @@ def export(run: RunPath) -> None:
 
     opened = Run(run)
     metrics = opened.metrics()
-    typer.echo(",".join(["step", "wall_time", *metrics]))
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(["step", "wall_time", *metrics])
     for step, *values in zip(opened.steps, opened.wall_time(), *metrics.values(), strict=True):
-        typer.echo(",".join([str(step), *("" if value != value else repr(float(value)) for value in values)]))
+        table.writerow([int(step), *("" if value != value else repr(float(value)) for value in values)])

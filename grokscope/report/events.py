@@ -12,7 +12,9 @@ from grokscope.phases import Observed, infer
 from grokscope.runfile import Run
 
 EVENTS = ("start", "memorised", "onset", "peak", "collapse", "last")
-LAYER_MEASURES = ("alpha", "num_tail", "sigma_mp", "ks_p", "num_traps", "num_entry_traps", "num_signal", "dominance")
+LAYER_MEASURES = (
+    "alpha", "num_tail", "sigma_mp", "ks_p", "num_traps", "num_entry_traps", "num_signal", "dominance",
+)  # fmt: skip
 METRICS = ("train_accuracy", "test_accuracy")
 
 
