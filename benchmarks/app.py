@@ -101,7 +101,7 @@ class Viewer:
 def make_run(path: Path, checkpoints: int, layers: Sequence[LayerSpec]) -> Path:
     """A run whose weights drift and grow, as trained ones do."""
     rng = np.random.default_rng(0)
-    steps = log_steps(10**7, 20)[:checkpoints]
+    steps = log_steps(10**7, 22)[:checkpoints]  # 143 steps
     start = {layer.name: rng.standard_normal(layer.shape) * 0.3 for layer in layers}
     biases = {layer.name: np.zeros(layer.shape[0]) for layer in layers}
     metrics = ["train_accuracy", "test_accuracy"]

@@ -11,11 +11,13 @@ from grokscope.app.plots import spectrum as spectra
 from grokscope.app.plots import timeline as timelines
 from grokscope.app.state import State
 from grokscope.app.table import layer_at, table
-from grokscope.app.text import fit
+from grokscope.app.text import fit, number
 from grokscope.app.trajectories import trajectories_view
 from grokscope.app.widgets import Place
 
 NOT_ANALYSED = "not analysed yet"
+WEIGHTWATCHER_FIRST = ("alpha", "D", "rand_num_spikes", "rand_sigma_mp")
+"""The columns that stay longest where there is little room."""
 
 
 def draw_header(state: State, width: int, height: int) -> Text:
@@ -57,10 +59,36 @@ def draw_esd(state: State, width: int, height: int) -> Text:
     layer, other = state.selected, state.compared
     if layer is None or layer.spectrum is None:
         return _missing("ESD", layer, state, width, height)
-    return spectra.esd(
-        layer.spectrum, width, height, state.palette, axes=state.esd_axes, search=state.search,
+    beside = weightwatcher(state, width)
+    plot = spectra.esd(
+        layer.spectrum, width, height - bool(beside), state.palette, axes=state.esd_axes, search=state.search,
         other=None if other is None else other.spectrum, other_name=_other_name(state), focused=focused(state, 0),
     )  # fmt: skip
+    return plot.append("\n").append_text(beside) if beside else plot
+
+
+def weightwatcher(state: State, width: int) -> Text:
+    """What WeightWatcher itself says of the selected layer, in the spectrum view; empty where it was not run."""
+    if state.view != "spectrum" or state.selected is None:
+        return Text()
+    found = state.timeline.weightwatcher_at(state.index, state.selected.name)
+    names = [
+        *(name for name in WEIGHTWATCHER_FIRST if name in found),
+        *(name for name in found if name not in WEIGHTWATCHER_FIRST),
+    ]
+    if not found:
+        return Text()
+    palette, last = state.palette, len(found)
+    pieces = [header.Piece(("WeightWatcher",), palette.accent, (last + 1,))]
+    pieces += [
+        header.Piece(
+            (f"{name} {found[name]:g}" if "num_" in name else f"{name} {number(found[name], 4)}",),
+            palette.muted,
+            (last - place,),
+        )
+        for place, name in enumerate(names)
+    ]
+    return header.line(pieces, width)
 
 
 def draw_randomized(state: State, width: int, height: int) -> Text:

@@ -59,7 +59,8 @@ class Timeline:
     """A whole run through time; every array has one entry a committed checkpoint.
 
     steps int64 [n], ascending; metrics float64 [n] by name; measures float64 [n] by (field, layer), NaN where not
-    analysed; predictions float64 [n, classes], the share of test images given each label, or None.
+    analysed; predictions float64 [n, classes], the share of test images given each label, or None; weightwatcher
+    float64 [n] by layer and WeightWatcher's own name of the column, without the layers that it has not measured.
     """
 
     run: str
@@ -69,6 +70,7 @@ class Timeline:
     metrics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     measures: Mapping[tuple[str, str], NDArray[np.float64]] = field(default_factory=dict)
     predictions: NDArray[np.float64] | None = None
+    weightwatcher: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
     observed: Sequence[str] = ()
     inferred: Sequence[str] = ()
     events: Sequence[Event] = ()
@@ -82,6 +84,12 @@ class Timeline:
         """A measured field of a layer through time, all NaN where nothing has been analysed."""
         values = self.measures.get((name, layer))
         return np.full(len(self.steps), np.nan) if values is None else values
+
+    def weightwatcher_at(self, index: int, layer: str) -> dict[str, float]:
+        """WeightWatcher's own numbers of a layer at a checkpoint; empty where it has not been run on it."""
+        columns = self.weightwatcher.get(layer, {})
+        found = {name: float(values[index]) for name, values in columns.items() if index < len(values)}
+        return {name: value for name, value in found.items() if value == value}
 
     def nearest(self, step: float) -> int:
         """The index of the last checkpoint at or before a step (the first one when there is none)."""

@@ -109,10 +109,38 @@ class Session:
             metrics=metrics,
             measures=measures,
             predictions=_shares(self.run.predictions(), count),
+            weightwatcher=_WeightWatcher(self.spectra, names),
             observed=observed,
             inferred=inferred,
             events=find_events(steps, observed, inferred, measures, names),
         )
+
+
+class _WeightWatcher(Mapping[str, Mapping[str, Array]]):
+    """WeightWatcher's columns by the layer's name on screen, each read once, when first asked for."""
+
+    def __init__(self, spectra: Spectra, layers: Sequence[str]) -> None:
+        self._spectra, self._layers = spectra, {safe_name(layer): layer for layer in layers}
+        self._known: dict[str, Mapping[str, Array]] = {}
+
+    def __getitem__(self, shown: str) -> Mapping[str, Array]:
+        if shown not in self._known:
+            self._known[shown] = self._read(self._layers[shown])
+        return self._known[shown]
+
+    def _read(self, layer: str) -> Mapping[str, Array]:
+        from grokscope.analysis.weightwatcher_columns import weightwatcher_columns
+
+        try:
+            return weightwatcher_columns(self._spectra, layer)
+        except (OSError, KeyError):  # deleted just now, or made without them
+            return {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
 
 
 class _Columns(Mapping[tuple[str, str], Array]):

@@ -8,6 +8,12 @@ from grokscope.app.base import Base
 class TakeKeys(Base):
     """Every action that gives the user something to keep."""
 
+    def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
+        """The screen as SVG."""
+        from grokscope.app.svg import without_leading_spaces
+
+        return without_leading_spaces(super().export_screenshot(title=title, simplify=simplify))
+
     def action_copy(self) -> None:
         """Copy the selected layer's row, tab separated with its titles."""
         from grokscope.app.export import row_as_text

@@ -12,6 +12,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from grokscope.analysis import Spectra
+from grokscope.analysis.spectra_file import SpectraWriter
 from grokscope.app.app import Microscope
 from grokscope.app.goto_screen import parse_step
 from grokscope.app.keys import KEYS, VIEWS
@@ -312,6 +313,25 @@ async def test_a_click_on_a_row_selects_its_trap(analysed_run: Path, size: tuple
         assert app.state.trap == clicked
         await press(pilot, "up" if chosen == 0 else "down")
         assert app.state.trap == clicked + (1 if chosen else -1), "the keys act on the list from the click on"
+
+
+@pytest.mark.parametrize("size", [(60, 20), (120, 40)])
+async def test_weightwatcher_s_own_numbers_stand_beside_ours_where_there_are_any(
+    own_run: Path, size: tuple[int, int]
+) -> None:
+    with SpectraWriter(Run.open(own_run)) as writer:
+        writer.write_weightwatcher(LAST, "fc2", {"alpha": 2.345678, "D": 0.0625, "rand_num_spikes": 3.0})
+    app = app_on(own_run)
+    async with app.run_test(size=size) as pilot:
+        await press(pilot, "2")
+        assert "WeightWatcher" not in screen_of(app), "none for fc1"
+        await press(pilot, "down")
+        line = next(line for line in screen_of(app).split("\n") if "WeightWatcher" in line)
+        assert "alpha 2.346  D 0.06250  rand_num_spikes 3" in line
+        await press(pilot, "left")
+        assert "WeightWatcher" not in screen_of(app), "none for another checkpoint"
+        await press(pilot, "right", "1")
+        assert "WeightWatcher" not in screen_of(app), "none in the overview"
 
 
 async def test_the_palette_has_every_action(analysed_run: Path) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from grokscope.app.app import Microscope
-from grokscope.app.theme import LIGHT
+from grokscope.app.session import Session
+from grokscope.app.theme import LIGHT, Palette
 from grokscope.runfile.liveness import Liveness
 from tests.app.conftest import write_run
+from tests.app.svg_picture import read
 from tests.app.test_pilot import app_on, press, screen_of
 
 SCREENS = Path(__file__).parent / "screens"
@@ -39,25 +41,77 @@ CASES: dict[str, tuple[tuple[int, int], str]] = {
 }
 
 
-def compare(app: Microscope, name: str) -> None:
-    """Hold the screen against the kept one."""
+ROLES: dict[str, str] = {
+    "train 100.0": "train",
+    "test 50.0": "test",
+    "100,000": "cursor",
+    "pre-grokking": "phase P",
+    "ESD fc": "text",
+    "randomised fc": "text",
+    "α 95 %": "muted",
+    "λ₋": "edge",
+    "compared with": "mark",
+    "leading direction": "text",
+    "one checkpoint back": "text",
+}
+"""What words on screen stand for, and so in which of a palette's colours they must be."""
+
+
+def compare(app: Microscope, name: str) -> str:
+    """Hold the screen against the kept one, and return it."""
     screen = "\n".join(line.rstrip() for line in screen_of(app).split("\n")) + "\n"
     path = SCREENS / f"{name}.txt"
     if os.environ.get("UPDATE_SCREENS"):
         SCREENS.mkdir(exist_ok=True)
         path.write_text(screen, encoding="utf-8")
     assert screen == path.read_text(encoding="utf-8")
+    return screen
 
 
+def color_of(role: str, palette: Palette) -> str:
+    """The palette's colour for a role such as `test` or `phase P`."""
+    name, _, letter = role.partition(" ")
+    return palette.phases[letter] if letter else str(getattr(palette, name))
+
+
+def check_picture(app: Microscope, name: str, screen: str, *, grey: bool) -> None:
+    """Hold the SVG export against the screen: well-formed, as large, with the same text in the right colours."""
+    width, height = CASES[name][0]
+    picture = read(app.export_screenshot(title=name))
+    assert picture.rows == height
+    assert "\n".join(picture.lines(width)) + "\n" == screen
+    covered = len(app.screen_stack) > 1  # what lies below the help is dimmed
+    checked = 0
+    for words, role in ROLES.items():
+        found = picture.color_of(words)
+        if not found or (covered and words != "one checkpoint back"):
+            continue
+        checked += 1
+        if grey:
+            assert all(len({color[k : k + 2] for k in (1, 3, 5)}) == 1 for color in found), words
+        else:
+            assert found == {color_of(role, app.state.palette)}, words
+    assert checked >= (1 if covered else 3)
+    if not grey:
+        assert app.state.palette.background in picture.grounds
+
+
+@pytest.mark.parametrize("ground", ["dark", "light", "grey"])
 @pytest.mark.parametrize("name", CASES)
-async def test_screens_are_as_they_were_looked_at(analysed_run: Path, name: str) -> None:
+async def test_screens_are_as_they_were_looked_at(
+    analysed_run: Path, name: str, ground: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same text in every palette, on screen and in the SVG export, where it has the palette's colours."""
+    if ground == "grey":
+        monkeypatch.setenv("NO_COLOR", "1")
     size, keys = CASES[name]
-    app = app_on(analysed_run)
+    theme = "light" if ground == "light" else "dark"
+    app = Microscope([Session.open(analysed_run)], theme=theme, analysis=False, watching=False)
     async with app.run_test(size=size, notifications=False) as pilot:
         await press(pilot, *keys.split())
         await app.workers.wait_for_complete()
         await pilot.pause()
-        compare(app, name)
+        check_picture(app, name, compare(app, name), grey=ground == "grey")
 
 
 async def test_an_empty_run(tmp_path: Path) -> None:
