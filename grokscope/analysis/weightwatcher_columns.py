@@ -11,7 +11,7 @@ import importlib.util
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -22,9 +22,12 @@ from grokscope.analysis.spectra_file import Spectra, SpectraWriter
 from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.errors import MissingPackage
 from grokscope.runfile import LayerSpec, Run
+from grokscope.spectra.layer import LARGEST_MAGNITUDE
 
 if TYPE_CHECKING:
     import pandas
+
+MODULES = ("linear", "conv")
 
 Layers = dict[str, NDArray[np.float64]]
 
@@ -51,15 +54,22 @@ def run_weightwatcher(run: Run, on_done: Callable[[int, int], None] = lambda don
 def weightwatcher_table(weights: Layers, layers: tuple[LayerSpec, ...], seed: int) -> dict[str, dict[str, float]]:
     """Return layer → {column: value} as WeightWatcher reports it for these weights; NaN where it has none.
 
-    Layers that WeightWatcher skips are left out. `seed` sets numpy's global state for its shuffles, and no longer.
+    Layers that WeightWatcher skips are left out, and those with NaN, Inf or huge entries, on which it fails.
+    `seed` sets numpy's global state for its shuffles, and no longer.
     """
+    measured = [
+        layer
+        for layer in layers
+        if layer.kind in MODULES and np.abs(weights[layer.name]).max() <= LARGEST_MAGNITUDE  # False for NaN
+    ]
+    if not measured:
+        return {}
     with _quiet(), _global_seed(seed):
         import weightwatcher
 
         logging.getLogger("weightwatcher").setLevel(logging.ERROR)
-        model = _model(weights, layers)
+        model = _model(weights, measured)
         details = weightwatcher.WeightWatcher(model=model).analyze(randomize=True, mp_fit=True)
-    measured = [layer for layer in layers if layer.kind in ("linear", "conv")]
     return {measured[int(row["name"])].name: _columns(row) for _, row in details.iterrows()}
 
 
@@ -88,7 +98,7 @@ def _columns(row: pandas.Series[Any]) -> dict[str, float]:
     return columns
 
 
-def _model(weights: Layers, layers: tuple[LayerSpec, ...]) -> Any:
+def _model(weights: Layers, layers: Sequence[LayerSpec]) -> Any:
     import torch
 
     modules = []
@@ -96,12 +106,10 @@ def _model(weights: Layers, layers: tuple[LayerSpec, ...]) -> Any:
         weight = torch.from_numpy(weights[layer.name])
         if layer.kind == "linear":
             module: torch.nn.Module = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=False)
-        elif layer.kind == "conv":
+        else:
             kinds: dict[int, Any] = {3: torch.nn.Conv1d, 4: torch.nn.Conv2d, 5: torch.nn.Conv3d}
             out, channels, *kernel = weight.shape
             module = kinds[weight.ndim](channels, out, tuple(kernel), bias=False)
-        else:
-            continue
         module.weight = torch.nn.Parameter(weight)
         modules.append(module)
     return torch.nn.Sequential(*modules)

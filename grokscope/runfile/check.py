@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from grokscope.errors import DamagedCheckpoint, GrokscopeError
+from grokscope.errors import BadRunFile, DamagedCheckpoint, GrokscopeError
 from grokscope.runfile.reader import Run
 
 CHILD_SECONDS = 600.0
@@ -53,8 +53,9 @@ def inspect(run: Run) -> Report:
             run.verify(index)
         except DamagedCheckpoint as error:
             problems.append(str(error))
-        except (OSError, RuntimeError) as error:
-            problems.append(f"checkpoint {index} of {run.path} cannot be read: {error}; restore it from a copy")
+        except BadRunFile as error:
+            why = error.__cause__
+            problems.append(f"checkpoint {index} of {run.path} cannot be read: {why}; restore it from a copy")
     return Report(run.num_checkpoints, tuple(problems))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +107,7 @@ class Run:
 
     def refresh(self) -> bool:
         """Look again; return whether the checkpoints, the plan or the run itself have changed."""
-        with _open(self.path) as file:
+        with _reading(self.path) as file:
             steps = file["steps"][...]
             plan_is_same = np.array_equal(file["planned_steps"][...], self.planned_steps)
             replaced = file.attrs["uuid"] != self.uuid or not plan_is_same
@@ -126,30 +128,30 @@ class Run:
 
     def metrics(self) -> dict[str, NDArray[np.float64]]:
         """Return every metric over the committed checkpoints, float64 [n], NaN where it was not recorded."""
-        with _open(self.path) as file:
+        with _reading(self.path) as file:
             return {name: file[f"metrics/{name}"][: self.num_checkpoints] for name in self.metric_names}
 
     def wall_time(self) -> NDArray[np.float64]:
         """Return when each checkpoint was committed, seconds since 1970, float64 [n]."""
-        with _open(self.path) as file:
+        with _reading(self.path) as file:
             return np.asarray(file["wall_time"][: self.num_checkpoints])
 
     def predictions(self) -> NDArray[np.int32] | None:
         """Return how many test images got each label, int32 [n, classes], or None where not recorded."""
         if self.classes is None:
             return None
-        with _open(self.path) as file:
+        with _reading(self.path) as file:
             return np.asarray(file["test_predictions"][: self.num_checkpoints])
 
     def fixed(self, name: str) -> NDArray[np.generic] | None:
         """Return an array that was written once for the whole run, such as `train_indices`, or None."""
-        with _open(self.path) as file:
+        with _reading(self.path) as file:
             path = f"fixed/{name}"
             return np.asarray(file[path][...]) if path in file else None
 
     def liveness(self, now: float | None = None) -> Liveness:
         """Tell how the run's training stands; `now` defaults to the clock."""
-        with _open(self.path) as file:
+        with _reading(self.path) as file:
             beat = tuple(float(value) for value in file["heartbeat"][...])
         return liveness(
             (beat[0], beat[1], beat[2], beat[3]),
@@ -160,7 +162,7 @@ class Run:
 
     def verify(self, index: int) -> None:
         """Raise DamagedCheckpoint where a checkpoint's bytes do not match its CRC."""
-        with _open(self.path) as file:
+        with _reading(self.path) as file:
             crc = zlib.crc32(raw_bytes(file["steps"][index]))
             for name in checkpoint_paths(self.layers, self.metric_names, self.classes is not None):
                 crc = zlib.crc32(raw_bytes(file[name][index]), crc)
@@ -174,7 +176,7 @@ class Run:
     def _row(self, name: str, index: int) -> NDArray[Any]:
         if not 0 <= index < self.num_checkpoints:
             raise IndexError(f"checkpoint {index} of {self.num_checkpoints} in {self.path}")
-        with _open(self.path) as file:
+        with _reading(self.path) as file:
             return np.asarray(file[name][index])
 
 
@@ -184,8 +186,19 @@ def read_layout(path: Path) -> Layout:
         raise BadRunFile(f"{path} is a folder; give a run file, or make one of it by `grokscope import`")
     if not path.exists():
         raise BadRunFile(f"there is no file {path}; `grokscope train -o {path}` makes one")
-    with _open(path) as file:
+    with _reading(path) as file:
         return _read_layout(file)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[h5py.File]:
+    """Open for a while; whatever HDF5 then cannot read is damage."""
+    with _open(path) as file:
+        try:
+            yield file
+        except (KeyError, OSError, RuntimeError, ValueError) as error:
+            reason = f"{path} is a damaged run file ({error}); `grokscope check {path}` says more"
+            raise BadRunFile(reason) from error
 
 
 def _open(path: Path) -> h5py.File:

@@ -33,6 +33,18 @@ def test_global_randomness_is_left_as_it_was(run: Run) -> None:
     assert weightwatcher_table(weights, run.layers, seed=1) == first
 
 
+@pytest.mark.parametrize("entry", [np.nan, -np.inf, 1e200])
+def test_a_layer_that_diverged_does_not_hide_the_others(run: Run, entry: float) -> None:
+    weights = {layer.name: run.weight(0, layer.name).astype(float) for layer in run.layers}
+    whole = weightwatcher_table(weights, run.layers, seed=1)
+    weights["fc1"][0, 0] = entry
+    table = weightwatcher_table(weights, run.layers, seed=1)
+    assert set(table) == set(whole) - {"fc1"}
+    assert table["fc2"]["alpha"] == whole["fc2"]["alpha"]
+    weights = {name: np.full_like(weight, np.inf) for name, weight in weights.items()}
+    assert weightwatcher_table(weights, run.layers, seed=1) == {}
+
+
 def test_columns_are_empty_until_weightwatcher_has_run(run: Run) -> None:
     assert weightwatcher_columns(Spectra(run), "fc1") == {}
     assert weightwatcher_columns(analyze(run, parameters=FAST, indices=[0]), "fc1") == {}

@@ -113,6 +113,16 @@ def test_a_folder_is_no_run(tmp_path: Path) -> None:
         Run(tmp_path)
 
 
+def test_damage_that_is_met_while_reading_is_one_sentence_too(run_with: Callable[[int], Path]) -> None:
+    path = run_with(2)
+    run = Run(path)
+    with h5py.File(path, "r+") as file:
+        del file["metrics/train_accuracy"]
+    with pytest.raises(BadRunFile, match="damaged run file"):
+        run.metrics()
+    assert len(check(path).problems) == 2
+
+
 def test_check_finds_each_damaged_checkpoint(run_with: Callable[[int], Path]) -> None:
     path = run_with(5)
     assert check(path).problems == ()
