@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from grokscope.analysis import Parameters, analyze
+from grokscope.analysis import Parameters, Spectra, analyze
 from grokscope.runfile import LayerSpec, Run, RunWriter
 from grokscope.runfile.schedule import log_steps
 
@@ -68,6 +68,13 @@ class Viewer:
         """Read until nothing has come for a while."""
         while select.select([self.master], [], [], seconds)[0]:
             os.read(self.master, 1 << 20)
+
+    def read_for(self, seconds: float) -> None:
+        """Read whatever comes in that time."""
+        end = time.perf_counter() + seconds
+        while (left := end - time.perf_counter()) > 0:
+            if select.select([self.master], [], [], left)[0]:
+                os.read(self.master, 1 << 20)
 
     def press(self, keys: str) -> float:
         """Type; the time just before."""
@@ -127,6 +134,27 @@ def first_frames(run: Path, starts: int) -> list[tuple[float, float]]:
         viewer.settle()
         viewer.quit()
     return found[1:]
+
+
+def while_analysing(run: Path, keys: int) -> tuple[list[float], float]:
+    """Milliseconds from each key to its frame while the run is being analysed; checkpoints analysed a second."""
+    count = Run.open(run).num_checkpoints
+    viewer = Viewer(run, (120, 40))
+    viewer.wait("analysing")
+    viewer.press("g")
+    viewer.read_for(0.5)
+    times, before, started = [], _analysed(run), time.perf_counter()
+    for index in range(1, min(keys, count - 1) + 1):
+        pressed = viewer.press("\x1b[C")
+        times.append(1e3 * (viewer.wait(f"{index + 1}/{count}") - pressed))
+        viewer.read_for(0.1)
+    rate = (_analysed(run) - before) / (time.perf_counter() - started)
+    viewer.quit()
+    return times, rate
+
+
+def _analysed(run: Path) -> int:
+    return int(Spectra.open(Run.open(run)).done.all(axis=1).sum())
 
 
 def key_to_frame(run: Path, size: tuple[int, int], keys: int) -> dict[str, tuple[list[float], float]]:
@@ -200,6 +228,11 @@ def main() -> None:
         run = options.run or make_run(Path(folder) / "run.h5", 141, LAYERS)
         analyze(Run.open(run), parameters=None if options.run else Parameters(permutations=3, null_draws=200))
         report(run, options.starts, options.keys)
+        new = make_run(Path(folder) / "new.h5", 141, LAYERS)
+        times, rate = while_analysing(new, options.keys)
+        words = f"p95 {np.percentile(times, 95):5.1f} worst {max(times):5.1f} ms"
+        words += f"    (≤ 100; {rate:.1f} checkpoints a second)"
+        print(f"while analysing             median {np.median(times):5.1f} {words}")
         if options.large:
             wide = (LayerSpec("fc1", (1000, 1500)), LayerSpec("fc2", (400, 1000)))
             large = make_run(Path(folder) / "large.h5", 141, wide)

@@ -78,16 +78,10 @@ def weightwatcher(state: State, width: int) -> Text:
     ]
     if not found:
         return Text()
-    palette, last = state.palette, len(found)
+    words = [f"{name} {found[name]:g}" if "num_" in name else f"{name} {number(found[name], 4)}" for name in names]
+    palette, last = state.palette, len(words)
     pieces = [header.Piece(("WeightWatcher",), palette.accent, (last + 1,))]
-    pieces += [
-        header.Piece(
-            (f"{name} {found[name]:g}" if "num_" in name else f"{name} {number(found[name], 4)}",),
-            palette.muted,
-            (last - place,),
-        )
-        for place, name in enumerate(names)
-    ]
+    pieces += [header.Piece((text,), palette.muted, (last - place,)) for place, text in enumerate(words)]
     return header.line(pieces, width)
 
 

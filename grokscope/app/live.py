@@ -12,7 +12,8 @@ from grokscope.app.messages import Analysed, Looked
 from grokscope.app.session import Session
 
 if TYPE_CHECKING:
-    from grokscope.app.background import Analyst, Watcher
+    from grokscope.app.analyst import Analyst
+    from grokscope.app.watcher import Watcher
 
 
 class Live(Base):
@@ -27,7 +28,8 @@ class Live(Base):
         self.call_after_refresh(self._start_threads)
 
     def _start_threads(self) -> None:
-        from grokscope.app.background import Analyst, Watcher
+        from grokscope.app.analyst import Analyst
+        from grokscope.app.watcher import Watcher
 
         if self.watching:
             self._watchers = tuple(Watcher(session.run.path, self._post_for(session)) for session in self.sessions)
@@ -54,7 +56,7 @@ class Live(Base):
         for watcher in self._watchers:
             watcher.stop.set()
         for analyst in self._analysts:
-            analyst.stop.set()
+            analyst.end()
 
     def on_looked(self, message: Looked) -> None:
         """The run file was looked at: show how the training stands, and what is new."""

@@ -1,0 +1,44 @@
+"""The process that analyses for the viewer: a checkpoint's number in, a word about it out, one line each.
+
+`python -m grokscope.app.analyst_process RUN.h5` ends when its input does, so it never outlives its viewer by more
+than one checkpoint. A process, because matrices in a thread would delay the keys and count as the viewer's memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+from grokscope.errors import GrokscopeError, RunLocked
+
+DONE, LOCKED, FAILED = "done", "locked", "failed"
+
+
+def serve(path: Path, numbers: Iterable[str], answers: TextIO) -> None:
+    """Analyse each checkpoint that is asked for, and answer `done`, `locked` or `failed` with a reason."""
+    for number in numbers:
+        print(_answer(path, int(number)), file=answers, flush=True)
+
+
+def _answer(path: Path, index: int) -> str:
+    from grokscope.analysis.engine import analyze
+    from grokscope.runfile import Run
+
+    try:
+        analyze(Run.open(path), indices=[index])
+    except RunLocked:
+        return LOCKED
+    except (GrokscopeError, OSError, KeyError, RuntimeError, IndexError) as error:
+        return f"{FAILED} {' '.join(str(error).split())}"
+    return DONE
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(OSError):
+        os.nice(10)  # the viewer and a trainer come first
+    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
+        serve(Path(sys.argv[1]), sys.stdin, sys.stdout)
