@@ -128,30 +128,30 @@ class Run:
 
     def metrics(self) -> dict[str, NDArray[np.float64]]:
         """Return every metric over the committed checkpoints, float64 [n], NaN where it was not recorded."""
-        with _reading(self.path) as file:
+        with self._reading() as file:
             return {name: file[f"metrics/{name}"][: self.num_checkpoints] for name in self.metric_names}
 
     def wall_time(self) -> NDArray[np.float64]:
         """Return when each checkpoint was committed, seconds since 1970, float64 [n]."""
-        with _reading(self.path) as file:
+        with self._reading() as file:
             return np.asarray(file["wall_time"][: self.num_checkpoints])
 
     def predictions(self) -> NDArray[np.int32] | None:
         """Return how many test images got each label, int32 [n, classes], or None where not recorded."""
         if self.classes is None:
             return None
-        with _reading(self.path) as file:
+        with self._reading() as file:
             return np.asarray(file["test_predictions"][: self.num_checkpoints])
 
     def fixed(self, name: str) -> NDArray[np.generic] | None:
         """Return an array that was written once for the whole run, such as `train_indices`, or None."""
-        with _reading(self.path) as file:
+        with self._reading() as file:
             path = f"fixed/{name}"
             return np.asarray(file[path][...]) if path in file else None
 
     def liveness(self, now: float | None = None) -> Liveness:
         """Tell how the run's training stands; `now` defaults to the clock."""
-        with _reading(self.path) as file:
+        with self._reading() as file:
             beat = tuple(float(value) for value in file["heartbeat"][...])
         return liveness(
             (beat[0], beat[1], beat[2], beat[3]),
@@ -162,7 +162,7 @@ class Run:
 
     def verify(self, index: int) -> None:
         """Raise DamagedCheckpoint where a checkpoint's bytes do not match its CRC."""
-        with _reading(self.path) as file:
+        with self._reading() as file:
             crc = zlib.crc32(raw_bytes(file["steps"][index]))
             for name in checkpoint_paths(self.layers, self.metric_names, self.classes is not None):
                 crc = zlib.crc32(raw_bytes(file[name][index]), crc)
@@ -176,8 +176,16 @@ class Run:
     def _row(self, name: str, index: int) -> NDArray[Any]:
         if not 0 <= index < self.num_checkpoints:
             raise IndexError(f"checkpoint {index} of {self.num_checkpoints} in {self.path}")
-        with _reading(self.path) as file:
+        with self._reading() as file:
             return np.asarray(file[name][index])
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[h5py.File]:
+        """Open the file for a while, if it still holds this run: another one's arrays would pass for ours."""
+        with _reading(self.path) as file:
+            if file.attrs["uuid"] != self.uuid:
+                raise BadRunFile(f"{self.path} was replaced by another run; open it again")
+            yield file
 
 
 def read_layout(path: Path) -> Layout:

@@ -148,10 +148,12 @@ class RunWriter:
         *,
         step: int | None = None,
     ) -> None:
-        """Write checkpoint `index` and return when it is on the disk: arrays first, its step last.
+        """Write checkpoint `index`, the next one, and return when it is on the disk: arrays first, its step last.
 
         `step` is the planned one unless given: a recorder of somebody else's loop takes the steps that it sees.
         """
+        if not self.committed[:index].all():
+            raise UsageError(f"checkpoint {index} of {self.path} would leave a gap; commit those before it first")
         values: dict[str, ArrayLike] = {weight_path(name): array for name, array in weights.items()}
         values |= {bias_path(name): array for name, array in biases.items()}
         values |= {f"metrics/{name}": metrics.get(name, np.nan) for name in self.metrics}

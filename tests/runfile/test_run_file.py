@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from grokscope.errors import DamagedCheckpoint, UsageError
+from grokscope.errors import BadRunFile, DamagedCheckpoint, UsageError
 from grokscope.runfile import LayerSpec, Run, RunWriter
 from tests.runfile.conftest import LAYERS, STEPS, checkpoint_arrays, commit, create
 
@@ -193,6 +193,24 @@ def test_a_reader_sees_another_plan_of_the_same_length(run_with: Callable[[int],
     assert run.refresh()
     assert run.planned_steps[-1] == plan[-1] * 2
     assert not run.refresh()
+
+
+def test_a_checkpoint_that_would_leave_a_gap_is_refused(tmp_path: Path) -> None:
+    with create(tmp_path / "run.h5") as writer:
+        with pytest.raises(UsageError, match="gap"):
+            commit(writer, 1)
+        assert not writer.committed.any()
+
+
+def test_a_reader_never_takes_another_runs_arrays_for_its_own(run_with: Callable[[int], Path]) -> None:
+    path = run_with(2)
+    run = Run(path)
+    create(path, overwrite=True).close()
+    for read in (lambda: run.weight(0, "fc1"), run.metrics, run.predictions):
+        with pytest.raises(BadRunFile, match="replaced by another run"):
+            read()
+    assert run.refresh()
+    assert run.num_checkpoints == 0
 
 
 def test_a_run_can_be_pickled(run_with: Callable[[int], Path]) -> None:
