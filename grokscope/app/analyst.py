@@ -48,6 +48,8 @@ class Analyst(threading.Thread):
                 idle, wait = False, LOCKED_SECONDS
             self._ended.wait(wait)
         self.end()
+        if self.process is not None:
+            self.process.wait()
 
     def end(self) -> None:
         """End the work at once; what has been measured is kept."""

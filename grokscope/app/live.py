@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from grokscope.app.base import Base
 from grokscope.app.messages import Analysed, Looked
 from grokscope.app.session import Session
+from grokscope.app.state import State
 
 if TYPE_CHECKING:
     from grokscope.app.analyst import Analyst
@@ -62,7 +63,7 @@ class Live(Base):
         """The run file was looked at: show how the training stands, and what is new."""
         session: Session = message.session  # type: ignore[attr-defined]
         if message.changed:
-            self._refresh(session)
+            self._refresh(session, self.state)
         if session is not self.session:
             return
         live = message.liveness
@@ -82,20 +83,26 @@ class Live(Base):
     def on_analysed(self, message: Analysed) -> None:
         """More of the run is measured."""
         session: Session = message.session  # type: ignore[attr-defined]
-        self._refresh(session)
+        state = self.state
         if session is self.session:
-            self.put(replace(self.state, analysing=message.progress, analysis_note=message.note))
+            state = replace(state, analysing=message.progress, analysis_note=message.note)
+        if not self._refresh(session, state) and state is not self.state:
+            self.put(state)
 
-    def _refresh(self, session: Session) -> None:
-        """Take in what is new of a run; a followed run moves the cursor to its last checkpoint."""
+    def _refresh(self, session: Session, state: State) -> bool:
+        """Take in what is new of a run, and draw the state with it; returns whether there was anything.
+
+        A followed run moves the cursor to its last checkpoint.
+        """
         from grokscope.errors import GrokscopeError
 
         try:
             if not session.refresh():
-                return
-            if session is self.session and self.state.following:
+                return False
+            if session is self.session and state.following:
                 self.set_reactive(Base.index, max(0, session.num_checkpoints - 1))
             self.set_reactive(Base.index, max(0, self.validate_index(self.index)))
-            self.put(self.at_cursor(replace(self.state, comparison=None)))
+            self.put(self.at_cursor(replace(state, comparison=None)))
         except (GrokscopeError, OSError, KeyError) as error:  # gone or being replaced: the next look tells
-            self.put(replace(self.state, problem=str(error)))
+            self.put(replace(state, problem=str(error)))
+        return True
