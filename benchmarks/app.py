@@ -237,7 +237,7 @@ def main() -> None:
             wide = (LayerSpec("fc1", (1000, 1500)), LayerSpec("fc2", (400, 1000)))
             large = make_run(Path(folder) / "large.h5", 141, wide)
             size = large.stat().st_size / 1e9
-            print(f"memory, {size:.2f} GB run      {memory(large, '--no-analysis'):7.0f} MB    (≤ 150)")
+            print(f"memory, {size:.2f} GB run      {memory(large):7.0f} MB    (≤ 150)")
 
 
 def report(run: Path, starts: int, keys: int) -> None:
