@@ -17,8 +17,9 @@ ATTEMPT_SECONDS = 0.02
 
 
 def lock_path(run: Path) -> Path:
-    """Return the path of the lock file that belongs to a run file."""
-    return run.with_name(run.name + ".lock")
+    """Return the path of the lock file that belongs to a run file, the same through every symbolic link to it."""
+    real = run.resolve()
+    return real.with_name(real.name + ".lock")
 
 
 class WriterLock:

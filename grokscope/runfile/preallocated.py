@@ -143,8 +143,10 @@ def create_file(path: Path, plan: Plan, fill: Callable[[PreallocatedFile], None]
     """Create a file under a temporary name and move it into place when it is whole.
 
     Its disk space is taken first, so that a full disk is met now; then the datasets are created and filled, and
-    `fill` may write more. A file that was at `path` is replaced at once, and lives on for those who have it open.
+    `fill` may write more. A file that was at `path` is replaced at once, and lives on for those who have it open;
+    a symbolic link stays and leads to the new one.
     """
+    path = path.resolve()
     with storage_errors(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
