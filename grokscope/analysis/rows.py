@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from grokscope.runfile import LayerSpec
 from grokscope.runfile.preallocated import Declared
 from grokscope.spectra import LayerSpectrum, Trap
+from grokscope.spectra.null import null_for
+from grokscope.spectra.randomised import edge_of_noise
 
 CAUSES = ("mean", "entries", "mean+entries", "unexplained")
 VERDICTS = ("not measured", "over-trained", "well-trained", "under-trained", "undecided")
@@ -20,7 +22,6 @@ MAX_TRAPS, MAX_ENTRIES = (
     8,
 )  # kept in full; `num_traps` counts all, and `randomized_esd` holds their eigenvalues
 REASON_BYTES = 200
-SIGNAL_MARGIN = 1.02  # beyond the edge by more than its own fluctuation at a few hundred eigenvalues
 NOT_SCALAR = {"name", "shape", "reason", "verdict", "traps", "esd", "randomized_esd"}
 COUNTS = {"num_tail", "null_draws"}
 SCALARS = tuple(field.name for field in fields(LayerSpectrum) if field.name not in NOT_SCALAR)
@@ -81,10 +82,13 @@ def from_row(name: str, shape: tuple[int, ...], row: Mapping[str, Any]) -> Layer
 
 
 def _num_signal(spectrum: LayerSpectrum) -> float:
-    """Count the eigenvalues of W itself beyond the Marchenko-Pastur edge of its shuffled entries."""
-    if not np.isfinite(spectrum.lambda_plus):
+    """Count the eigenvalues of W itself beyond the edge of its shuffled entries, the one that makes a trap."""
+    if not np.isfinite(spectrum.sigma_robust):
         return float("nan")
-    return float(np.count_nonzero(spectrum.esd > spectrum.lambda_plus * SIGNAL_MARGIN))
+    short = len(spectrum.esd)
+    long = int(np.prod(spectrum.shape)) // short
+    edge = edge_of_noise(spectrum.sigma_robust, long, short, null_for(long, short, spectrum.null_draws))
+    return float(np.count_nonzero(spectrum.esd > edge))
 
 
 def _dominance(spectrum: LayerSpectrum) -> float:

@@ -80,6 +80,9 @@ def infer(layers: Sequence[LayerEvidence]) -> Inferred:
         return Inferred("undecided" if signs else "pre-grokking", (*signs, quiet))
     if len(signs) >= 2:
         return Inferred("anti-grokking", (*signs, *structure))
+    if waiting := [layer.name for layer in large if _waits_for_norms(layer)]:
+        unknown = f"not known whether the norm grows before earlier checkpoints are measured: {', '.join(waiting)}"
+        return Inferred("undecided", (unknown, *signs, *structure))
     if signs:
         return Inferred("undecided", (*signs, "one sign of collapse, not two", *structure))
     return Inferred("grokking", tuple(structure))
@@ -106,15 +109,31 @@ def _heavy_entries(layer: LayerEvidence) -> str:
 
 
 def _over_training(layer: LayerEvidence) -> str:
-    alpha_high, tail = layer.alpha_high[-1], layer.num_tail[-1]
-    sure = alpha_high < 2 and tail >= MIN_TAIL and _grows(layer.norm)
-    return f"alpha below {alpha_high:.2f} on {tail:.0f} eigenvalues" if sure else ""
+    if not (_is_over_trained(layer) and _grows(layer.norm)):
+        return ""
+    return f"alpha below {layer.alpha_high[-1]:.2f} on {layer.num_tail[-1]:.0f} eigenvalues"
 
 
 def _dominance(layer: LayerEvidence) -> str:
-    ratio = layer.dominance[-1]
-    return f"{ratio:.1f} times the edge" if ratio >= DOMINANT and _grows(layer.norm) else ""
+    if not (_is_dominated(layer) and _grows(layer.norm)):
+        return ""
+    return f"{layer.dominance[-1]:.1f} times the edge"
+
+
+def _is_over_trained(layer: LayerEvidence) -> bool:
+    return bool(layer.alpha_high[-1] < 2 and layer.num_tail[-1] >= MIN_TAIL)
+
+
+def _is_dominated(layer: LayerEvidence) -> bool:
+    return bool(layer.dominance[-1] >= DOMINANT)
 
 
 def _grows(norm: NDArray[np.float64]) -> bool:
+    """Tell whether the last norm is well above the smallest known one: a smaller unknown one changes nothing."""
     return bool(norm[-1] >= GROWTH * np.nanmin(norm))
+
+
+def _waits_for_norms(layer: LayerEvidence) -> bool:
+    """Tell whether a sign hangs on norms of checkpoints that are not measured yet."""
+    hanging = _is_over_trained(layer) or _is_dominated(layer)
+    return hanging and not _grows(layer.norm) and bool(np.isnan(layer.norm).any())

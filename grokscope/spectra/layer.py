@@ -15,7 +15,7 @@ from grokscope.spectra.traps import Trap
 
 Array = NDArray[np.float64]
 
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
 """Grows with every change of a number; stored results of another version are measured again."""
 
 SMALLEST_SIDE = 8

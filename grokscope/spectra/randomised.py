@@ -104,6 +104,12 @@ def _esd_of(gram_matrix: Any, shuffled: Permutations, index: int, backend: spect
     return spectrum.eigenvalues(shuffled[index], spectrum.BULK, backend)
 
 
+def edge_of_noise(sigma: float, long: int, short: int, null: Null) -> float:
+    """The eigenvalue that the largest one of long × short noise of spread `sigma` exceeds with SIGNIFICANCE."""
+    centre, scale = edge_centre_and_scale(long, short)
+    return sigma**2 * (centre + null.edge_z(SIGNIFICANCE) * scale)
+
+
 def bulk_edge(esd: Array, long: int, short: int, null: Null) -> tuple[float, float, int]:
     """(robust sigma, edge, number of traps) of the ascending eigenvalues [M] of a randomised long × short matrix.
 
@@ -111,8 +117,7 @@ def bulk_edge(esd: Array, long: int, short: int, null: Null) -> tuple[float, flo
     edge, which is repeated until no further eigenvalue leaves. At most half of the spectrum can be traps. sigma is
     0 where it then vanishes.
     """
-    centre, scale = edge_centre_and_scale(long, short)
-    reach = centre + null.edge_z(SIGNIFICANCE) * scale
+    reach = edge_of_noise(1.0, long, short, null)
     num_traps = 0
     while True:
         sigma = marchenko_pastur.robust_sigma(esd, long, short, num_traps)

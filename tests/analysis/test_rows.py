@@ -53,6 +53,14 @@ def test_what_a_row_derives_is_counted_from_the_spectrum() -> None:
     assert to_row(analyze_layer(structured, "fc1", step=0, permutations=3, null_draws=50), 40)["num_signal"] == 1
 
 
+@pytest.mark.parametrize("shape", [(32, 64), (10, 200), (100, 100)])
+def test_noise_has_no_signal(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(7)
+    noise = (rng.normal(size=shape) for _ in range(200))
+    spectra = [analyze_layer(weight, "fc1", step=0, permutations=1, null_draws=2000) for weight in noise]
+    assert sum(to_row(spectrum, min(shape))["num_signal"] != 0 for spectrum in spectra) <= 4
+
+
 @pytest.mark.parametrize(
     ("shape", "count"), [((200, 784), 200), ((8, 3, 3, 3), 8), ((64, 2, 3, 3), 18), ((5,), 0), ((0, 4), 0)]
 )

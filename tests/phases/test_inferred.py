@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,15 @@ def test_label(evidence: LayerEvidence, label: str) -> None:
     assert inferred.label == label
     assert inferred.reasons
     assert all(reason and "\n" not in reason for reason in inferred.reasons)
+
+
+def test_a_sign_that_hangs_on_norms_not_measured_yet_is_undecided() -> None:
+    dominated = layer(signal=9, dominance=15)
+    unmeasured = replace(dominated, norm=np.array([np.nan, 12.0]))
+    assert infer([dominated]).reasons[1] == "one sign of collapse, not two"
+    assert "before earlier checkpoints are measured" in infer([unmeasured]).reasons[0]
+    assert infer([unmeasured]).label == "undecided"
+    assert infer([replace(layer(signal=9), norm=np.array([np.nan, 12.0]))]).label == "grokking"
 
 
 def test_what_comes_later_is_not_looked_at() -> None:
