@@ -39,6 +39,6 @@ def _answer(path: Path, index: int) -> str:
 
 if __name__ == "__main__":
     with contextlib.suppress(OSError):
-        os.nice(10)  # the viewer and a trainer come first
+        os.nice(5)  # the viewer and a trainer come first
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
         serve(Path(sys.argv[1]), sys.stdin, sys.stdout)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import select
+import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Thread
@@ -17,6 +20,17 @@ if TYPE_CHECKING:
     from grokscope.app.watcher import Watcher
 
 
+HANGUP_SECONDS = 1.0
+
+
+def end_with_terminal() -> None:
+    """End as by a hangup where the terminal is gone and no hangup came; reading would go on forever."""
+    terminal = select.poll()
+    terminal.register(sys.__stdin__ or 0, 0)  # POLLHUP is always told
+    if any(event & (select.POLLHUP | select.POLLERR) for _, event in terminal.poll(0)):
+        signal.raise_signal(signal.SIGHUP)
+
+
 class Live(Base):
     """Starts the threads, and takes in what they tell."""
 
@@ -27,6 +41,8 @@ class Live(Base):
     def on_mount(self) -> None:
         """Start the threads once the first frame is on screen."""
         self.call_after_refresh(self._start_threads)
+        if not self.is_headless:
+            self.set_interval(HANGUP_SECONDS, end_with_terminal)
 
     def _start_threads(self) -> None:
         from grokscope.app.analyst import Analyst

@@ -7,6 +7,7 @@ import pty
 import select
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -162,3 +163,19 @@ def in_pty(arguments: list[str], environment: dict[str, str]) -> tuple[int, str]
     text = read_until(master, lambda text: process.poll() is not None and text.endswith("\n"))
     os.close(master)
     return process.wait(timeout=15), text
+
+
+def test_a_terminal_that_is_gone_without_a_hangup_ends_the_viewer(analysed_run: Path) -> None:
+    """A viewer in a session of its own is sent no hangup; it must not go on reading a dead terminal."""
+    master, slave = pty.openpty()
+    viewer = subprocess.Popen(
+        [sys.executable, "-m", "grokscope", "view", str(analysed_run)],
+        stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+        env=os.environ | {"TERM": "xterm-256color"},
+    )  # fmt: skip
+    os.close(slave)
+    seen = b""
+    while b"fc1" not in seen:
+        seen += os.read(master, 1 << 16)
+    os.close(master)
+    assert viewer.wait(timeout=20) == -signal.SIGHUP
