@@ -19,6 +19,8 @@ NOT_ANALYSED = "not analysed yet"
 WEIGHTWATCHER_FIRST = ("alpha", "D", "rand_num_spikes", "rand_sigma_mp")
 """The columns that stay longest where there is little room."""
 
+CORNER_CELLS = 21  # room for the name of what is compared with, in the corner of a plot at 80 columns
+
 
 def draw_header(state: State, width: int, height: int) -> Text:
     """The first line."""
@@ -107,7 +109,12 @@ def focused(state: State, pane: int) -> bool:
 
 
 def _other_name(state: State) -> str:
-    return "" if state.comparison is None else fit(state.comparison.name, min(24, len(state.comparison.name)))
+    """What is compared with, for a plot's corner: where its step does not fit it is left out, not cut."""
+    if state.comparison is None:
+        return ""
+    name = state.comparison.name
+    shown = name if len(name) <= CORNER_CELLS else name.rpartition(" at ")[0] or name
+    return fit(shown, min(CORNER_CELLS, len(shown)))
 
 
 def _missing(title: str, layer: Layer | None, state: State, width: int, height: int) -> Text:
