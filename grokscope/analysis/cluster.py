@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from grokscope.analysis.measure import Result, Task, measure
 from grokscope.analysis.spectra_file import Parameters
 from grokscope.errors import MissingPackage, UsageError
 from grokscope.runfile import Run
-
-if TYPE_CHECKING:
-    from grokscope.analysis.engine import Result, Task
 
 CONNECT_SECONDS = 10
 IN_FLIGHT_PER_WORKER = 4  # enough to keep workers busy, few enough for the weights to fit in memory
@@ -27,8 +25,6 @@ def results_from_cluster(
     if importlib.util.find_spec("distributed") is None:
         raise MissingPackage("--scheduler needs Dask; install it by `pip install 'grokscope[cluster]'`")
     from distributed import Client, as_completed
-
-    from grokscope.analysis.engine import measure
 
     try:
         client = Client(scheduler, timeout=CONNECT_SECONDS)

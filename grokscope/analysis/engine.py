@@ -11,14 +11,10 @@ from contextlib import closing
 from threading import Event
 
 import numpy as np
-from numpy.typing import NDArray
 
+from grokscope.analysis.measure import Result, Task, measure
 from grokscope.analysis.spectra_file import Parameters, Spectra, SpectraWriter
 from grokscope.runfile import LayerSpec, Run
-from grokscope.spectra import LayerSpectrum
-
-Task = tuple[int, LayerSpec]
-Result = tuple[int, LayerSpectrum]
 
 
 def analyze(
@@ -54,27 +50,6 @@ def pending(spectra: Spectra, indices: Sequence[int] | None = None) -> list[Task
     chosen = range(len(spectra.done)) if indices is None else indices
     layers = spectra.run.layers
     return [(index, layers[column]) for index in chosen for column in np.flatnonzero(~spectra.done[index])]
-
-
-def measure(weight: NDArray[np.generic], layer: LayerSpec, step: int, parameters: Parameters) -> LayerSpectrum:
-    """Measure one layer, a large one on a GPU where there is one, with one BLAS thread: always the same bytes."""
-    import scipy.linalg  # noqa: F401 (brings its own BLAS: loaded later, it would escape the limit)
-    from threadpoolctl import threadpool_limits
-
-    from grokscope.analysis.gpu import backend_for
-    from grokscope.spectra import analyze_layer
-
-    with threadpool_limits(1):
-        return analyze_layer(
-            weight,
-            layer.name,
-            kind=layer.kind,
-            step=step,
-            seed=parameters.seed,
-            permutations=parameters.permutations,
-            null_draws=parameters.null_draws,
-            backend=backend_for(weight.shape),
-        )
 
 
 def _measure_task(run: Run, task: Task, parameters: Parameters) -> Result:

@@ -1,0 +1,34 @@
+"""One task of an analysis: one layer at one checkpoint, measured the same on any worker."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.analysis.spectra_file import Parameters
+from grokscope.runfile import LayerSpec
+from grokscope.spectra import LayerSpectrum
+
+Task = tuple[int, LayerSpec]
+Result = tuple[int, LayerSpectrum]
+
+
+def measure(weight: NDArray[np.generic], layer: LayerSpec, step: int, parameters: Parameters) -> LayerSpectrum:
+    """Measure one layer, a large one on a GPU where there is one, with one BLAS thread: always the same bytes."""
+    import scipy.linalg  # noqa: F401 (brings its own BLAS: loaded later, it would escape the limit)
+    from threadpoolctl import threadpool_limits
+
+    from grokscope.analysis.gpu import backend_for
+    from grokscope.spectra import analyze_layer
+
+    with threadpool_limits(1):
+        return analyze_layer(
+            weight,
+            layer.name,
+            kind=layer.kind,
+            step=step,
+            seed=parameters.seed,
+            permutations=parameters.permutations,
+            null_draws=parameters.null_draws,
+            backend=backend_for(weight.shape),
+        )
