@@ -169,14 +169,14 @@ def test_ctrl_c_prints_the_command_that_resumes(tmp_path: Path, grokscope_comman
 
 
 def test_a_terminal_sees_rate_time_left_and_accuracies(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "grokscope", "train", "-o", "run.h5", *SMALL, "--steps", "6000"]
+    command = [sys.executable, "-m", "grokscope", "train", "-o", "run.h5", *SMALL, "--steps", "30000"]
     controller, terminal = pty.openpty()
     environment = {**os.environ, "COLUMNS": "120", "TERM": "xterm-256color"}
     process = subprocess.Popen(command, cwd=tmp_path, stderr=terminal, stdout=subprocess.PIPE, env=environment)
     os.close(terminal)
     shown = read_all(controller)
     assert process.wait(60) == 0
-    for words in ("steps/s", "left", "train ", "test ", "6,000/6,000"):
+    for words in ("steps/s", "left", "train ", "test ", "30,000/30,000"):
         assert words in shown
 
 
