@@ -5,9 +5,9 @@ The public names are loaded when they are first used, so that importing grokscop
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from grokscope.lazy import lazy_names
 from grokscope.version import __version__
 
 if TYPE_CHECKING:
@@ -43,7 +43,4 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__ = lazy_names(__name__, _HOMES)

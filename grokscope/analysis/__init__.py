@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from grokscope.lazy import lazy_names
 
 if TYPE_CHECKING:
     from grokscope.analysis.engine import analyze
@@ -13,15 +14,12 @@ if TYPE_CHECKING:
 __all__ = ["Parameters", "Spectra", "analyze", "infer_phase", "observe_run"]
 
 _HOMES = {
-    "Parameters": "spectra_file",
-    "Spectra": "spectra_file",
-    "analyze": "engine",
-    "infer_phase": "evidence",
-    "observe_run": "evidence",
+    "Parameters": "grokscope.analysis.spectra_file",
+    "Spectra": "grokscope.analysis.spectra_file",
+    "analyze": "grokscope.analysis.engine",
+    "infer_phase": "grokscope.analysis.evidence",
+    "observe_run": "grokscope.analysis.evidence",
 }
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -3,8 +3,9 @@ first used."""
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from grokscope.lazy import lazy_names
 
 if TYPE_CHECKING:
     from grokscope.spectra.ablation import trap_part, trap_vectors, without_trap
@@ -22,17 +23,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ANALYSIS_VERSION": "layer",
-    "LayerSpectrum": "layer",
-    "Trap": "traps",
-    "analyze_layer": "layer",
-    "trap_part": "ablation",
-    "trap_vectors": "ablation",
-    "without_trap": "ablation",
+    "ANALYSIS_VERSION": "grokscope.spectra.layer",
+    "LayerSpectrum": "grokscope.spectra.layer",
+    "Trap": "grokscope.spectra.traps",
+    "analyze_layer": "grokscope.spectra.layer",
+    "trap_part": "grokscope.spectra.ablation",
+    "trap_vectors": "grokscope.spectra.ablation",
+    "without_trap": "grokscope.spectra.ablation",
 }
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOMES)
