@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grokscope.cli.common import Overwrite
+from grokscope.cli.seeds import FAILED, INTERRUPTED, train_seeds
+from grokscope.errors import UsageError
 
 if TYPE_CHECKING:
     from grokscope_train.loop import Outcome
 
 EXPERIMENT, PLACE, FILE = "Experiment", "Where it is computed", "File"
-FAILED, INTERRUPTED = 1, 130
 
 
 def _option(text: str, panel: str = EXPERIMENT, *names: str) -> Any:
@@ -34,7 +35,15 @@ def train(
     loss: Annotated[str, _option("mse or cross-entropy.")] = "mse",
     optimizer: Annotated[str, _option("adamw, adam or sgd.")] = "adamw",
     seeds: Annotated[
-        str | None, _option("Many seeds at once, 0-9 or 0,3: a process and a file RUN-seedN.h5 each.", PLACE)
+        str | None, _option("Many seeds at once, 0-9 or 0,3: a file RUN-seedN.h5 each.", PLACE)
+    ] = None,
+    batched: Annotated[
+        bool | None,
+        _option(
+            "With --seeds: one batched computation, or a process each.  [default: batched on a GPU]",
+            PLACE,
+            "--batched/--no-batched",
+        ),
     ] = None,
     seed: Annotated[int, _option("Seed of images, initialisation and order.")] = 0,
     dataset: Annotated[str, _option("mnist, fashion-mnist, kmnist or digits (needs no network).")] = "mnist",
@@ -67,8 +76,10 @@ def train(
     from grokscope_train.signals import StopRequest
 
     if seeds is not None:
-        _train_ensemble(context, output, seeds)
+        train_seeds(output, seeds, context.params, _given(context))
         return
+    if batched is not None:
+        raise UsageError("--batched trains many seeds as one; name them by --seeds, such as --seeds 0-9")
     with StopRequest() as stop:
         if resume:
             training, writer = run.resume(output, _given(context), data_dir, other_place)
@@ -79,36 +90,8 @@ def train(
         with writer:
             last = int(writer.steps[-1])
             with ProgressDisplay(training.step, last, output.name) as display:
-                outcome = train_loop(training, writer, stop, display, save_seconds)
+                [outcome] = train_loop(training, [writer], stop, display, save_seconds)
             _report(outcome, output, training.step, last)
-
-
-def _train_ensemble(context: typer.Context, output: Path, text: str) -> None:
-    """Train every seed in a process of its own and print the files."""
-    from grokscope_train.config import TrainConfig
-    from grokscope_train.ensemble import make_members, parse_seeds, run_members
-    from grokscope_train.progress import EnsembleDisplay
-    from grokscope_train.signals import StopRequest
-
-    params = context.params
-    config = TrainConfig.from_mapping(params)
-    threads = config.threads or 1
-    options = [word for name, value in _given(context).items() for word in (_spelt(name), str(value))]
-    options += ["--save-seconds", str(params["save_seconds"])]
-    options += ["--data-dir", str(params["data_dir"])] if params["data_dir"] else []
-    options += [_spelt(name) for name in ("overwrite", "other_place") if params[name]]
-    members = make_members(output, parse_seeds(text), options, threads, params["resume"])
-    with StopRequest() as stop, EnsembleDisplay(config.steps, output.name) as display:
-        finished = run_members(members, threads, stop, display)
-    if not finished:
-        typer.echo("stopped, everything saved; to go on, add --resume to the same command", err=True)
-        raise typer.Exit(INTERRUPTED)
-    for member in members:
-        typer.echo(member.path)
-
-
-def _spelt(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 def _given(context: typer.Context) -> dict[str, Any]:
@@ -135,8 +118,7 @@ def _report(outcome: Outcome, output: Path, step: int, last: int) -> None:
         typer.echo(output)
         return
     if outcome is Outcome.DIVERGED:
-        typer.echo(f"grokscope: the loss is not finite at step {step:,}; lower --lr or --init-scale", err=True)
-        raise typer.Exit(FAILED)
+        raise typer.Exit(FAILED)  # the display has said so
     typer.echo(f"stopped at step {step:,} of {last:,}, everything saved; to go on:", err=True)
     typer.echo(f"  grokscope train -o {quote(str(output))} --resume", err=True)
     raise typer.Exit(INTERRUPTED)

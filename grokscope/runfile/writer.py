@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -196,28 +196,49 @@ class RunWriter:
         self._file.write(f"resume/{slot}/generation", generation)
         self._file.sync()
 
+    @property
+    def resume_steps(self) -> tuple[int, ...]:
+        """The steps of the whole training states in the file, newest state first: none, one or two."""
+        return tuple(self._slot_step(RESUME_SLOTS[i]) for i, _ in self._whole_slots())
+
     def load_resume(self) -> tuple[int, dict[str, NDArray[Any]]] | None:
         """Return (step, arrays) of the newest whole training state, or None where none was saved."""
         newest = self._newest_slot()
         if newest is None:
             return None
         slot = RESUME_SLOTS[newest[0]]
-        step = int(self._file.read(f"resume/{slot}/step")[0])
-        return step, {
+        return self._slot_step(slot), {
             name: self._file.read(f"resume/{slot}/arrays/{name}") for name in sorted(self._layout.resume)
         }
 
+    def go_back(self, step: int) -> None:
+        """Forget a training state that is newer than the one at `step`, which has to be in the file.
+
+        Runs that go on together have to start at one step, and one of them may have been saved once more.
+        """
+        if step not in self.resume_steps:
+            raise UsageError(f"{self.path} holds no training state at step {step:,}; resume it by itself")
+        while (newest := self._newest_slot()) and self._slot_step(slot := RESUME_SLOTS[newest[0]]) != step:
+            self._file.write(f"resume/{slot}/generation", 0)
+            self._file.sync()
+
     def _newest_slot(self) -> tuple[int, int] | None:
         """Return (slot index, generation) of the newest slot whose CRC holds."""
+        return next(self._whole_slots(), None)
+
+    def _whole_slots(self) -> Iterator[tuple[int, int]]:
+        """Yield (slot index, generation) of the slots whose CRC holds, newest first."""
         if not self._layout.resume:
-            return None
+            return
         generations = [
             (int(self._file.read(f"resume/{slot}/generation")[0]), i) for i, slot in enumerate(RESUME_SLOTS)
         ]
         for generation, i in sorted(generations, reverse=True):
             if generation > 0 and self._slot_is_whole(RESUME_SLOTS[i]):
-                return i, generation
-        return None
+                yield i, generation
+
+    def _slot_step(self, slot: str) -> int:
+        return int(self._file.read(f"resume/{slot}/step")[0])
 
     def _slot_is_whole(self, slot: str) -> bool:
         return self._slot_crc(slot) == int(self._file.read(f"resume/{slot}/crc32")[0])

@@ -35,29 +35,18 @@ class Acknowledging:
     def checkpoint(self, step: int, metrics: dict[str, float]) -> None:
         os.write(self._descriptor, f"{step}\n".encode())
 
+    def diverged(self, path: Path, step: int) -> None:
+        pass
 
-class Trainer:
-    """A forked process that trains `path`, from its start or from where the file stopped."""
 
-    def __init__(self, path: Path, config: TrainConfig, save_seconds: float = 0.02) -> None:
-        self._reading, writing = os.pipe()
+class Forked:
+    """A forked process that does some work and exits with the code that it returns."""
+
+    def __init__(self, work: Callable[[], int]) -> None:
         self.pid = os.fork()
         if self.pid == 0:
             with _exit_without_cleanup() as leave:
-                leave(_train(path, config, save_seconds, Acknowledging(writing)))
-        os.close(writing)
-        self.acknowledged: list[int] = []
-
-    def wait_for_checkpoint(self) -> int | None:
-        """Return the next acknowledged step, or None where the process has ended."""
-        line = b""
-        while not line.endswith(b"\n"):
-            byte = os.read(self._reading, 1)
-            if not byte:
-                return None
-            line += byte
-        self.acknowledged.append(int(line))
-        return self.acknowledged[-1]
+                leave(work())
 
     def kill_after(self, seconds: float, number: int = signal.SIGKILL) -> int:
         """Send a signal after a time, unless the process ended before; return its exit code, -n for signal n."""
@@ -75,10 +64,34 @@ class Trainer:
         return self._leave(os.waitpid(self.pid, 0)[1])
 
     def _leave(self, status: int) -> int:
+        return os.waitstatus_to_exitcode(status)
+
+
+class Trainer(Forked):
+    """A forked process that trains `path`, from its start or from where the file stopped."""
+
+    def __init__(self, path: Path, config: TrainConfig, save_seconds: float = 0.02) -> None:
+        self._reading, writing = os.pipe()
+        super().__init__(lambda: _train(path, config, save_seconds, Acknowledging(writing)))
+        os.close(writing)
+        self.acknowledged: list[int] = []
+
+    def wait_for_checkpoint(self) -> int | None:
+        """Return the next acknowledged step, or None where the process has ended."""
+        line = b""
+        while not line.endswith(b"\n"):
+            byte = os.read(self._reading, 1)
+            if not byte:
+                return None
+            line += byte
+        self.acknowledged.append(int(line))
+        return self.acknowledged[-1]
+
+    def _leave(self, status: int) -> int:
         while self.wait_for_checkpoint() is not None:
             pass
         os.close(self._reading)
-        return os.waitstatus_to_exitcode(status)
+        return super()._leave(status)
 
 
 def _train(path: Path, config: TrainConfig, save_seconds: float, display: Acknowledging) -> int:
@@ -88,7 +101,8 @@ def _train(path: Path, config: TrainConfig, save_seconds: float, display: Acknow
         else:
             training, writer = start(path, config, None, overwrite=False)
         with writer:
-            return EXIT_CODES[train(training, writer, stop, display, save_seconds)]
+            [outcome] = train(training, [writer], stop, display, save_seconds)
+            return EXIT_CODES[outcome]
 
 
 @contextlib.contextmanager

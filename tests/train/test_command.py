@@ -8,7 +8,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 
 from grokscope.runfile import Run, RunWriter, log_steps
+from tests.train.conftest import wait_until
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 SMALL = ["--dataset", "digits", "--train-points", "100", "--width", "8", "--engine", "numpy", "--threads", "1"]
@@ -184,14 +184,6 @@ def test_info_as_json_tells_the_configuration(finished: Path, grokscope_command:
     described = json.loads(grokscope_command("info", finished, "--json").stdout)
     assert described["config"]["dataset"] == "digits"
     assert described["steps"][-1] == 50
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait for something that another process brings about."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def read_all(descriptor: int) -> str:

@@ -39,6 +39,41 @@ class Experiment:
     train_indices: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Dataset:
+    """All images of a dataset; those to test on are None where they are what the training leaves."""
+
+    name: str
+    pool: Images
+    test: Images | None
+
+    def draw(self, count: int, seed: int, train_indices: NDArray[np.int64] | None = None) -> Experiment:
+        """Draw `count` training images, as many from each class as from any other.
+
+        With `train_indices` (from a run file) those images are taken instead of a draw.
+        Raises UsageError where a class has too few images.
+        """
+        if train_indices is None:
+            train_indices = stratified_indices(self.pool.labels, count, np.random.default_rng([seed, 1]))
+        test = self.test or self._rest(train_indices)
+        return Experiment(self.pool.take(train_indices), test, train_indices)
+
+    def _rest(self, train_indices: NDArray[np.int64]) -> Images:
+        rest = np.setdiff1d(np.arange(len(self.pool.labels)), train_indices)
+        if len(rest) == 0:
+            count = len(train_indices)
+            raise UsageError(f"--train-points {count} leaves no image of {self.name} to test on; give fewer")
+        return self.pool.take(rest)
+
+
+def load_dataset(name: str, data_dir: Path | None = None) -> Dataset:
+    """Load a dataset by its name; raises UsageError where it cannot be had.
+
+    MNIST and its kin are tested on their own 10,000 test images, digits on all images that are not trained on.
+    """
+    return Dataset(name, *(load_digits() if name == "digits" else load_mnist(name, data_dir)))
+
+
 def load_experiment(
     dataset: str,
     train_points: int,
@@ -46,21 +81,8 @@ def load_experiment(
     data_dir: Path | None = None,
     train_indices: NDArray[np.int64] | None = None,
 ) -> Experiment:
-    """Load a dataset and draw its training images, as many from each class as from any other.
-
-    With `train_indices` (from a run file) those images are taken instead of a draw. MNIST and its kin are
-    tested on their own 10,000 test images, digits on all images that are not trained on.
-    Raises UsageError where a class has too few images or the data cannot be had.
-    """
-    pool, test = load_digits() if dataset == "digits" else load_mnist(dataset, data_dir)
-    if train_indices is None:
-        train_indices = stratified_indices(pool.labels, train_points, np.random.default_rng([seed, 1]))
-    if test is None:
-        rest = np.setdiff1d(np.arange(len(pool.labels)), train_indices)
-        if len(rest) == 0:
-            raise UsageError(f"--train-points {train_points} leaves no image of {dataset} to test on; give fewer")
-        test = pool.take(rest)
-    return Experiment(pool.take(train_indices), test, train_indices)
+    """Load a dataset and draw its training images: `load_dataset` and `Dataset.draw` in one."""
+    return load_dataset(dataset, data_dir).draw(train_points, seed, train_indices)
 
 
 def stratified_indices(labels: NDArray[np.int64], count: int, generator: np.random.Generator) -> NDArray[np.int64]:

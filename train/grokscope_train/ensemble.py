@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -79,13 +79,10 @@ def member_path(output: Path, seed: int) -> Path:
     return output.with_name(f"{output.stem}-seed{seed}{output.suffix}")
 
 
-def make_members(
-    output: Path, seeds: Sequence[int], options: Sequence[str], threads: int, resume: bool
-) -> list[Member]:
-    """Prepare a member for each seed; on resume, those without a file yet are started."""
+def make_members(paths: Mapping[int, Path], options: Sequence[str], threads: int, resume: bool) -> list[Member]:
+    """Prepare a member for each seed and its file; on resume, those without a file yet are started."""
     members = []
-    for seed in seeds:
-        path = member_path(output, seed)
+    for seed, path in paths.items():
         command = [sys.executable, "-m", "grokscope", "train", "-o", str(path), *options]
         command += ["--seed", str(seed), "--threads", str(threads)]
         members.append(Member(path, [*command, "--resume"] if resume and path.exists() else command))

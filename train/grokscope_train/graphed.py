@@ -7,26 +7,28 @@ compute.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from grokscope_train.order import epoch_order
+from grokscope_train.order import epoch_orders
 from grokscope_train.step import TrainingStep
 
-EPOCHS_AHEAD = 1000  # orders drawn and copied to the GPU at once
+ROWS_AHEAD = 1_000_000  # rows drawn and copied to the GPU at once: a thousand epochs of a thousand images
 WARM_UP_EPOCHS = 3  # libraries choose their kernels and workspaces before the capture
 
 
 class GraphedEpochs:
-    """Replays a captured epoch, each time with the order of the epoch that is due."""
+    """Replays a captured epoch, each time with the orders of the epoch that is due."""
 
-    def __init__(self, step: TrainingStep, seed: int) -> None:
+    def __init__(self, step: TrainingStep, seeds: Sequence[int]) -> None:
         """Capture one epoch of `step`, whose state stays as it is. Raises RuntimeError where CUDA refuses."""
         import torch
 
-        self._step, self._seed = step, seed
-        self._first, self._orders = -EPOCHS_AHEAD, None
+        self._step, self._seeds = step, seeds
+        self._ahead = max(ROWS_AHEAD // len(step.rows), 1)
+        self._first, self._rows = -self._ahead, None
         saved = step.state()
         side = torch.cuda.Stream(step.engine.device)  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream(step.engine.device))
@@ -41,26 +43,26 @@ class GraphedEpochs:
 
     def replay(self, epoch: int) -> None:
         """Train epoch number `epoch`; returns as soon as it is launched."""
-        self._step.order[...] = self._order(epoch)
+        self._step.rows[...] = self._rows_of(epoch)
         self._step.set_count(epoch * self._step.steps_per_epoch)
         self._graph.replay()
 
-    def _order(self, epoch: int) -> Any:
-        if not self._first <= epoch < self._first + EPOCHS_AHEAD:
+    def _rows_of(self, epoch: int) -> Any:
+        if not self._first <= epoch < self._first + self._ahead:
             self._first = epoch
-            epochs = range(epoch, epoch + EPOCHS_AHEAD)
-            orders = np.stack([epoch_order(self._seed, e, self._step.num_images) for e in epochs])
-            self._orders = self._step.engine.array(orders)
-        assert self._orders is not None
-        return self._orders[epoch - self._first]
+            epochs = range(epoch, epoch + self._ahead)
+            orders = np.stack([epoch_orders(self._seeds, e, self._step.num_images) for e in epochs])
+            self._rows = self._step.engine.array(self._step.epoch_rows(orders))
+        assert self._rows is not None
+        return self._rows[epoch - self._first]
 
 
-def graphed_epochs(step: TrainingStep, seed: int) -> GraphedEpochs | None:
+def graphed_epochs(step: TrainingStep, seeds: Sequence[int]) -> GraphedEpochs | None:
     """Return the graph of an epoch, or None on a CPU and, with a warning, where CUDA cannot capture it."""
     if step.engine.device == "cpu":
         return None
     try:
-        return GraphedEpochs(step, seed)
+        return GraphedEpochs(step, seeds)
     except RuntimeError as error:
         warnings.warn(f"no CUDA graph, training step by step: {error}", RuntimeWarning, stacklevel=2)
         return None

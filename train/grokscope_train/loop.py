@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 import math
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from grokscope.runfile import RunWriter
 from grokscope_train.signals import StopRequest
-from grokscope_train.training import Training
+from grokscope_train.trained_network import TrainedNetwork
 
 TICK_SECONDS = 0.5
 
@@ -32,7 +34,10 @@ class Display(Protocol):
         """Hear of the step reached, twice a second."""
 
     def checkpoint(self, step: int, metrics: dict[str, float]) -> None:
-        """Hear of a checkpoint that has been committed."""
+        """Hear of a checkpoint that has been committed; of several networks, their mean metrics."""
+
+    def diverged(self, path: Path, step: int) -> None:
+        """Hear of a run that is left at a step where its loss is not finite."""
 
 
 class Pace:
@@ -64,36 +69,88 @@ class Pace:
         return True
 
 
+class Trainable(Protocol):
+    """One network or several that are trained together."""
+
+    @property
+    def step(self) -> int:
+        """Number of steps taken."""
+
+    @property
+    def networks(self) -> Sequence[TrainedNetwork]:
+        """The networks, each with a file of its own."""
+
+    def advance(self, limit: int) -> None:
+        """Take training steps, not beyond step `limit`."""
+
+
+class Recording:
+    """A network with its file: the planned checkpoints that are missing there, and how it ended."""
+
+    def __init__(self, network: TrainedNetwork, writer: RunWriter) -> None:
+        """Prepare for every planned checkpoint that the file lacks."""
+        self.network, self.writer = network, writer
+        planned = enumerate(zip(writer.steps, writer.committed, strict=True))
+        self._lacking = {int(step): index for index, (step, committed) in planned if not committed}
+        self.outcome = Outcome.INTERRUPTED  # unless it gets further
+
+    def record(self) -> dict[str, float] | None:
+        """Evaluate and commit the checkpoint of this step; return its metrics, or None where none is lacking."""
+        index = self._lacking.get(self.network.step)
+        if index is None:
+            return None
+        checkpoint = self.network.checkpoint()
+        self.writer.commit(
+            index, checkpoint.weights, checkpoint.biases, checkpoint.metrics, checkpoint.predictions
+        )
+        return checkpoint.metrics
+
+    def save(self) -> None:
+        """Save the state, so that the run can go on from here."""
+        self.writer.save_resume(self.network.step, self.network.state())
+
+    def end(self, outcome: Outcome, rate: float) -> None:
+        """Say how it ended."""
+        self.outcome = outcome
+        state = "finished" if outcome is Outcome.FINISHED else "interrupted"
+        self.writer.heartbeat(self.network.step, rate, state)
+
+
 def train(
-    training: Training, writer: RunWriter, stop: StopRequest, display: Display, save_seconds: float = 30.0
-) -> Outcome:
-    """Train to the last planned step, committing every planned checkpoint that the file lacks.
+    training: Trainable,
+    writers: Sequence[RunWriter],
+    stop: StopRequest,
+    display: Display,
+    save_seconds: float = 30.0,
+) -> list[Outcome]:
+    """Train to the last planned step, committing every planned checkpoint that the files lack.
 
     Checkpoints that a killed run had committed beyond its saved state are passed by, not written again.
-    Stops on request after saving the state, and at a checkpoint whose loss is not finite: from there on, every
-    weight would be NaN. Raises StorageError where the disk refuses.
+    Stops on request after saving the states. A network whose loss is not finite at a checkpoint is left there:
+    from there on, every weight would be NaN. Returns the outcome of each network; raises StorageError where the
+    disk refuses.
     """
-    planned = {int(step): index for index, step in enumerate(writer.steps)}
-    committed = writer.committed
-    last = int(writer.steps[-1])
+    recordings = [Recording(*pair) for pair in zip(training.networks, writers, strict=True)]
+    running: Sequence[Recording] = recordings
+    planned = np.unique(np.concatenate([writer.steps for writer in writers]))
+    last = int(planned[-1])
     pace = Pace(training.step, save_seconds)
     limit = training.step
-    while True:
-        index = planned.get(training.step)
-        if index is not None and not committed[index] and not _record(training, writer, index, display):
-            return _leave(training, writer, pace, Outcome.DIVERGED)
-        if training.step >= last:
-            return _leave(training, writer, pace, Outcome.FINISHED)
-        if stop:
-            return _leave(training, writer, pace, Outcome.INTERRUPTED)
+    while running := _record(running, pace, display):
+        if stop or training.step >= last:
+            _leave(running, Outcome.FINISHED if training.step >= last else Outcome.INTERRUPTED, pace)
+            break
         if training.step >= limit:
-            limit = next_planned(writer.steps, training.step)
+            limit = next_planned(planned, training.step)
         training.advance(limit)
         if pace.tick_is_due(training.step):
-            writer.heartbeat(training.step, pace.rate)
+            for recording in running:
+                recording.writer.heartbeat(training.step, pace.rate)
             display.tick(training.step, pace.rate)
         if pace.save_is_due():
-            writer.save_resume(training.step, training.state())
+            for recording in running:
+                recording.save()
+    return [recording.outcome for recording in recordings]
 
 
 def next_planned(steps: NDArray[np.int64], step: int) -> int:
@@ -101,17 +158,24 @@ def next_planned(steps: NDArray[np.int64], step: int) -> int:
     return int(steps[np.searchsorted(steps, step, side="right")])
 
 
-def _record(training: Training, writer: RunWriter, index: int, display: Display) -> bool:
-    """Evaluate and commit a checkpoint; return whether the loss is finite."""
-    checkpoint = training.checkpoint()
-    writer.commit(index, checkpoint.weights, checkpoint.biases, checkpoint.metrics, checkpoint.predictions)
-    display.checkpoint(training.step, checkpoint.metrics)
-    return math.isfinite(checkpoint.metrics["train_loss"])
+def _record(recordings: Sequence[Recording], pace: Pace, display: Display) -> Sequence[Recording]:
+    """Commit what is planned for this step and show the mean metrics; return the recordings that go on."""
+    recorded = [(recording, metrics) for recording in recordings if (metrics := recording.record()) is not None]
+    if not recorded:
+        return recordings
+    names = recorded[0][1]
+    means = {name: sum(metrics[name] for _, metrics in recorded) / len(recorded) for name in names}
+    display.checkpoint(recordings[0].network.step, means)
+    diverged = [recording for recording, metrics in recorded if not math.isfinite(metrics["train_loss"])]
+    _leave(diverged, Outcome.DIVERGED, pace)
+    for recording in diverged:
+        display.diverged(recording.writer.path, recording.network.step)
+    return [recording for recording in recordings if recording not in diverged]
 
 
-def _leave(training: Training, writer: RunWriter, pace: Pace, outcome: Outcome) -> Outcome:
-    """Save the state, so that this run can go on from here."""
-    writer.save_resume(training.step, training.state())
-    state = "finished" if outcome is Outcome.FINISHED else "interrupted"
-    writer.heartbeat(training.step, pace.rate, state)
-    return outcome
+def _leave(recordings: Sequence[Recording], outcome: Outcome, pace: Pace) -> None:
+    """Save all states, and only then say of any network that it has ended: a kill between leaves no doubt."""
+    for recording in recordings:
+        recording.save()
+    for recording in recordings:
+        recording.end(outcome, pace.rate)

@@ -21,17 +21,21 @@ def loss_value(xp: ModuleType, name: str, outputs: Array, targets: Array) -> flo
 
 
 def loss_gradient(xp: ModuleType, name: str, outputs: Array, targets: Array) -> None:
-    """Replace outputs [n, classes] by the gradient of the mean loss with respect to them."""
+    """Replace outputs [n, classes] by the gradient of the mean loss with respect to them.
+
+    Of a stack [seeds, n, classes] each seed has a mean of its own.
+    """
+    images, classes = outputs.shape[-2:]
     if name == "mse":
         xp.subtract(outputs, targets, out=outputs)
-        xp.multiply(outputs, 2.0 / (outputs.shape[0] * outputs.shape[1]), out=outputs)
+        xp.multiply(outputs, 2.0 / (images * classes), out=outputs)
         return
     probabilities = xp.exp(log_softmax(xp, outputs))
     xp.subtract(probabilities, targets, out=outputs)
-    xp.multiply(outputs, 1.0 / outputs.shape[0], out=outputs)
+    xp.multiply(outputs, 1.0 / images, out=outputs)
 
 
 def log_softmax(xp: ModuleType, outputs: Array) -> Array:
     """Logarithm of the softmax of each row, without overflow."""
-    shifted = outputs - xp.amax(outputs, 1)[:, None]
-    return shifted - xp.log(xp.exp(shifted).sum(1))[:, None]
+    shifted = outputs - xp.amax(outputs, -1)[..., None]
+    return shifted - xp.log(xp.exp(shifted).sum(-1))[..., None]

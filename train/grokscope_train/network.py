@@ -35,10 +35,10 @@ class FlatLayout:
         return sum(rows * columns for rows, columns in self.shapes)
 
     def matrices(self, flat: Array) -> list[Array]:
-        """Return each layer's matrix as a view into the flat buffer."""
+        """Return each layer's matrix as a view into the flat buffer [length], or [seeds, length] for a stack."""
         views, start = [], 0
         for rows, columns in self.shapes:
-            views.append(flat[start : start + rows * columns].reshape(rows, columns))
+            views.append(flat[..., start : start + rows * columns].reshape(*flat.shape[:-1], rows, columns))
             start += rows * columns
         return views
 

@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,13 @@ class ProgressDisplay:
             self._bar.update(
                 self._task, completed=step, figures=f"{step:,}/{self._last:,}{self._accuracies()}", refresh=True
             )
+
+    def diverged(self, path: Path, step: int) -> None:
+        """Say so above the bar."""
+        self._bar.console.print(
+            f"grokscope: {path}: the loss is not finite at step {step:,}; lower --lr or --init-scale",
+            soft_wrap=True, markup=False, highlight=False,
+        )  # fmt: skip
 
     def _pace(self, step: int, rate: float) -> str:
         if not rate > 0:

@@ -16,9 +16,10 @@ from grokscope.runfile import Run, RunWriter, log_steps
 from grokscope.version import __version__
 from grokscope_train.choose import resolve
 from grokscope_train.config import TrainConfig, option
-from grokscope_train.data import CLASSES, load_experiment
+from grokscope_train.data import CLASSES, Experiment, load_experiment
 from grokscope_train.engines import spin_briefly
 from grokscope_train.measures import METRICS
+from grokscope_train.trained_network import TrainedNetwork
 from grokscope_train.training import Training
 
 ORIGIN = "grokscope train"
@@ -28,25 +29,12 @@ PLACE = ("engine", "device", "threads")  # where it was trained: other bits, the
 
 def start(path: Path, config: TrainConfig, data_dir: Path | None, overwrite: bool) -> tuple[Training, RunWriter]:
     """Create a run file and make its training ready at step 0."""
-    _refuse_early(path, overwrite)
+    refuse_early(path, overwrite)
     spin_briefly()
     experiment = load_experiment(config.dataset, config.train_points, config.seed, data_dir)
     config = resolve(config, config.sizes(experiment.train.pixels.shape[1], CLASSES))
     training = Training(config, experiment)
-    writer = RunWriter.create(
-        path,
-        steps=_planned(config),
-        layers=training.layers,
-        metrics=METRICS,
-        config=_recorded(config, data_dir),
-        origin=ORIGIN,
-        classes=CLASSES,
-        store_dtype=config.store_dtype,
-        fixed={"train_indices": experiment.train_indices},
-        resume_arrays=training.state_template(),
-        overwrite=overwrite,
-    )
-    return training, writer
+    return training, create_file(path, training, experiment, data_dir, overwrite)
 
 
 def resume(
@@ -57,19 +45,13 @@ def resume(
     `given` are the options that the user spelt out: they have to agree with the run's own, but for more steps.
     With `other_place` engine, device and threads may differ, at the price of other last bits.
     """
-    run = Run.open(path)
+    run, config = open_recorded(path, given, other_place)
     spin_briefly()
-    if run.origin != ORIGIN:
-        raise BadRunFile(f"{path} was not made by `grokscope train` and cannot be resumed by it")
-    config = _agreed(TrainConfig.from_mapping(run.config), given, path, other_place)
-    recorded_dir = run.config.get("data_dir")
-    data_dir = data_dir or (Path(str(recorded_dir)) if recorded_dir else None)
-    experiment = load_experiment(config.dataset, config.train_points, config.seed, data_dir, _train_indices(run))
+    data_dir = data_dir or recorded_data_dir(run)
+    experiment = load_experiment(config.dataset, config.train_points, config.seed, data_dir, train_indices(run))
     training = Training(config, experiment)
-    writer = RunWriter.reopen(path)
+    writer = reopen_file(run, config, data_dir)
     try:
-        if config != TrainConfig.from_mapping(run.config):
-            writer.extend(_planned(config), _recorded(config, data_dir))
         saved = writer.load_resume()
         if saved is not None:
             training.load_state(*saved)
@@ -79,7 +61,59 @@ def resume(
     return training, writer
 
 
-def _train_indices(run: Run) -> NDArray[np.int64] | None:
+def create_file(
+    path: Path,
+    network: TrainedNetwork,
+    experiment: Experiment,
+    data_dir: Path | None,
+    overwrite: bool,
+    num_seeds: int = 1,
+) -> RunWriter:
+    """Create the run file of a network, which is one of `num_seeds` that are trained together."""
+    config = network.config
+    return RunWriter.create(
+        path,
+        steps=_planned(config),
+        layers=network.layers,
+        metrics=METRICS,
+        config=_recorded(config, data_dir, num_seeds),
+        origin=ORIGIN,
+        classes=CLASSES,
+        store_dtype=config.store_dtype,
+        fixed={"train_indices": experiment.train_indices},
+        resume_arrays=network.state_template(),
+        overwrite=overwrite,
+    )
+
+
+def open_recorded(path: Path, given: Mapping[str, Any], other_place: bool) -> tuple[Run, TrainConfig]:
+    """Open a run file to be resumed; return it with its configuration, changed as `given` may change it."""
+    run = Run.open(path)
+    if run.origin != ORIGIN:
+        raise BadRunFile(f"{path} was not made by `grokscope train` and cannot be resumed by it")
+    return run, _agreed(TrainConfig.from_mapping(run.config), given, path, other_place)
+
+
+def reopen_file(run: Run, config: TrainConfig, data_dir: Path | None, num_seeds: int = 1) -> RunWriter:
+    """Open a run file for writing, made larger where the configuration has more steps than the file."""
+    writer = RunWriter.reopen(run.path)
+    try:
+        if config != TrainConfig.from_mapping(run.config):
+            writer.extend(_planned(config), _recorded(config, data_dir, num_seeds))
+    except BaseException:
+        writer.close()
+        raise
+    return writer
+
+
+def recorded_data_dir(run: Run) -> Path | None:
+    """Return the folder of the dataset that the run was started with."""
+    recorded = run.config.get("data_dir")
+    return Path(str(recorded)) if recorded else None
+
+
+def train_indices(run: Run) -> NDArray[np.int64] | None:
+    """Return the training images that the run was started with."""
     indices = run.fixed("train_indices")
     return None if indices is None else indices.astype(np.int64)
 
@@ -110,10 +144,13 @@ def _planned(config: TrainConfig) -> NDArray[np.int64]:
     return log_steps(config.steps, config.checkpoints_per_decade, config.first_checkpoint)
 
 
-def _recorded(config: TrainConfig, data_dir: Path | None) -> dict[str, object]:
+def _recorded(config: TrainConfig, data_dir: Path | None, num_seeds: int) -> dict[str, object]:
     """Return the configuration as it is kept in the file, with where and by what it was trained."""
     place = str(data_dir) if data_dir else None  # as it was given: a file that travels names no home folder
-    return {**dataclasses.asdict(config), "data_dir": place, "environment": _environment(config.engine)}
+    environment: dict[str, object] = {**_environment(config.engine)}
+    if num_seeds > 1:
+        environment["num_seeds"] = num_seeds  # a batched product has other last bits than a single one
+    return {**dataclasses.asdict(config), "data_dir": place, "environment": environment}
 
 
 def _environment(engine: str) -> dict[str, str]:
@@ -149,7 +186,7 @@ def _processor() -> str:
         return platform.processor()
 
 
-def _refuse_early(path: Path, overwrite: bool) -> None:
+def refuse_early(path: Path, overwrite: bool) -> None:
     """Find out before the data is loaded that the file cannot be made."""
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a file in it, such as {path / 'run.h5'}")

@@ -2,10 +2,13 @@
 
 With a column of ones beside every layer's input, h₀ = [x 1] and layer l computes z = h W ᵀ; backwards, δ being the
 loss's gradient with respect to z, ∂W = δᵀ h and the layer below receives (δ W without the bias column) · f′(z).
+
+Several seeds are trained at once as a stack: every array has one more axis, the seeds, in front.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +25,7 @@ Array = Any
 
 
 class Hidden(NamedTuple):
-    """A hidden layer's buffers [batch, width] and the products that fill them."""
+    """A hidden layer's buffers [batch, width], or [seeds, batch, width], and the products that fill them."""
 
     forward: Action  # h ← (input below) Wᵀ
     values: Array
@@ -38,32 +41,40 @@ class BatchPass:
     def __init__(
         self, engine: Engine, weights: list[Array], gradients: list[Array], batch: int, activation: str, loss: str
     ) -> None:
-        """Allocate the buffers and bind every product; `weights` and `gradients` are [out, in + 1] views."""
+        """Allocate the buffers and bind every product.
+
+        `weights` and `gradients` are [out, in + 1] views, `batch` the images of each seed.
+        """
         self._engine, self._loss = engine, loss
         self._forward, self._backward = ACTIVATIONS[activation]
-        inputs = [engine.array(np.ones((batch, weight.shape[1]))) for weight in weights]
-        deltas = [engine.array(np.zeros((batch, weight.shape[0]))) for weight in weights]
+        stack = weights[0].shape[:-2]
+        inputs = [engine.array(np.ones((*stack, batch, weight.shape[-1]))) for weight in weights]
+        deltas = [engine.array(np.zeros((*stack, batch, weight.shape[-2]))) for weight in weights]
         self.images, self.outputs = inputs[0], deltas[-1]
-        self.targets = engine.array(np.zeros((batch, weights[-1].shape[0])))
+        self.targets = engine.array(np.zeros(self.outputs.shape))
+        self._taken = _rows(self.images), _rows(self.targets)
         self._hidden = [
             Hidden(
-                forward=engine.product(inputs[i], weights[i].T, inputs[i + 1][:, :-1]),
-                values=inputs[i + 1][:, :-1],
-                slope=engine.array(np.zeros((batch, weights[i].shape[0]))),
+                forward=engine.product(inputs[i], _transposed(weights[i]), inputs[i + 1][..., :-1]),
+                values=inputs[i + 1][..., :-1],
+                slope=engine.array(np.zeros(deltas[i].shape)),
                 delta=deltas[i],
-                backward=engine.product(deltas[i + 1], weights[i + 1][:, :-1], deltas[i]),
-                gradient=engine.product(deltas[i].T, inputs[i], gradients[i]),
+                backward=engine.product(deltas[i + 1], weights[i + 1][..., :-1], deltas[i]),
+                gradient=engine.product(_transposed(deltas[i]), inputs[i], gradients[i]),
             )
             for i in range(len(weights) - 1)
         ]
-        self._output = engine.product(inputs[-1], weights[-1].T, deltas[-1])
-        self._output_gradient = engine.product(deltas[-1].T, inputs[-1], gradients[-1])
+        self._output = engine.product(inputs[-1], _transposed(weights[-1]), deltas[-1])
+        self._output_gradient = engine.product(_transposed(deltas[-1]), inputs[-1], gradients[-1])
 
     def __call__(self, images: Array, targets: Array, rows: Array) -> None:
-        """Compute the gradients of the batch made of the given rows of images [n, in + 1] and targets."""
+        """Compute the gradients of the batch made of the given rows of images [n, in + 1] and targets.
+
+        For a stack the rows are each seed's own, one seed after another.
+        """
         xp = self._engine.xp
-        self._engine.take(images, rows, self.images)
-        self._engine.take(targets, rows, self.targets)
+        self._engine.take(images, rows, self._taken[0])
+        self._engine.take(targets, rows, self._taken[1])
         for layer in self._hidden:
             layer.forward()
             self._forward(xp, layer.values, layer.slope)
@@ -76,10 +87,20 @@ class BatchPass:
             layer.gradient()
 
 
+def _transposed(matrix: Array) -> Array:
+    return matrix.swapaxes(-1, -2)
+
+
+def _rows(array: Array) -> Array:
+    """View a stack [seeds, n, width] as rows [seeds · n, width]."""
+    return array.reshape(-1, array.shape[-1])
+
+
 class TrainingStep:
     """The state of training, and the step that moves it on.
 
-    `flat`, `first` and `second` are the parameters and the optimizer's two moments, flat [layout.length].
+    `flat`, `first` and `second` are the parameters and the optimizer's two moments, flat [layout.length], or
+    [seeds, layout.length] for a stack.
     """
 
     def __init__(
@@ -94,33 +115,50 @@ class TrainingStep:
         optimizer: str,
         hyper: Hyperparameters,
     ) -> None:
-        """Put training images [n, layout.sizes[0]] and one-hot targets [n, classes] where the engine computes."""
-        self.engine, self.layout = engine, layout
-        self.flat, self.first, self.second, self.gradient = (
-            engine.array(np.zeros(layout.length)) for _ in range(4)
-        )
-        self._images = engine.array(np.column_stack([pixels, np.ones(len(pixels))]))
-        self._targets = engine.array(targets)
-        self.order = engine.array(np.arange(len(pixels)))
-        self._batches = self._bind_batches(min(batch_size, len(pixels)), activation, loss)
-        self._update = engine.optimizer(optimizer, self.flat, self.gradient, self.first, self.second, hyper)
+        """Put training images [n, layout.sizes[0]] and one-hot targets [n, classes] where the engine computes.
 
-    def _bind_batches(self, size: int, activation: str, loss: str) -> list[tuple[BatchPass, Array]]:
+        For a stack both have the seeds in front.
+        """
+        self.engine, self.layout = engine, layout
+        *stack, self.num_images, _ = pixels.shape
+        self.num_seeds = math.prod(stack)
+        self.flat, self.first, self.second, self.gradient = (
+            engine.array(np.zeros((*stack, layout.length))) for _ in range(4)
+        )
+        self._images = _rows(engine.array(np.concatenate([pixels, np.ones((*pixels.shape[:-1], 1))], -1)))
+        self._targets = _rows(engine.array(targets))
+        self._batch_size = min(batch_size, self.num_images)
+        self.rows = engine.array(self.epoch_rows(np.tile(np.arange(self.num_images), (self.num_seeds, 1))))
+        self._batches = self._bind_batches(activation, loss)
+        flat, gradient, first, second = (
+            array.reshape(-1) for array in (self.flat, self.gradient, self.first, self.second)
+        )
+        self._update = engine.optimizer(optimizer, flat, gradient, first, second, hyper)
+
+    def _bind_batches(self, activation: str, loss: str) -> list[tuple[BatchPass, Array]]:
         """Pair each batch of an epoch with the pass for its size; the last may be smaller."""
         weights, gradients = self.layout.matrices(self.flat), self.layout.matrices(self.gradient)
         passes: dict[int, BatchPass] = {}
         batches = []
-        for start in range(0, len(self.order), size):
-            rows = self.order[start : start + size]
-            if len(rows) not in passes:
-                passes[len(rows)] = BatchPass(self.engine, weights, gradients, len(rows), activation, loss)
-            batches.append((passes[len(rows)], rows))
+        for start in range(0, self.num_images, self._batch_size):
+            size = min(self._batch_size, self.num_images - start)
+            if size not in passes:
+                passes[size] = BatchPass(self.engine, weights, gradients, size, activation, loss)
+            rows = self.rows[self.num_seeds * start : self.num_seeds * (start + size)]
+            batches.append((passes[size], rows))
         return batches
 
-    @property
-    def num_images(self) -> int:
-        """Number of training images."""
-        return len(self.order)
+    def epoch_rows(self, orders: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows of an epoch's images in the order of their use: batch by batch, seed by seed.
+
+        `orders` [..., num_seeds, num_images] are the seeds' own; the result is [..., num_seeds · num_images].
+        """
+        rows = orders + self.num_images * np.arange(self.num_seeds)[:, None]
+        batches = [
+            rows[..., start : start + self._batch_size].reshape(*orders.shape[:-2], -1)
+            for start in range(0, self.num_images, self._batch_size)
+        ]
+        return np.concatenate(batches, axis=-1)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -128,8 +166,9 @@ class TrainingStep:
         return len(self._batches)
 
     def shuffle(self, order: NDArray[np.int64]) -> None:
-        """Set the order of the training images for the epoch to come."""
-        self.order[...] = self.engine.array(order)
+        """Set the order of the training images for the epoch to come, [num_images] or [num_seeds, num_images]."""
+        orders = order.reshape(self.num_seeds, self.num_images)
+        self.rows[...] = self.engine.array(self.epoch_rows(orders))
 
     def step(self, number: int) -> None:
         """Take training step `number`, counted from 1, on the batch of the current order that is due."""
@@ -148,7 +187,7 @@ class TrainingStep:
         self._update.set_count(steps)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return copies of the parameters and moments."""
+        """Return copies of the parameters and moments, of the whole stack."""
         return {name: self.engine.to_numpy(getattr(self, name)).copy() for name in STATE}
 
     def load_state(self, state: dict[str, NDArray[Any]]) -> None:

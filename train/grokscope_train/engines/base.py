@@ -33,7 +33,10 @@ class Engine(Protocol):
         """Return the values in a numpy array, perhaps sharing memory."""
 
     def product(self, a: Array, b: Array, out: Array) -> Action:
-        """Bind the matrix product a @ b into `out`, for buffers that stay where they are."""
+        """Bind the matrix product a @ b into `out`, for buffers that stay where they are.
+
+        Of stacks [seeds, rows, columns] it binds every seed's product.
+        """
 
     def take(self, source: Array, rows: Array, out: Array) -> None:
         """Copy the given rows of `source` into `out`."""

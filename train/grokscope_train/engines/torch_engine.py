@@ -51,7 +51,7 @@ class TorchEngine:
         """Bind a @ b into `out`."""
         if self._numpy_products:
             return partial(np.matmul, a.numpy(), b.numpy(), out=out.numpy())
-        return partial(torch.mm, a, b, out=out)  # type: ignore[return-value]
+        return partial(torch.mm if a.ndim == 2 else torch.bmm, a, b, out=out)  # type: ignore[return-value]
 
     def take(self, source: torch.Tensor, rows: torch.Tensor, out: torch.Tensor) -> None:
         """Copy rows."""

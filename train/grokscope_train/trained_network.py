@@ -1,0 +1,129 @@
+"""One seed's network within a training: what is recorded of it, and the state that is saved for it.
+
+In a stack of several seeds a pixel is left out where it is black for all of them. One that is black for this seed
+alone has a column in the stack; it rests at 0 there, since its gradient is 0, and never reaches a file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.runfile import LayerSpec
+from grokscope_train.config import TrainConfig
+from grokscope_train.data import CLASSES, Experiment
+from grokscope_train.epochs import Epochs
+from grokscope_train.measures import Evaluator
+from grokscope_train.network import FlatLayout, Parameters, black_pixels, decay, initial_parameters, pack, unpack
+from grokscope_train.step import STATE, TrainingStep
+
+INITIAL_STREAM = 0
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a run file keeps of one step: arrays by layer name, metrics by name, test labels given [classes]."""
+
+    weights: Arrays
+    biases: Arrays
+    metrics: dict[str, float]
+    predictions: NDArray[np.int32]
+
+
+class TrainedNetwork:
+    """A network at the step that its training has reached, at first at step 0."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        experiment: Experiment,
+        step: TrainingStep,
+        epochs: Epochs,
+        kept: NDArray[np.bool_],
+        row: int | EllipsisType,
+    ) -> None:
+        """Draw the initial parameters into `step`, whose first layer has the `kept` pixels, bool [pixels].
+
+        `row` is the seed's place in a stack, `...` where the step trains this network alone.
+        """
+        self.config = config
+        sizes = config.sizes(experiment.train.pixels.shape[1], CLASSES)
+        self.layers = tuple(
+            LayerSpec(f"fc{i + 1}", (outputs, inputs)) for i, (inputs, outputs) in enumerate(pairwise(sizes))
+        )
+        self._step, self._epochs, self._row = step, epochs, row
+        self._black = black_of(config, experiment)
+        self._layout = FlatLayout((int((~self._black).sum()), *sizes[1:]))
+        self._places = _places(step.layout, ~self._black[kept])
+        self._evaluator = Evaluator(
+            step.engine, experiment.train, experiment.test, config.activation, config.loss, config.seed
+        )
+        initial = initial_parameters(
+            sizes, config.init_scale, np.random.default_rng([config.seed, INITIAL_STREAM])
+        )
+        self._initial_black = initial.weights[0][:, self._black].astype(config.dtype)
+        self._put("flat", pack(initial, self._black))
+
+    @property
+    def step(self) -> int:
+        """Number of steps taken."""
+        return self._epochs.done
+
+    def parameters(self) -> Parameters:
+        """Return copies of all weights and biases, the columns of black pixels included."""
+        shrunk = self._initial_black * decay(self.step, self.config.lr, self.config.weight_decay)
+        return unpack(self._get("flat"), self._layout, self._black, shrunk.astype(self.config.dtype))
+
+    def checkpoint(self) -> Checkpoint:
+        """Evaluate the network as it stands."""
+        parameters = self.parameters()
+        evaluation = self._evaluator.evaluate(parameters)
+        names = [layer.name for layer in self.layers]
+        return Checkpoint(
+            dict(zip(names, parameters.weights, strict=True)),
+            dict(zip(names, parameters.biases, strict=True)),
+            evaluation.metrics,
+            evaluation.predictions,
+        )
+
+    def state(self) -> Arrays:
+        """Return all that a resumed run needs besides the step and the configuration, in training dtype."""
+        return {**{name: self._get(name) for name in STATE}, "initial_black": self._initial_black}
+
+    def state_template(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Return name → (shape, dtype) of `state`; arrays without elements are left out."""
+        return {name: (array.shape, str(array.dtype)) for name, array in self.state().items() if array.size}
+
+    def put_state(self, state: Arrays) -> None:
+        """Take the parameters and moments of a saved state; the training seeks its step."""
+        for name in STATE:
+            self._put(name, state[name])
+        self._initial_black = state.get("initial_black", self._initial_black)
+
+    def _get(self, name: str) -> NDArray[Any]:
+        """Return a copy of this network's part of one of the step's flat arrays, without its black columns."""
+        values = self._step.engine.to_numpy(getattr(self._step, name)[self._row])
+        return np.asarray(values[self._places])
+
+    def _put(self, name: str, values: NDArray[Any]) -> None:
+        whole = np.zeros(self._step.layout.length)
+        whole[self._places] = values
+        getattr(self._step, name)[self._row] = self._step.engine.array(whole)
+
+
+def black_of(config: TrainConfig, experiment: Experiment) -> NDArray[np.bool_]:
+    """Tell which pixels this experiment leaves out of training, bool [pixels]."""
+    return black_pixels(experiment.train.pixels, config.optimizer, config.weight_decay)
+
+
+def _places(layout: FlatLayout, columns: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return where the flat array of a network with some of the layout's input columns lies in the layout's."""
+    first, *others = layout.matrices(np.arange(layout.length))
+    matrices = [first[:, np.append(columns, True)], *others]
+    return np.concatenate([matrix.ravel() for matrix in matrices])
