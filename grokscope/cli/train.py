@@ -57,7 +57,7 @@ def train(
     resume: Annotated[bool, _option("Go on with the run file where it stopped.", FILE, "--resume")] = False,
     dtype: Annotated[str, _option("float64 or float32, for training.", PLACE)] = "float64",
     device: Annotated[str, _option("auto, cpu, cuda or cuda:N.", PLACE)] = "auto",
-    engine: Annotated[str, _option("auto, numpy, torch, or mixed (NumPy's products).", PLACE)] = "auto",
+    engine: Annotated[str, _option("auto, compiled, torch or numpy.", PLACE)] = "auto",
     threads: Annotated[int, _option("Threads; 0 chooses.", PLACE)] = 0,
     other_place: Annotated[
         bool,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from grokscope_train.config import ACTIVATIONS, LOSSES, OPTIMIZERS, TrainConfig
 from grokscope_train.data import Experiment, load_experiment
+from grokscope_train.step import TrainingStep
 from grokscope_train.training import Training
 
 from tests.train.conftest import changed, relative_difference
@@ -42,7 +43,7 @@ def random_configurations(count: int) -> list[dict[str, object]]:
             "loss": loss,
             "optimizer": optimizer,
             "weight_decay": weight_decay,
-            "engine": ("numpy", "torch", "mixed")[i % 3],
+            "engine": ("numpy", "torch", "compiled")[i % 3],
             "seed": i,
         }
         for i, (activation, loss, optimizer, weight_decay) in enumerate(itertools.islice(choices, count))
@@ -58,7 +59,7 @@ def test_a_step_equals_autograd_for_random_configurations(
     assert advance_and_compare(changed(small_config, **fields), digits, steps=1) < 1e-12
 
 
-@pytest.mark.parametrize("engine", ["numpy", "torch", "mixed"])
+@pytest.mark.parametrize("engine", ["numpy", "torch", "compiled"])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.01])
 def test_200_steps_equal_adamw(
     small_config: TrainConfig, digits: Experiment, engine: str, weight_decay: float
@@ -109,7 +110,8 @@ def test_an_epoch_counted_on_the_device_equals_its_steps(
     by_steps, by_epochs = Training(config, digits), Training(config, digits)
     for _ in range(9):
         by_steps.advance(by_steps.step + 1)
-    step = by_epochs._step
+    step = by_epochs._trained
+    assert isinstance(step, TrainingStep)
     step.set_count(0)
     for epoch in range(3):
         step.shuffle(epoch_order(config.seed, epoch, step.num_images))

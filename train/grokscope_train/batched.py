@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib.util
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 
 from grokscope.errors import UsageError
 from grokscope.runfile import Run, RunWriter
-from grokscope_train.choose import available_cores
+from grokscope_train.choose import available_cores, has_gpu
 from grokscope_train.config import TrainConfig, option
 from grokscope_train.data import Experiment, load_dataset
 from grokscope_train.engines import spin_briefly
@@ -35,7 +34,7 @@ from grokscope_train.run import (
 from grokscope_train.signals import StopRequest
 from grokscope_train.training import EnsembleTraining
 
-ENGINES = ("torch", "numpy", "mixed")  # those that multiply stacks of matrices
+ENGINES = ("torch", "numpy")  # those that multiply stacks of matrices
 
 
 @dataclass
@@ -169,16 +168,6 @@ def is_natural(config: TrainConfig, paths: Iterable[Path]) -> bool:
         recorded = next((str(Run.open(path).config.get("device", "cpu")) for path in paths if path.exists()), "")
         return recorded.startswith("cuda") if recorded else config.engine in ("auto", "torch") and has_gpu()
     return config.device != "cpu"
-
-
-def has_gpu() -> bool:
-    """Tell whether PyTorch is installed and finds a CUDA device."""
-    if importlib.util.find_spec("torch") is None:
-        return False
-    spin_briefly()
-    import torch
-
-    return bool(torch.cuda.is_available())
 
 
 def resolve(config: TrainConfig) -> TrainConfig:

@@ -5,29 +5,21 @@ from __future__ import annotations
 import importlib.util
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
-
-import numpy as np
 
 from grokscope_train.config import TrainConfig
-from grokscope_train.engines import make_engine
-from grokscope_train.network import FlatLayout
-from grokscope_train.step import TrainingStep
+from grokscope_train.data import CLASSES, Experiment
+from grokscope_train.engines import spin_briefly
+from grokscope_train.network import step_operations
+from grokscope_train.training import Training
 
 SMALL_STEP = 5e6  # floating-point operations; below, calling a library costs more than its threads save
-LONG_RUN = 1e12  # operations, some ten seconds of work; below, trying engines out is not worth its second
+CALLS_SECONDS = 2e-4  # what the calls of a step cost whatever its size, and so about the time of a small step
+OPERATIONS_A_SECOND = 5e10  # of one core, to within a factor of two
+LONG_RUN_SECONDS = 10.0  # below, neither compiling nor trying engines out is worth its time
 TRIAL_SECONDS = 0.2
-
-
-def step_operations(sizes: tuple[int, ...], batch: int) -> float:
-    """Floating-point operations of a training step's matrix products.
-
-    Forward, gradient and backward cost the same; the input needs no backward.
-    """
-    products = [inputs * outputs for inputs, outputs in pairwise(sizes)]
-    return 2.0 * batch * (3 * sum(products) - products[0])
+THREAD_COUNTS = 4  # tried for an engine: all cores, half of them, and so on
 
 
 def available_cores() -> int:
@@ -35,68 +27,65 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
-def resolve(config: TrainConfig, sizes: tuple[int, ...]) -> TrainConfig:
+def resolve(config: TrainConfig, experiment: Experiment) -> TrainConfig:
     """Replace every "auto" by a choice.
 
-    A small network trains fastest on one thread of NumPy. Any other goes to a GPU where there is one, else to
-    the engine and thread count that take the experiment's own step fastest on this machine as it is now.
+    A network that is not small goes to a GPU where there is one. A long run on a CPU gets the engine and thread
+    count that train the experiment fastest on this machine as it is now, a short one what is soonest started.
     """
-    batch = min(config.batch_size, config.train_points)
-    operations = step_operations(sizes, batch)
-    has_torch = importlib.util.find_spec("torch") is not None
-    if config.engine == "auto" and config.device in ("auto", "cpu") and (operations < SMALL_STEP or not has_torch):
-        return replace(config, engine="numpy", device="cpu", threads=config.threads or 1)
+    sizes = config.sizes(experiment.train.pixels.shape[1], CLASSES)
+    operations = step_operations(sizes, min(config.batch_size, config.train_points))
+    small = operations < SMALL_STEP
     if config.device == "auto":
-        config = replace(config, device="cpu" if config.engine in ("numpy", "mixed") else _default_device())
+        wants_gpu = config.engine == "torch" or (config.engine == "auto" and not small)
+        config = replace(config, device="cuda" if wants_gpu and has_gpu() else "cpu")
     if config.device != "cpu":
         return replace(config, engine="torch", threads=config.threads or 1)
     if config.engine != "auto" and config.threads:
         return config
-    if operations * config.steps < LONG_RUN:
-        engine = "torch" if config.engine == "auto" else config.engine
-        return replace(config, engine=engine, threads=config.threads or available_cores())
-    engine, threads = fastest(_candidates(config), lambda engine, threads: _trial(config, sizes, engine, threads))
-    return replace(config, engine=engine, threads=threads)
+    if config.steps * max(operations / OPERATIONS_A_SECOND, CALLS_SECONDS) < LONG_RUN_SECONDS:
+        engine = "torch" if _is_installed("torch") and not small else "numpy"
+        engine = engine if config.engine == "auto" else config.engine
+        threads = config.threads or (1 if small else available_cores())
+        return replace(config, engine=engine, threads=threads)
+    return fastest(candidates(config), lambda candidate: steps_per_second(candidate, experiment))
 
 
-def _default_device() -> str:
+def has_gpu() -> bool:
+    """Tell whether PyTorch is installed and finds a CUDA device."""
+    if not _is_installed("torch"):
+        return False
+    spin_briefly()
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return bool(torch.cuda.is_available())
 
 
-def _candidates(config: TrainConfig) -> list[tuple[str, int]]:
-    engines = ("torch", "mixed", "numpy") if config.engine == "auto" else (config.engine,)
-    threads = (config.threads,) if config.threads else sorted({available_cores(), 1}, reverse=True)
-    return [(engine, count) for engine in engines for count in threads]
+def candidates(config: TrainConfig) -> list[TrainConfig]:
+    """Return the configurations that are worth a trial on a CPU."""
+    engines = [config.engine]
+    if config.engine == "auto":
+        needs = {"compiled": "numba", "torch": "torch", "numpy": "numpy"}
+        engines = [engine for engine, package in needs.items() if _is_installed(package)]
+    halvings = [available_cores() >> halving for halving in range(THREAD_COUNTS)]
+    counts = [config.threads] if config.threads else [count for count in halvings if count]
+    return [replace(config, engine=engine, threads=count) for engine in engines for count in counts]
 
 
-def fastest(candidates: list[tuple[str, int]], steps_per_second: Callable[[str, int], float]) -> tuple[str, int]:
-    """Return the candidate with the highest rate."""
-    return max(candidates, key=lambda candidate: steps_per_second(*candidate))
+def fastest(configs: Sequence[TrainConfig], steps_per_second: Callable[[TrainConfig], float]) -> TrainConfig:
+    """Return the configuration with the highest rate."""
+    return max(configs, key=steps_per_second)
 
 
-def _trial(config: TrainConfig, sizes: tuple[int, ...], engine: str, threads: int) -> float:
-    """Measure the steps a second of an engine on random images."""
-    generator = np.random.default_rng(0)
-    count = min(config.batch_size, config.train_points)
-    layout = FlatLayout(sizes)
-    step = TrainingStep(
-        make_engine(engine, config.dtype, "cpu", threads),
-        layout,
-        generator.random((count, sizes[0])),
-        generator.random((count, sizes[-1])),
-        batch_size=count,
-        activation=config.activation,
-        loss=config.loss,
-        optimizer=config.optimizer,
-        hyper=config.hyperparameters(),
-    )
-    step.flat[...] = step.engine.array(generator.standard_normal(layout.length) * 0.05)
-    for number in range(1, 4):
-        step.step(number)
-    started, done = time.perf_counter(), 0
+def steps_per_second(config: TrainConfig, experiment: Experiment) -> float:
+    """Measure the steps a second of a resolved configuration for a moment."""
+    training = Training(config, experiment)
+    training.advance(1)
+    started, first = time.perf_counter(), training.step
     while (elapsed := time.perf_counter() - started) < TRIAL_SECONDS:
-        done += 1
-        step.step(done + 3)
-    return done / elapsed
+        training.advance(config.steps)
+    return (training.step - first) / elapsed
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None

@@ -16,7 +16,7 @@ ACTIVATIONS = ("relu", "tanh", "gelu", "sigmoid")
 LOSSES = ("mse", "cross-entropy")
 OPTIMIZERS = ("adamw", "adam", "sgd")
 DTYPES = ("float64", "float32")
-ENGINES = ("auto", "numpy", "torch", "mixed")
+ENGINES = ("auto", "compiled", "torch", "numpy")
 STORE_DTYPES = ("float32", "float64")
 
 
@@ -67,6 +67,8 @@ class TrainConfig:
                 raise UsageError(f"{option(name)} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
         if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
             raise UsageError(f"--device is {self.device!r}; choose auto, cpu, cuda or cuda:N")
+        if self.device.startswith("cuda") and self.engine in ("compiled", "numpy"):
+            raise UsageError(f"--engine {self.engine} runs on a CPU; use --engine torch, or --device cpu")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, object]) -> TrainConfig:

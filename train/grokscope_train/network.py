@@ -81,6 +81,15 @@ def decay(step: int, lr: float, weight_decay: float) -> float:
     return float((1.0 - lr * weight_decay) ** step)
 
 
+def step_operations(sizes: tuple[int, ...], batch: int) -> float:
+    """Floating-point operations of a training step's matrix products.
+
+    Forward, gradient and backward cost the same; the input needs no backward.
+    """
+    products = [inputs * outputs for inputs, outputs in pairwise(sizes)]
+    return 2.0 * batch * (3 * sum(products) - products[0])
+
+
 def pack(parameters: Parameters, black: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:
     """Write parameters into one flat array, without the first layer's black columns."""
     matrices = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def start(path: Path, config: TrainConfig, data_dir: Path | None, overwrite: boo
     refuse_early(path, overwrite)
     spin_briefly()
     experiment = load_experiment(config.dataset, config.train_points, config.seed, data_dir)
-    config = resolve(config, config.sizes(experiment.train.pixels.shape[1], CLASSES))
+    config = resolve(config, experiment)
     training = Training(config, experiment)
     return training, create_file(path, training, experiment, data_dir, overwrite)
 
@@ -162,18 +163,15 @@ def _environment(engine: str) -> dict[str, str]:
         "machine": platform.machine(),
         "processor": _processor(),
     }
-    if engine != "numpy":
-        import torch
-
-        environment["torch"] = torch.__version__
-    return environment
+    decisive = {"torch": ("torch",), "compiled": ("numba", "llvmlite", "scipy")}
+    return environment | {name: version(name) for name in decisive.get(engine, ())}
 
 
 def moved(config: Mapping[str, Any]) -> str:
     """Say in what this machine differs from the one that a recorded configuration names; "" where in nothing."""
     recorded = config.get("environment", {})
     here = _environment(str(config.get("engine", "numpy")))
-    decisive = ("numpy", "torch", "machine", "processor")
+    decisive = ("numpy", "torch", "numba", "llvmlite", "scipy", "machine", "processor")
     changed = [name for name in decisive if name in recorded and recorded[name] != here.get(name)]
     return ", ".join(f"{name} {here.get(name)} where it was {recorded[name]}" for name in changed)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from types import EllipsisType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,50 @@ from numpy.typing import NDArray
 from grokscope.runfile import LayerSpec
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import CLASSES, Experiment
-from grokscope_train.epochs import Epochs
+from grokscope_train.engines import Engine
 from grokscope_train.measures import Evaluator
 from grokscope_train.network import FlatLayout, Parameters, black_pixels, decay, initial_parameters, pack, unpack
-from grokscope_train.step import STATE, TrainingStep
+from grokscope_train.step import STATE
 
 INITIAL_STREAM = 0
 Arrays = dict[str, NDArray[Any]]
+
+
+class Layout(Protocol):
+    """An order of a network's parameters in a flat buffer."""
+
+    @property
+    def length(self) -> int:
+        """Number of parameters."""
+
+    def matrices(self, flat: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return each layer's [out, in + 1] matrix in a flat buffer, its bias the last column."""
+
+
+class Trained(Protocol):
+    """What holds the parameters in training; its flat arrays are named in STATE."""
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that computes."""
+
+    @property
+    def layout(self) -> Layout:
+        """The order of the flat arrays, of each seed's in a stack."""
+
+
+class Steps(Protocol):
+    """What moves the parameters on."""
+
+    @property
+    def done(self) -> int:
+        """Number of steps taken."""
+
+    def advance(self, limit: int) -> None:
+        """Take training steps, not beyond step `limit`; returns soon, if need be before the limit."""
+
+    def seek(self, step: int) -> None:
+        """Go on as if `step` steps had been taken."""
 
 
 @dataclass(frozen=True)
@@ -43,26 +80,26 @@ class TrainedNetwork:
         self,
         config: TrainConfig,
         experiment: Experiment,
-        step: TrainingStep,
-        epochs: Epochs,
+        trained: Trained,
+        steps: Steps,
         kept: NDArray[np.bool_],
         row: int | EllipsisType,
     ) -> None:
-        """Draw the initial parameters into `step`, whose first layer has the `kept` pixels, bool [pixels].
+        """Draw the initial parameters into `trained`, whose first layer has the `kept` pixels, bool [pixels].
 
-        `row` is the seed's place in a stack, `...` where the step trains this network alone.
+        `row` is the seed's place in a stack, `...` where this network is trained alone.
         """
         self.config = config
         sizes = config.sizes(experiment.train.pixels.shape[1], CLASSES)
         self.layers = tuple(
             LayerSpec(f"fc{i + 1}", (outputs, inputs)) for i, (inputs, outputs) in enumerate(pairwise(sizes))
         )
-        self._step, self._epochs, self._row = step, epochs, row
+        self._trained, self._steps, self._row = trained, steps, row
         self._black = black_of(config, experiment)
         self._layout = FlatLayout((int((~self._black).sum()), *sizes[1:]))
-        self._places = _places(step.layout, ~self._black[kept])
+        self._places = _places(trained.layout, ~self._black[kept])
         self._evaluator = Evaluator(
-            step.engine, experiment.train, experiment.test, config.activation, config.loss, config.seed
+            trained.engine, experiment.train, experiment.test, config.activation, config.loss, config.seed
         )
         initial = initial_parameters(
             sizes, config.init_scale, np.random.default_rng([config.seed, INITIAL_STREAM])
@@ -73,7 +110,7 @@ class TrainedNetwork:
     @property
     def step(self) -> int:
         """Number of steps taken."""
-        return self._epochs.done
+        return self._steps.done
 
     def parameters(self) -> Parameters:
         """Return copies of all weights and biases, the columns of black pixels included."""
@@ -108,13 +145,13 @@ class TrainedNetwork:
 
     def _get(self, name: str) -> NDArray[Any]:
         """Return a copy of this network's part of one of the step's flat arrays, without its black columns."""
-        values = self._step.engine.to_numpy(getattr(self._step, name)[self._row])
+        values = self._trained.engine.to_numpy(getattr(self._trained, name)[self._row])
         return np.asarray(values[self._places])
 
     def _put(self, name: str, values: NDArray[Any]) -> None:
-        whole = np.zeros(self._step.layout.length)
+        whole = np.zeros(self._trained.layout.length)
         whole[self._places] = values
-        getattr(self._step, name)[self._row] = self._step.engine.array(whole)
+        getattr(self._trained, name)[self._row] = self._trained.engine.array(whole)
 
 
 def black_of(config: TrainConfig, experiment: Experiment) -> NDArray[np.bool_]:
@@ -122,7 +159,7 @@ def black_of(config: TrainConfig, experiment: Experiment) -> NDArray[np.bool_]:
     return black_pixels(experiment.train.pixels, config.optimizer, config.weight_decay)
 
 
-def _places(layout: FlatLayout, columns: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _places(layout: Layout, columns: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return where the flat array of a network with some of the layout's input columns lies in the layout's."""
     first, *others = layout.matrices(np.arange(layout.length))
     matrices = [first[:, np.append(columns, True)], *others]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grokscope.errors import MissingPackage
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import CLASSES, Experiment
 from grokscope_train.engines import make_engine
@@ -15,6 +17,9 @@ from grokscope_train.network import FlatLayout
 from grokscope_train.step import TrainingStep
 from grokscope_train.trained_network import Arrays, TrainedNetwork, black_of
 
+if TYPE_CHECKING:
+    from grokscope_train.compiled import CompiledSteps
+
 
 class Training(TrainedNetwork):
     """A network that is trained alone."""
@@ -22,8 +27,13 @@ class Training(TrainedNetwork):
     def __init__(self, config: TrainConfig, experiment: Experiment) -> None:
         """Build everything for a resolved configuration (no "auto" left) and draw the initial parameters."""
         kept = ~black_of(config, experiment)
-        step = _make_step(config, kept, experiment.train.pixels[:, kept], experiment.train.one_hot())
-        super().__init__(config, experiment, step, Epochs(step, [config.seed]), kept, ...)
+        data = experiment.train.pixels[:, kept], experiment.train.one_hot()
+        if config.engine == "compiled":
+            compiled = _compiled_steps(config, *data)
+            super().__init__(config, experiment, compiled, compiled, kept, ...)
+        else:
+            step = _make_step(config, *data)
+            super().__init__(config, experiment, step, Epochs(step, [config.seed]), kept, ...)
 
     @property
     def networks(self) -> Sequence[TrainedNetwork]:
@@ -31,13 +41,13 @@ class Training(TrainedNetwork):
         return (self,)
 
     def advance(self, limit: int) -> None:
-        """Take training steps, not beyond step `limit`: one on a CPU, a whole epoch on a GPU where it fits."""
-        self._epochs.advance(limit)
+        """Take training steps, not beyond step `limit`; returns soon, if need be before the limit."""
+        self._steps.advance(limit)
 
     def load_state(self, step: int, state: Arrays) -> None:
         """Continue from a state that was saved after `step` steps."""
         self.put_state(state)
-        self._epochs.seek(step)
+        self._steps.seek(step)
 
 
 class EnsembleTraining:
@@ -48,7 +58,7 @@ class EnsembleTraining:
         config = configs[0]
         kept = ~np.all([black_of(*pair) for pair in zip(configs, experiments, strict=True)], axis=0)
         pixels = np.stack([experiment.train.pixels[:, kept] for experiment in experiments])
-        step = _make_step(config, kept, pixels, np.stack([e.train.one_hot() for e in experiments]))
+        step = _make_step(config, pixels, np.stack([e.train.one_hot() for e in experiments]))
         self._epochs = Epochs(step, [config.seed for config in configs])
         self.networks: Sequence[TrainedNetwork] = tuple(
             TrainedNetwork(config, experiment, step, self._epochs, kept, row)
@@ -71,17 +81,33 @@ class EnsembleTraining:
         self._epochs.seek(step)
 
 
-def _make_step(
-    config: TrainConfig, kept: NDArray[np.bool_], pixels: NDArray[np.float64], targets: NDArray[np.float64]
-) -> TrainingStep:
-    return TrainingStep(
-        make_engine(config.engine, config.dtype, config.device, config.threads),
-        FlatLayout(config.sizes(int(kept.sum()), CLASSES)),
-        pixels,
-        targets,
-        batch_size=config.batch_size,
-        activation=config.activation,
-        loss=config.loss,
-        optimizer=config.optimizer,
-        hyper=config.hyperparameters(),
-    )
+def _make_step(config: TrainConfig, pixels: NDArray[np.float64], targets: NDArray[np.float64]) -> TrainingStep:
+    engine = make_engine(config.engine, config.dtype, config.device, config.threads)
+    layout = FlatLayout(config.sizes(pixels.shape[-1], CLASSES))
+    return TrainingStep(engine, layout, pixels, targets, **_learning(config))
+
+
+def _compiled_steps(
+    config: TrainConfig, pixels: NDArray[np.float64], targets: NDArray[np.float64]
+) -> CompiledSteps:
+    try:
+        from grokscope_train.compiled import CompiledEngine, CompiledSteps
+    except ImportError as error:
+        raise MissingPackage(
+            f"--engine compiled needs Numba ({error}); pip install 'grokscope[train]' or use --engine torch"
+        ) from None
+
+    engine = CompiledEngine(config.dtype, config.threads)
+    sizes = config.sizes(pixels.shape[-1], CLASSES)
+    return CompiledSteps(engine, sizes, pixels, targets, seed=config.seed, **_learning(config))
+
+
+def _learning(config: TrainConfig) -> dict[str, Any]:
+    """Return what decides a step besides its data."""
+    return {
+        "batch_size": config.batch_size,
+        "activation": config.activation,
+        "loss": config.loss,
+        "optimizer": config.optimizer,
+        "hyper": config.hyperparameters(),
+    }

@@ -10,7 +10,7 @@ from grokscope_train.engines.base import Engine
 
 
 def make_engine(name: str, dtype: str, device: str, threads: int) -> Engine:
-    """Return the engine `numpy`, `torch` or `mixed` with its thread count set for this process.
+    """Return the engine `torch` or `numpy` with its thread count set for this process.
 
     Raises MissingPackage without PyTorch, UsageError where the device is not there.
     """
@@ -28,7 +28,7 @@ def make_engine(name: str, dtype: str, device: str, threads: int) -> Engine:
         raise UsageError(f"--device {device}: no CUDA device is usable here; use --device cpu")
     from grokscope_train.engines.torch_engine import TorchEngine
 
-    return TorchEngine(dtype, device, threads, numpy_products=name == "mixed")
+    return TorchEngine(dtype, device, threads)
 
 
 def spin_briefly() -> None:

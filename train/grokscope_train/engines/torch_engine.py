@@ -1,8 +1,4 @@
-"""PyTorch: MKL's products and fused optimizer kernels on a CPU, cuBLAS on a GPU.
-
-The `mixed` engine leaves the matrix products to NumPy's BLAS, on the same memory: on AMD processors MKL runs its
-slower AVX2 kernels where OpenBLAS has AVX-512 ones.
-"""
+"""PyTorch: MKL's products and fused optimizer kernels on a CPU, cuBLAS on a GPU."""
 
 from __future__ import annotations
 
@@ -13,27 +9,23 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from grokscope_train.engines.base import Action
 from grokscope_train.optimizer import Hyperparameters
 
 
 class TorchEngine:
-    """Tensors of PyTorch; with `numpy_products`, multiplied by NumPy's BLAS."""
+    """Tensors of PyTorch, on a CPU or a GPU."""
 
+    name = "torch"
     xp: ModuleType = torch
 
-    def __init__(self, dtype: str, device: str, threads: int, numpy_products: bool = False) -> None:
+    def __init__(self, dtype: str, device: str, threads: int) -> None:
         """Set the number of threads of the whole process, from now on."""
-        self.name = "mixed" if numpy_products else "torch"
         self.device = device
         self.threads = threads
         self.dtype: torch.dtype = getattr(torch, dtype)
-        self._numpy_products = numpy_products
-        # two pools of threads that wait by spinning would take the cores from one another
-        torch.set_num_threads(1 if numpy_products else threads)
-        self._limits = threadpool_limits(threads, user_api="blas") if numpy_products else None
+        torch.set_num_threads(threads)
 
     def array(self, values: NDArray[np.generic]) -> torch.Tensor:
         """Copy values into a new tensor, which PyTorch aligns to 64 bytes."""
@@ -49,8 +41,6 @@ class TorchEngine:
 
     def product(self, a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> Action:
         """Bind a @ b into `out`."""
-        if self._numpy_products:
-            return partial(np.matmul, a.numpy(), b.numpy(), out=out.numpy())
         return partial(torch.mm if a.ndim == 2 else torch.bmm, a, b, out=out)  # type: ignore[return-value]
 
     def take(self, source: torch.Tensor, rows: torch.Tensor, out: torch.Tensor) -> None:

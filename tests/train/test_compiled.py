@@ -1,0 +1,112 @@
+"""The compiled steps: the same training as PyTorch's on any number of threads, to the same bits however cut."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from grokscope_train.config import ACTIVATIONS, OPTIMIZERS, TrainConfig
+from grokscope_train.data import Experiment, Images
+from grokscope_train.training import Training
+
+from tests.train.conftest import changed
+from tests.train.test_step import advance_and_compare
+
+
+@pytest.fixture
+def config(small_config: TrainConfig) -> TrainConfig:
+    """The small experiment on two threads of compiled code."""
+    return changed(small_config, engine="compiled", threads=2)
+
+
+@pytest.fixture(scope="session")
+def sparse(digits: Experiment) -> Experiment:
+    """The digits with their faint pixels wiped out: as sparse as MNIST's."""
+
+    def wiped(images: Images) -> Images:
+        return Images(np.where(images.pixels < 0.6, 0.0, images.pixels), images.labels)
+
+    experiment = Experiment(wiped(digits.train), wiped(digits.test), digits.train_indices)
+    assert 0.1 < np.mean(experiment.train.pixels > 0) < 0.35
+    return experiment
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_sparse_images_are_trained_on_as_by_pytorch(
+    config: TrainConfig, sparse: Experiment, threads: int, loss: str, depth: int
+) -> None:
+    config = changed(config, threads=threads, loss=loss, depth=depth)
+    assert advance_and_compare(config, sparse, steps=60) < 1e-12
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_threads_share_every_kind_of_step(
+    config: TrainConfig, digits: Experiment, activation: str, optimizer: str
+) -> None:
+    config = changed(config, activation=activation, optimizer=optimizer, weight_decay=0.05)
+    assert advance_and_compare(config, digits, steps=60) < 1e-12
+
+
+def test_more_threads_than_images_of_a_batch_or_neurons_of_a_layer_have_nothing_to_do(
+    config: TrainConfig, sparse: Experiment
+) -> None:
+    config = changed(config, threads=7, batch_size=3, width=5)
+    assert advance_and_compare(config, sparse, steps=40) < 1e-12
+
+
+@pytest.mark.parametrize("images", ["digits", "sparse"])
+def test_the_bits_do_not_depend_on_where_a_training_is_cut(
+    config: TrainConfig, images: str, request: pytest.FixtureRequest
+) -> None:
+    experiment = request.getfixturevalue(images)
+    whole, cut = Training(config, experiment), Training(config, experiment)
+    while whole.step < 50:
+        whole.advance(50)
+    for limit in (1, 2, 16, 17, 18, 31, 50):
+        while cut.step < limit:
+            cut.advance(limit)
+        again = Training(config, experiment)
+        again.load_state(cut.step, cut.state())
+        cut = again
+    for name, array in whole.state().items():
+        assert cut.state()[name].tobytes() == array.tobytes(), name
+
+
+def test_a_thread_that_never_comes_stops_no_other(config: TrainConfig, sparse: Experiment) -> None:
+    """As when a second Ctrl-C meets the main thread: the process ends all the same."""
+    training = Training(config, sparse)
+    steps = training._trained
+
+    def interrupted(share: object) -> None:
+        steps.engine._pool.submit(share, 1)  # type: ignore[attr-defined]
+        raise KeyboardInterrupt
+
+    steps.engine.on_all_threads = interrupted  # type: ignore[attr-defined]
+    with pytest.raises(KeyboardInterrupt):
+        training.advance(50)
+    steps.engine._pool.shutdown()  # type: ignore[attr-defined]
+
+
+def test_without_numba_one_sentence_says_what_to_do(tmp_path: Path) -> None:
+    program = textwrap.dedent("""
+        import sys
+        sys.modules["numba"] = None
+        from grokscope.cli.main import main
+        sys.argv = "grokscope train -o run.h5 --dataset digits --steps 5 --engine compiled --threads 1".split()
+        main()
+    """)
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert result.returncode == 2
+    assert "--engine compiled needs Numba" in result.stderr
+    assert "--engine torch" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []

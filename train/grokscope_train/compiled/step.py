@@ -1,0 +1,219 @@
+"""A training's state and data laid out for the compiled steps, and the threads that take them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope_train.compiled import elementwise, kernels
+from grokscope_train.compiled.engine import CompiledEngine
+from grokscope_train.compiled.gate import ABANDONED, GATE_LENGTH
+from grokscope_train.compiled.product import gemm_address
+from grokscope_train.network import step_operations
+from grokscope_train.optimizer import Hyperparameters
+from grokscope_train.order import epoch_order
+
+DENSE = 0.4  # fraction of nonzero pixels from which a dense product is faster
+CALL_OPERATIONS = 4e9  # a call computes for some hundredths of a second, and signals wait for it
+ROW_OVERHEAD = 40  # what a pixel's row costs to update, in nonzeros
+ACTIVATIONS = {
+    "relu": elementwise.RELU,
+    "tanh": elementwise.TANH,
+    "gelu": elementwise.GELU,
+    "sigmoid": elementwise.SIGMOID,
+}
+LOSSES = {"mse": elementwise.MSE, "cross-entropy": elementwise.CROSS_ENTROPY}
+OPTIMIZERS = {"adamw": elementwise.ADAMW, "adam": elementwise.ADAM, "sgd": elementwise.SGD}
+Array = NDArray[Any]
+
+
+class Plan(NamedTuple):
+    """What the steps need to know and never change."""
+
+    gemm: int  # address of BLAS's product
+    threads: int
+    batch: int
+    dense: bool
+    activation: int
+    loss: int
+    optimizer: int
+    lr: float
+    beta1: float
+    beta2: float
+    eps: float
+    weight_decay: float
+    widths: Array  # [depth + 1], from the pixels to the classes
+    weight_start: Array  # [depth], where each layer's weight begins in the flat buffers
+    bias_start: Array  # [depth]
+    unit_start: Array  # [depth], where each layer's units begin in the buffers of units, times the batch size
+    pixel_share: Array  # [threads + 1], the pixels whose weights a thread moves
+
+
+class Images(NamedTuple):
+    """The training images, as their nonzero pixels or, where those are many, as dense rows."""
+
+    pixels: Array  # [n, pixels], or [0, 0] where the sparse form is used
+    targets: Array  # [n, classes]
+    pixel: Array  # [nonzeros], image by image, ascending
+    value: Array  # [nonzeros]
+    share_start: Array  # [n, threads + 1], where an image's nonzeros at each thread's pixels begin
+    pixel_start: Array  # [pixels], number of nonzeros at the pixels before
+
+
+class Work(NamedTuple):
+    """What the steps write."""
+
+    parameters: Array
+    first: Array
+    second: Array
+    gradient: Array
+    values: Array  # units of every layer, one after another [batch, width]
+    slopes: Array
+    deltas: Array
+    batch_pixels: Array  # [batch, pixels], or [0, 0]
+    batch_start: Array  # [pixels, batches + 1], where each batch's nonzeros begin, pixel by pixel
+    batch_row: Array  # [nonzeros]
+    batch_value: Array  # [nonzeros]
+    filled: Array  # [pixels]
+    gate: Array
+
+
+class CompiledLayout:
+    """The order of parameters in the compiled steps' buffers.
+
+    The first weight is kept as [in, out], the weights of a pixel together; each bias follows its weight.
+    """
+
+    def __init__(self, sizes: tuple[int, ...]) -> None:
+        """Take the widths from the pixels to the classes."""
+        self.sizes = sizes
+        outputs = np.array(sizes[1:])
+        ends = np.cumsum((np.array(sizes[:-1]) + 1) * outputs)
+        self.length = int(ends[-1])
+        self.bias_start = ends - outputs
+        self.weight_start = np.append(0, ends[:-1])
+
+    def matrices(self, flat: Array) -> list[Array]:
+        """Return each layer's [out, in + 1] matrix, its bias the last column, copied from a flat buffer."""
+        matrices = []
+        for layer, (inputs, outputs) in enumerate(pairwise(self.sizes)):
+            weight, bias = np.split(flat[self.weight_start[layer] :][: (inputs + 1) * outputs], [inputs * outputs])
+            weight = weight.reshape(inputs, outputs).T if layer == 0 else weight.reshape(outputs, inputs)
+            matrices.append(np.column_stack([weight, bias]))
+        return matrices
+
+
+class CompiledSteps:
+    """The state of a training, and its steps; what `TrainingStep` and `Epochs` do, faster, on a CPU.
+
+    `flat`, `first` and `second` are the parameters and the optimizer's two moments, in the order of `layout`.
+    """
+
+    def __init__(
+        self,
+        engine: CompiledEngine,
+        sizes: tuple[int, ...],
+        pixels: NDArray[np.float64],
+        targets: NDArray[np.float64],
+        *,
+        seed: int,
+        batch_size: int,
+        activation: str,
+        loss: str,
+        optimizer: str,
+        hyper: Hyperparameters,
+    ) -> None:
+        """Take training images [n, sizes[0]] and one-hot targets [n, classes] of the run that has this seed."""
+        self.engine, self.layout = engine, CompiledLayout(sizes)
+        self.done, self._seed, self._sorted_epoch = 0, seed, -1
+        self._num_images, batch = len(pixels), min(batch_size, len(pixels))
+        self.steps_per_epoch = -(-len(pixels) // batch)
+        self._plan = Plan(
+            gemm=gemm_address(engine.dtype.name),
+            threads=engine.threads,
+            batch=batch,
+            dense=bool(np.count_nonzero(pixels) > DENSE * pixels.size),
+            activation=ACTIVATIONS[activation],
+            loss=LOSSES[loss],
+            optimizer=OPTIMIZERS[optimizer],
+            lr=float(hyper.lr),
+            beta1=float(hyper.beta1),
+            beta2=float(hyper.beta2),
+            eps=float(hyper.eps),
+            weight_decay=float(hyper.weight_decay),
+            widths=np.array(sizes),
+            weight_start=self.layout.weight_start,
+            bias_start=self.layout.bias_start,
+            unit_start=np.append(0, np.cumsum(sizes[1:-1], dtype=np.int64)),
+            pixel_share=pixel_shares(pixels, engine.threads),
+        )
+        self._images = self._lay_out(pixels, targets)
+        self._work = self._allocate()
+        self.flat, self.first, self.second = self._work.parameters, self._work.first, self._work.second
+        kernels.take_steps(
+            self._plan, self._images, self._work, np.zeros((1, 1), np.int64), 0, 0, False, 0
+        )  # compile
+
+    def _lay_out(self, pixels: NDArray[np.float64], targets: NDArray[np.float64]) -> Images:
+        image, pixel = np.nonzero(pixels)
+        bounds = np.arange(self._num_images)[:, None] * pixels.shape[1] + self._plan.pixel_share
+        return Images(
+            pixels=np.ascontiguousarray(pixels, self.engine.dtype) if self._plan.dense else self._zeros(0, 0),
+            targets=np.ascontiguousarray(targets, self.engine.dtype),
+            pixel=pixel.astype(np.uint32),  # unsigned: no look whether it counts from the end
+            value=pixels[image, pixel].astype(self.engine.dtype),
+            share_start=np.searchsorted(image * pixels.shape[1] + pixel, bounds).astype(np.uint32),
+            pixel_start=np.append(0, np.cumsum(np.count_nonzero(pixels, axis=0))[:-1]).astype(np.uint32),
+        )
+
+    def _allocate(self) -> Work:
+        pixels, units = self.layout.sizes[0], sum(self.layout.sizes[1:]) * self._plan.batch
+        nonzeros = len(self._images.pixel)
+        return Work(
+            parameters=self._zeros(self.layout.length),
+            first=self._zeros(self.layout.length),
+            second=self._zeros(self.layout.length),
+            gradient=self._zeros(self.layout.length),
+            values=self._zeros(units),
+            slopes=self._zeros(units),
+            deltas=self._zeros(units),
+            batch_pixels=self._zeros(self._plan.batch, pixels) if self._plan.dense else self._zeros(0, 0),
+            batch_start=np.zeros((pixels, self.steps_per_epoch + 1), np.uint32),
+            batch_row=np.zeros(nonzeros, np.uint32),
+            batch_value=self._zeros(nonzeros),
+            filled=np.zeros(pixels, np.uint32),
+            gate=np.zeros(GATE_LENGTH, np.int64),
+        )
+
+    def _zeros(self, *shape: int) -> Array:
+        return self.engine.array(np.zeros(shape))
+
+    def advance(self, limit: int) -> None:
+        """Take training steps for some hundredths of a second, not beyond step `limit`."""
+        operations = step_operations(self.layout.sizes, self._plan.batch)
+        count = min(limit - self.done, max(int(CALL_OPERATIONS / operations), 1))
+        first, last = self.done // self.steps_per_epoch, (self.done + count - 1) // self.steps_per_epoch
+        orders = np.stack([epoch_order(self._seed, e, self._num_images) for e in range(first, last + 1)])
+        is_new = first != self._sorted_epoch
+        arguments = (self._plan, self._images, self._work, orders, self.done, count, is_new)
+        try:
+            self.engine.on_all_threads(lambda thread: kernels.take_steps(*arguments, thread))
+        except BaseException:
+            self._work.gate[ABANDONED] = 1  # nobody may wait for a thread that never comes
+            raise
+        self.done, self._sorted_epoch = self.done + count, last
+
+    def seek(self, step: int) -> None:
+        """Go on as if `step` steps had been taken."""
+        self.done = step
+
+
+def pixel_shares(pixels: NDArray[np.float64], threads: int) -> Array:
+    """Split the pixels into one stretch a thread, of equal cost; int64 [threads + 1]."""
+    cost = np.cumsum(np.count_nonzero(pixels, axis=0) + ROW_OVERHEAD)
+    shares: Array = np.searchsorted(cost, cost[-1] * np.arange(threads + 1) / threads)
+    shares[-1] = pixels.shape[1]
+    return shares.astype(np.int64)
