@@ -15,20 +15,21 @@ from tests.train.plain_pytorch import module_of
 
 
 def random_images(count: int, seed: int) -> Images:
-    """Return random images of 20 pixels with random labels."""
+    """Return random images of 20 pixels, most of them black, with random labels."""
     generator = np.random.default_rng(seed)
-    return Images(generator.random((count, 20)), generator.integers(0, 10, count))
+    pixels = generator.random((count, 20)) * (generator.random((count, 20)) < 0.3)
+    return Images(pixels, generator.integers(0, 10, count))
 
 
 TRAIN, TEST = random_images(60, 1), random_images(3000, 2)  # the test images need more than one chunk
 NETWORK = initial_parameters((20, 15, 12, 10), 4.0, np.random.default_rng(5))
 
 
-@pytest.mark.parametrize("engine", ["numpy", "torch"])
+@pytest.mark.parametrize("engine", ["numpy", "torch", "compiled"])
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "sigmoid"])
 @pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
 def test_accuracies_losses_and_predictions_are_pytorchs(engine: str, activation: str, loss: str) -> None:
-    evaluator = Evaluator(make_engine(engine, "float64", "cpu", 1), TRAIN, TEST, activation, loss, seed=0)
+    evaluator = Evaluator(make_engine(engine, "float64", "cpu", 2), TRAIN, TEST, activation, loss, seed=0)
     evaluation = evaluator.evaluate(NETWORK)
     module = module_of(NETWORK, activation)
     criterion = torch.nn.MSELoss() if loss == "mse" else torch.nn.CrossEntropyLoss()
@@ -56,11 +57,12 @@ def test_activation_sparsity_counts_neurons_below_the_threshold() -> None:
     assert metrics["activation_sparsity_1e-1"] == 0.75
 
 
-def test_circuit_complexity_is_the_summed_divergence_from_masked_networks() -> None:
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+def test_circuit_complexity_is_the_summed_divergence_from_masked_networks(engine: str) -> None:
     """One layer: the masked logits follow from the masked weights alone."""
     weight = np.random.default_rng(3).normal(size=(10, 20))
     network = Parameters([weight], [np.zeros(10)])
-    evaluator = Evaluator(make_engine("numpy", "float64", "cpu", 1), TRAIN, TEST, "relu", "mse", seed=4)
+    evaluator = Evaluator(make_engine(engine, "float64", "cpu", 2), TRAIN, TEST, "relu", "mse", seed=4)
     metrics = evaluator.evaluate(network).metrics
     divergences = []
     for mask in range(MASKS):
@@ -73,6 +75,7 @@ def test_circuit_complexity_is_the_summed_divergence_from_masked_networks() -> N
     assert metrics["circuit_complexity"] > 0
 
 
-def test_an_untouched_network_repeats_its_measures_exactly() -> None:
-    evaluator = Evaluator(make_engine("numpy", "float64", "cpu", 1), TRAIN, TEST, "relu", "mse", seed=0)
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+def test_an_untouched_network_repeats_its_measures_exactly(engine: str) -> None:
+    evaluator = Evaluator(make_engine(engine, "float64", "cpu", 2), TRAIN, TEST, "relu", "mse", seed=0)
     assert evaluator.evaluate(NETWORK).metrics == evaluator.evaluate(NETWORK).metrics

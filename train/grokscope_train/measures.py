@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ SPARSITY_THRESHOLDS = {"1e-6": 1e-6, "1e-2": 1e-2, "1e-1": 1e-1}
 MASKS = 10
 ZEROED = 0.1  # fraction of the weights that a mask zeroes
 MASK_STREAM = 3
-CHUNK = 2500  # images evaluated at once
+CHUNK = 1000  # images evaluated at once
 METRICS = (
     "train_accuracy",
     "test_accuracy",
@@ -45,8 +46,9 @@ class Evaluator:
     def __init__(self, engine: Engine, train: Images, test: Images, activation: str, loss: str, seed: int) -> None:
         """Copy the images to where the engine computes."""
         self._engine, self._activation, self._loss, self._seed = engine, activation, loss, seed
+        self._masks: list[list[NDArray[np.bool_]]] = []
         self._train, self._test = (
-            (engine.array(part.pixels), engine.array(part.one_hot()), part.labels) for part in (train, test)
+            (engine.images(part.pixels), engine.array(part.one_hot()), part.labels) for part in (train, test)
         )
 
     def evaluate(self, parameters: Parameters) -> Evaluation:
@@ -70,16 +72,19 @@ class Evaluator:
 
     def _outputs(self, layers: list[tuple[Array, Array]], images: Array) -> tuple[Array, list[Array]]:
         """Return outputs [n, classes] and the hidden activations [chunk, width] of every chunk and layer."""
+        chunks = self._engine.map(lambda chunk: self._forward(layers, chunk), _chunks(images))
+        outputs, activations = zip(*chunks, strict=True)
+        return self._engine.xp.concatenate(outputs), list(itertools.chain(*activations))
+
+    def _forward(self, layers: list[tuple[Array, Array]], images: Array) -> tuple[Array, list[Array]]:
+        """Return the outputs [chunk, classes] and the hidden activations [chunk, width] of every layer."""
         xp, forward = self._engine.xp, ACTIVATIONS[self._activation].forward
-        outputs, activations = [], []
-        for start in range(0, len(images), CHUNK):
-            values = images[start : start + CHUNK]
-            for weight, bias in layers[:-1]:
-                values = values @ weight.T + bias
-                forward(xp, values, xp.empty_like(values))
-                activations.append(values)
-            outputs.append(values @ layers[-1][0].T + layers[-1][1])
-        return xp.concatenate(outputs), activations
+        values, activations = images, []
+        for weight, bias in layers[:-1]:
+            values = values @ weight.T + bias
+            forward(xp, values, xp.empty_like(values))
+            activations.append(values)
+        return values @ layers[-1][0].T + layers[-1][1], activations
 
     def _accuracy(self, outputs: Array, labels: NDArray[np.int64]) -> tuple[float, NDArray[np.int64]]:
         predicted = self._engine.to_numpy(outputs.argmax(1))
@@ -103,13 +108,29 @@ class Evaluator:
         xp = self._engine.xp
         log_p = log_softmax(xp, outputs)
         probabilities = xp.exp(log_p)
-        divergences = []
-        for mask in range(MASKS):
-            generator = np.random.default_rng([self._seed, MASK_STREAM, mask])
-            weights = [weight * (generator.random(weight.shape) >= ZEROED) for weight in parameters.weights]
-            masked, _ = self._outputs(self._on_device(Parameters(weights, parameters.biases)), self._train[0])
-            divergences.append(float((probabilities * (log_p - log_softmax(xp, masked))).sum()))
+
+        def divergence(masks: list[NDArray[np.bool_]]) -> float:
+            weights = [weight * mask for weight, mask in zip(parameters.weights, masks, strict=True)]
+            layers = self._on_device(Parameters(weights, parameters.biases))
+            masked = xp.concatenate([self._forward(layers, chunk)[0] for chunk in _chunks(self._train[0])])
+            return float((probabilities * (log_p - log_softmax(xp, masked))).sum())
+
+        divergences = self._engine.map(divergence, self._masks_for(parameters))
         return {
             "circuit_complexity": float(np.mean(divergences)),
             "circuit_complexity_sd": float(np.std(divergences, ddof=1)),
         }
+
+    def _masks_for(self, parameters: Parameters) -> list[list[NDArray[np.bool_]]]:
+        """Return the masks, which keep nine tenths of every layer's weights; they are drawn once."""
+        if not self._masks:
+            generators = [np.random.default_rng([self._seed, MASK_STREAM, mask]) for mask in range(MASKS)]
+            self._masks = [
+                [generator.random(weight.shape) >= ZEROED for weight in parameters.weights]
+                for generator in generators
+            ]
+        return self._masks
+
+
+def _chunks(images: Array) -> list[Array]:
+    return [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]

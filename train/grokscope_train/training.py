@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.errors import MissingPackage
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import CLASSES, Experiment
 from grokscope_train.engines import make_engine
@@ -90,14 +89,10 @@ def _make_step(config: TrainConfig, pixels: NDArray[np.float64], targets: NDArra
 def _compiled_steps(
     config: TrainConfig, pixels: NDArray[np.float64], targets: NDArray[np.float64]
 ) -> CompiledSteps:
-    try:
-        from grokscope_train.compiled import CompiledEngine, CompiledSteps
-    except ImportError as error:
-        raise MissingPackage(
-            f"--engine compiled needs Numba ({error}); pip install 'grokscope[train]' or use --engine torch"
-        ) from None
+    engine = make_engine(config.engine, config.dtype, config.device, config.threads)
+    from grokscope_train.compiled import CompiledEngine, CompiledSteps
 
-    engine = CompiledEngine(config.dtype, config.threads)
+    assert isinstance(engine, CompiledEngine)
     sizes = config.sizes(pixels.shape[-1], CLASSES)
     return CompiledSteps(engine, sizes, pixels, targets, seed=config.seed, **_learning(config))
 

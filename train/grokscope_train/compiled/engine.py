@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope_train.compiled.images import SparseImages, is_sparse
+from grokscope_train.engines.base import Item, Result
 from grokscope_train.engines.numpy_engine import NumpyEngine
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class CompiledEngine(NumpyEngine):
@@ -25,6 +27,10 @@ class CompiledEngine(NumpyEngine):
         self.threads = threads
         self._pool = ThreadPoolExecutor(threads)
 
+    def images(self, pixels: NDArray[np.float64]) -> Any:
+        """Copy images [n, pixels], as their nonzeros alone where that is faster."""
+        return SparseImages.of(pixels, self.dtype) if is_sparse(pixels) else self.array(pixels)
+
     def on_all_threads(self, share: Callable[[int], None]) -> None:
         """Call `share(thread)` on every thread at once, and return when all have returned."""
         others = [self._pool.submit(share, thread) for thread in range(1, self.threads)]
@@ -32,6 +38,6 @@ class CompiledEngine(NumpyEngine):
         for other in others:
             other.result()
 
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Apply a function to every item, several at once."""
         return list(self._pool.map(function, items))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -18,9 +21,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def compiled(function: F) -> F:
     """Compile to machine code that holds no interpreter lock, may fuse a·b + c, and divides as NumPy does."""
-    config.CACHE_DIR, before = str(cache_folder()), config.CACHE_DIR  # type: ignore[attr-defined]
+    folder = cache_folder()
+    config.CACHE_DIR, before = str(folder), config.CACHE_DIR  # type: ignore[attr-defined]
     try:
-        return cast(F, numba.njit(nogil=True, error_model="numpy", fastmath={"contract"}, cache=True)(function))
+        compiler = numba.njit(nogil=True, error_model="numpy", fastmath={"contract"}, cache=folder is not None)
+        return cast(F, compiler(function))
     finally:
         config.CACHE_DIR = before  # type: ignore[attr-defined]
 
@@ -30,11 +35,25 @@ def built_in(function: Callable[..., Any]) -> Any:
     return intrinsic(function)
 
 
-def cache_folder() -> Path:
+@cache
+def cache_folder() -> Path | None:
     """Return the folder in the user's cache for the machine code of these sources as they are now.
 
-    Numba renews a function's code when its own file has changed, not when that of a function it calls has.
+    Numba renews a function's code when its own file has changed, not when that of a function it calls has. None
+    where the folder cannot be made: then every start compiles anew.
     """
     sources = sorted(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
-    return user_cache_path("grokscope") / "compiled" / digest[:16]
+    folder = user_cache_path("grokscope") / "compiled" / digest[:16]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def announce_compilation() -> None:
+    """Say on stderr that a moment goes by, where this machine has not compiled these sources before."""
+    folder = cache_folder()
+    if folder is None or not any(folder.iterdir()):
+        sys.stderr.write("compiling the training step for this processor, once: about ten seconds\n")

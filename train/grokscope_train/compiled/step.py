@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from grokscope_train.compiled import elementwise, kernels
 from grokscope_train.compiled.engine import CompiledEngine
 from grokscope_train.compiled.gate import ABANDONED, GATE_LENGTH
+from grokscope_train.compiled.images import SparseImages, is_sparse
+from grokscope_train.compiled.jit import announce_compilation
 from grokscope_train.compiled.product import gemm_address
 from grokscope_train.network import step_operations
 from grokscope_train.optimizer import Hyperparameters
 from grokscope_train.order import epoch_order
 
-DENSE = 0.4  # fraction of nonzero pixels from which a dense product is faster
 CALL_OPERATIONS = 4e9  # a call computes for some hundredths of a second, and signals wait for it
 ROW_OVERHEAD = 40  # what a pixel's row costs to update, in nonzeros
 ACTIVATIONS = {
@@ -135,7 +136,7 @@ class CompiledSteps:
             gemm=gemm_address(engine.dtype.name),
             threads=engine.threads,
             batch=batch,
-            dense=bool(np.count_nonzero(pixels) > DENSE * pixels.size),
+            dense=not is_sparse(pixels),
             activation=ACTIVATIONS[activation],
             loss=LOSSES[loss],
             optimizer=OPTIMIZERS[optimizer],
@@ -153,19 +154,23 @@ class CompiledSteps:
         self._images = self._lay_out(pixels, targets)
         self._work = self._allocate()
         self.flat, self.first, self.second = self._work.parameters, self._work.first, self._work.second
-        kernels.take_steps(
-            self._plan, self._images, self._work, np.zeros((1, 1), np.int64), 0, 0, False, 0
-        )  # compile
+        self._compile()
+
+    def _compile(self) -> None:
+        """Compile before threads wait for one another, by a call that takes no step."""
+        announce_compilation()
+        kernels.take_steps(self._plan, self._images, self._work, np.zeros((1, 1), np.int64), 0, 0, False, 0)
 
     def _lay_out(self, pixels: NDArray[np.float64], targets: NDArray[np.float64]) -> Images:
-        image, pixel = np.nonzero(pixels)
+        nonzeros = SparseImages.of(pixels, self.engine.dtype)
+        places = np.repeat(np.arange(self._num_images), np.diff(nonzeros.start)) * pixels.shape[1] + nonzeros.pixel
         bounds = np.arange(self._num_images)[:, None] * pixels.shape[1] + self._plan.pixel_share
         return Images(
             pixels=np.ascontiguousarray(pixels, self.engine.dtype) if self._plan.dense else self._zeros(0, 0),
             targets=np.ascontiguousarray(targets, self.engine.dtype),
-            pixel=pixel.astype(np.uint32),  # unsigned: no look whether it counts from the end
-            value=pixels[image, pixel].astype(self.engine.dtype),
-            share_start=np.searchsorted(image * pixels.shape[1] + pixel, bounds).astype(np.uint32),
+            pixel=nonzeros.pixel,
+            value=nonzeros.value,
+            share_start=np.searchsorted(places, bounds).astype(np.uint32),
             pixel_start=np.append(0, np.cumsum(np.count_nonzero(pixels, axis=0))[:-1]).astype(np.uint32),
         )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from grokscope_train.optimizer import Hyperparameters, Update
 
 Array = Any  # a numpy array or a torch tensor
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Action = Callable[[], None]  # a computation on buffers that it was bound to
 
 
@@ -28,6 +30,9 @@ class Engine(Protocol):
 
     def array(self, values: NDArray[np.generic]) -> Array:
         """Copy values into a new aligned array; floating values take the engine's dtype, integers stay int64."""
+
+    def images(self, pixels: NDArray[np.float64]) -> Array:
+        """Copy images [n, pixels] into what can be sliced and multiplied by weights [pixels, out]."""
 
     def to_numpy(self, array: Array) -> NDArray[Any]:
         """Return the values in a numpy array, perhaps sharing memory."""
@@ -46,5 +51,5 @@ class Engine(Protocol):
     ) -> Update:
         """Bind the update of flat buffers."""
 
-    def synchronize(self) -> None:
-        """Wait until everything asked for has been computed."""
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """Apply a function to every item, where the engine has threads of its own several at once."""

@@ -10,14 +10,23 @@ from grokscope_train.engines.base import Engine
 
 
 def make_engine(name: str, dtype: str, device: str, threads: int) -> Engine:
-    """Return the engine `torch` or `numpy` with its thread count set for this process.
+    """Return the engine `compiled`, `torch` or `numpy` with its thread count set for this process.
 
-    Raises MissingPackage without PyTorch, UsageError where the device is not there.
+    Raises MissingPackage without what it needs, UsageError where the device is not there.
     """
     if name == "numpy":
         from grokscope_train.engines.numpy_engine import NumpyEngine
 
         return NumpyEngine(dtype, threads)
+    if name == "compiled":
+        try:
+            from grokscope_train.compiled import CompiledEngine
+        except ImportError as error:
+            raise MissingPackage(
+                f"--engine compiled needs Numba ({error}); pip install 'grokscope[train]' or use --engine torch"
+            ) from None
+
+        return CompiledEngine(dtype, threads)
     try:
         import torch
     except ImportError:

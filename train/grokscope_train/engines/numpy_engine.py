@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from grokscope_train.engines.base import Action
+from grokscope_train.engines.base import Action, Item, Result
 from grokscope_train.optimizer import Hyperparameters, NumpyUpdate
 
 ALIGNMENT = 64  # bytes: with one alignment, vector loops split every array alike, and results repeat bit by bit
@@ -38,6 +39,10 @@ class NumpyEngine:
         array[...] = values
         return array
 
+    def images(self, pixels: NDArray[np.float64]) -> Any:
+        """Copy images into a new array."""
+        return self.array(pixels)
+
     def to_numpy(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return the array itself."""
         return array
@@ -62,5 +67,6 @@ class NumpyEngine:
         """Bind the in-place update."""
         return NumpyUpdate(name, parameters, gradient, first, second, hyper)
 
-    def synchronize(self) -> None:
-        """Nothing is ever outstanding."""
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """Apply a function to one item after another: the library has threads of its own."""
+        return [function(item) for item in items]

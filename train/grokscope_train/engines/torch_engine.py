@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from grokscope_train.engines.base import Action
+from grokscope_train.engines.base import Action, Item, Result
 from grokscope_train.optimizer import Hyperparameters
 
 
@@ -33,6 +34,10 @@ class TorchEngine:
         tensor = torch.empty(values.shape, dtype=dtype, device=self.device)
         tensor.copy_(torch.from_numpy(np.ascontiguousarray(values)))
         return tensor
+
+    def images(self, pixels: NDArray[np.float64]) -> torch.Tensor:
+        """Copy images into a new array."""
+        return self.array(pixels)
 
     def to_numpy(self, array: torch.Tensor) -> NDArray[Any]:
         """Return the values on the host, sharing memory on a CPU."""
@@ -59,10 +64,9 @@ class TorchEngine:
         """Bind PyTorch's fused kernel for flat tensors."""
         return TorchUpdate(name, parameters, gradient, first, second, hyper)
 
-    def synchronize(self) -> None:
-        """Wait for the GPU."""
-        if self.device != "cpu":
-            torch.cuda.synchronize(self.device)
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """Apply a function to one item after another: the library has threads of its own."""
+        return [function(item) for item in items]
 
 
 class TorchUpdate:
