@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from grokscope_train.config import ACTIVATIONS, LOSSES, OPTIMIZERS, TrainConfig
 from grokscope_train.data import Experiment, load_experiment
+from grokscope_train.network import Parameters
 from grokscope_train.step import TrainingStep
 from grokscope_train.training import Training
 
 from tests.train.conftest import changed, relative_difference
-from tests.train.plain_pytorch import train_plainly
+from tests.train.plain_pytorch import module_of, train_plainly
+
+
+def train_both(config: TrainConfig, experiment: Experiment, steps: int) -> tuple[Training, Parameters]:
+    """Train both ways from one initialisation."""
+    training = Training(config, experiment)
+    initial = training.parameters()
+    while training.step < steps:
+        training.advance(steps)
+    theirs, _ = train_plainly(config, experiment, initial, steps)
+    return training, theirs
+
+
+def largest_difference(ours: Parameters, theirs: Parameters) -> float:
+    """Return the largest relative difference of any array."""
+    pairs = zip([*ours.weights, *ours.biases], [*theirs.weights, *theirs.biases], strict=True)
+    return max(relative_difference(a, b) for a, b in pairs)
 
 
 def advance_and_compare(config: TrainConfig, experiment: Experiment, steps: int) -> float:
     """Train both ways from one initialisation; return the largest relative difference of any array."""
-    training = Training(config, experiment)
-    initial = training.parameters()
-    for _ in range(steps):
-        training.advance(training.step + 1)
-    ours = training.parameters()
-    theirs, _ = train_plainly(config, experiment, initial, steps)
-    pairs = zip([*ours.weights, *ours.biases], [*theirs.weights, *theirs.biases], strict=True)
-    return max(relative_difference(a, b) for a, b in pairs)
+    training, theirs = train_both(config, experiment, steps)
+    return largest_difference(training.parameters(), theirs)
 
 
 def random_configurations(count: int) -> list[dict[str, object]]:
@@ -79,17 +92,25 @@ def test_decay_of_pixels_that_are_black_in_every_training_image_is_exact(
     assert advance_and_compare(config, digits, steps=60) < 1e-12
 
 
-def test_the_papers_step_on_mnist_equals_pytorch(mnist_dir) -> None:  # type: ignore[no-untyped-def]
-    config = TrainConfig(engine="torch", device="cpu", threads=1)
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
+def test_the_papers_step_on_mnist_equals_pytorch(mnist_dir: Path, engine: str) -> None:
+    config = TrainConfig(engine=engine, device="cpu", threads=1)
     experiment = load_experiment("mnist", 1000, 0, mnist_dir)
     assert advance_and_compare(config, experiment, steps=20) < 1e-12
 
 
 @pytest.mark.torture
-def test_ten_thousand_steps_of_the_paper_equal_a_plain_loop(mnist_dir) -> None:  # type: ignore[no-untyped-def]
-    config = TrainConfig(engine="torch", device="cpu", threads=1)
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
+def test_ten_thousand_steps_of_the_paper_equal_a_plain_loop(mnist_dir: Path, engine: str) -> None:
+    config = TrainConfig(engine=engine, device="cpu", threads=2)
     experiment = load_experiment("mnist", 1000, 0, mnist_dir)
-    assert advance_and_compare(config, experiment, steps=10_000) < 1e-6
+    training, theirs = train_both(config, experiment, steps=10_000)
+    assert largest_difference(training.parameters(), theirs) < 1e-6
+    ours = training.checkpoint()
+    module = module_of(theirs, config.activation)
+    for name, part in (("train", experiment.train), ("test", experiment.test)):
+        predicted = module(torch.from_numpy(part.pixels)).argmax(1).numpy()
+        assert ours.metrics[f"{name}_accuracy"] == np.mean(predicted == part.labels)
 
 
 def test_float32_trains_in_float32(small_config: TrainConfig, digits: Experiment) -> None:

@@ -48,7 +48,7 @@ def resolve(config: TrainConfig, experiment: Experiment) -> TrainConfig:
         engine = engine if config.engine == "auto" else config.engine
         threads = config.threads or (1 if small else available_cores())
         return replace(config, engine=engine, threads=threads)
-    return fastest(candidates(config), lambda candidate: steps_per_second(candidate, experiment))
+    return fastest(candidates(config, small), lambda candidate: steps_per_second(candidate, experiment))
 
 
 def has_gpu() -> bool:
@@ -61,12 +61,13 @@ def has_gpu() -> bool:
     return bool(torch.cuda.is_available())
 
 
-def candidates(config: TrainConfig) -> list[TrainConfig]:
-    """Return the configurations that are worth a trial on a CPU."""
+def candidates(config: TrainConfig, small: bool = False) -> list[TrainConfig]:
+    """Return the configurations that are worth a trial on a CPU; PyTorch's calls cost a small step too much."""
     engines = [config.engine]
     if config.engine == "auto":
         needs = {"compiled": "numba", "torch": "torch", "numpy": "numpy"}
         engines = [engine for engine, package in needs.items() if _is_installed(package)]
+        engines = [engine for engine in engines if not (small and engine == "torch")]
     halvings = [available_cores() >> halving for halving in range(THREAD_COUNTS)]
     counts = [config.threads] if config.threads else [count for count in halvings if count]
     return [replace(config, engine=engine, threads=count) for engine in engines for count in counts]
