@@ -45,6 +45,14 @@ def train(
             "--batched/--no-batched",
         ),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="With --seeds: a Dask scheduler, on whose workers the processes run.",
+            metavar="tcp://HOST:PORT",
+            rich_help_panel=PLACE,
+        ),
+    ] = None,
     seed: Annotated[int, _option("Seed of images, initialisation and order.")] = 0,
     dataset: Annotated[str, _option("mnist, fashion-mnist, kmnist or digits (needs no network).")] = "mnist",
     train_points: Annotated[int, _option("Training images, as many of each class.")] = 1000,
@@ -78,8 +86,9 @@ def train(
     if seeds is not None:
         train_seeds(output, seeds, context.params, _given(context))
         return
-    if batched is not None:
-        raise UsageError("--batched trains many seeds as one; name them by --seeds, such as --seeds 0-9")
+    for name in ("batched", "scheduler"):
+        if context.params[name] is not None:
+            raise UsageError(f"--{name} is for many seeds; name them by --seeds, such as --seeds 0-9")
     with StopRequest() as stop:
         if resume:
             training, writer = run.resume(output, _given(context), data_dir, other_place)
