@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Generator, Sequence
 from typing import Any
 
 from grokscope.analysis.measure import Result, Task, measure
 from grokscope.analysis.spectra_file import Parameters
-from grokscope.errors import MissingPackage, UsageError
+from grokscope.cluster import connect
 from grokscope.runfile import Run
 
-CONNECT_SECONDS = 10
 IN_FLIGHT_PER_WORKER = 4  # enough to keep workers busy, few enough for the weights to fit in memory
 
 
@@ -22,16 +20,9 @@ def results_from_cluster(
 
     Raises MissingPackage without Dask, UsageError where no scheduler answers.
     """
-    if importlib.util.find_spec("distributed") is None:
-        raise MissingPackage("--scheduler needs Dask; install it by `pip install 'grokscope[cluster]'`")
-    from distributed import Client, as_completed
+    client = connect(scheduler)
+    from distributed import as_completed
 
-    try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS)
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"no Dask scheduler answers at {scheduler} ({error}); start one by `dask scheduler`"
-        ) from None
     waiting = iter(tasks)
     indices: dict[Any, int] = {}
 

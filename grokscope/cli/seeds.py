@@ -1,18 +1,21 @@
-"""`grokscope train --seeds`: many seeds at once, as one batched computation or as a process each."""
+"""`grokscope train --seeds`: many seeds at once, as one computation, or as processes here or on a cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from grokscope.errors import UsageError
+
 if TYPE_CHECKING:
     from grokscope_train.config import TrainConfig
 
 FAILED, INTERRUPTED = 1, 130
+ADD_RESUME = "stopped, everything saved; to go on, add --resume to the same command"
 
 
 def train_seeds(output: Path, seeds: str, params: Mapping[str, Any], given: Mapping[str, Any]) -> None:
@@ -24,9 +27,11 @@ def train_seeds(output: Path, seeds: str, params: Mapping[str, Any], given: Mapp
     config = TrainConfig.from_mapping(params)
     paths = {seed: member_path(output, seed) for seed in parse_seeds(seeds)}
     batched = params["batched"]
-    if batched is None:
-        batched = is_natural(config, paths.values() if params["resume"] else ())
-    if batched:
+    if batched and params["scheduler"]:
+        raise UsageError("--scheduler trains each seed by itself, --batched all in one process; leave one out")
+    if params["scheduler"]:
+        _train_on_cluster(output, paths, config, params, given)
+    elif batched or (batched is None and is_natural(config, paths.values() if params["resume"] else ())):
         _train_batched(output, paths, config, params, given)
     else:
         _train_processes(output, paths, config, params, given)
@@ -69,24 +74,56 @@ def _train_processes(
     given: Mapping[str, Any],
 ) -> None:
     """Train every seed in a process of its own."""
-    from grokscope_train.ensemble import make_members, run_members
+    from grokscope_train.ensemble import MemberProcess, run_members
     from grokscope_train.progress import EnsembleDisplay
     from grokscope_train.signals import StopRequest
 
-    threads = config.threads or 1
-    members = make_members(paths, _member_options(params, given), threads, params["resume"])
+    commands = _member_commands(paths, config, params, given, params["data_dir"])
+    members = [MemberProcess(path, arguments) for path, arguments in commands.items()]
     with StopRequest() as stop, EnsembleDisplay(config.steps, output.name) as display:
-        finished = run_members(members, threads, stop, display)
+        finished = run_members(members, config.threads or 1, stop, display)
     if not finished:
-        _interrupted("stopped, everything saved; to go on, add --resume to the same command")
+        _interrupted(ADD_RESUME)
 
 
-def _member_options(params: Mapping[str, Any], given: Mapping[str, Any]) -> Sequence[str]:
-    """Spell the options that every member's own command shares."""
+def _train_on_cluster(
+    output: Path,
+    paths: Mapping[int, Path],
+    config: TrainConfig,
+    params: Mapping[str, Any],
+    given: Mapping[str, Any],
+) -> None:
+    """Train every seed on a worker of a Dask cluster, which sees the same files by the same names."""
+    from grokscope_train.on_cluster import MemberTask, run_on_cluster
+    from grokscope_train.progress import EnsembleDisplay
+    from grokscope_train.signals import StopRequest
+
+    data_dir = params["data_dir"] and params["data_dir"].absolute()
+    absolute = {seed: path.absolute() for seed, path in paths.items()}
+    commands = _member_commands(absolute, config, params, given, data_dir)
+    members = [MemberTask(path, arguments) for path, arguments in commands.items()]
+    with StopRequest() as stop, EnsembleDisplay(config.steps, output.name) as display:
+        finished = run_on_cluster(members, params["scheduler"], stop, display)
+    if not finished:
+        _interrupted(ADD_RESUME)
+
+
+def _member_commands(
+    paths: Mapping[int, Path],
+    config: TrainConfig,
+    params: Mapping[str, Any],
+    given: Mapping[str, Any],
+    data_dir: Path | None,
+) -> dict[Path, list[str]]:
+    """Return the arguments of every seed's own command, by its file."""
+    from grokscope_train.ensemble import member_arguments
+
     options = [word for name, value in given.items() for word in (_spelt(name), str(value))]
     options += ["--save-seconds", str(params["save_seconds"])]
-    options += ["--data-dir", str(params["data_dir"])] if params["data_dir"] else []
-    return options + [_spelt(name) for name in ("overwrite", "other_place") if params[name]]
+    options += ["--data-dir", str(data_dir)] if data_dir else []
+    options += [_spelt(name) for name in ("overwrite", "other_place") if params[name]]
+    threads, resume = config.threads or 1, params["resume"]
+    return {path: member_arguments(seed, path, options, threads, resume) for seed, path in paths.items()}
 
 
 def _spelt(name: str) -> str:

@@ -40,9 +40,17 @@ def train(
     batched: Annotated[
         bool | None,
         _option(
-            "With --seeds: one batched computation, or a process each.  [default: batched on a GPU]",
+            "With --seeds: one batched computation, or a process each (default: batched on a GPU)",
             PLACE,
             "--batched/--no-batched",
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="With --seeds: a Dask scheduler, on whose workers the processes run.",
+            metavar="tcp://HOST:PORT",
+            rich_help_panel=PLACE,
         ),
     ] = None,
     seed: Annotated[int, _option("Seed of images, initialisation and order.")] = 0,
@@ -78,8 +86,9 @@ def train(
     if seeds is not None:
         train_seeds(output, seeds, context.params, _given(context))
         return
-    if batched is not None:
-        raise UsageError("--batched trains many seeds as one; name them by --seeds, such as --seeds 0-9")
+    for name in ("batched", "scheduler"):
+        if context.params[name] is not None:
+            raise UsageError(f"--{name} is for many seeds; name them by --seeds, such as --seeds 0-9")
     with StopRequest() as stop:
         if resume:
             training, writer = run.resume(output, _given(context), data_dir, other_place)

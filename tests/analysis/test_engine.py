@@ -46,7 +46,7 @@ def test_a_dask_cluster_measures_the_same_bytes(run: Run) -> None:
 
 def test_no_scheduler_is_said_in_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr("grokscope.analysis.cluster.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("grokscope.cluster.CONNECT_SECONDS", 1)
     with pytest.raises(UsageError, match="no Dask scheduler answers at tcp://127"):
         analyze(run, parameters=FAST, scheduler="tcp://127.0.0.1:9")
 

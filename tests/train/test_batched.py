@@ -210,7 +210,8 @@ def test_seeds_that_were_saved_once_more_go_back_to_where_all_are(
     first, *others = run_files(output)
     for path in others:
         with RunWriter.reopen(path) as writer:
-            writer.save_resume(200, writer.load_resume()[1])  # type: ignore[index]
+            _, state = writer.load_resume() or (0, {})
+            writer.save_resume(200, {name: array + 1.0 for name, array in state.items()})  # to be forgotten
             writer.heartbeat(200, 1.0)
     with RunWriter.reopen(first) as writer:
         writer.heartbeat(100, 1.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from grokscope_train.ensemble import member_path, parse_seeds
 
 from grokscope.errors import UsageError
 from grokscope.runfile import Run
+from tests.train.conftest import wait_until
 from tests.train.forked import assert_same_run
 
 SMALL = ["--dataset", "digits", "--train-points", "100", "--width", "8", "--engine", "numpy"]
@@ -51,13 +51,22 @@ def test_a_signal_stops_and_saves_every_member(
     command = [sys.executable, "-m", "grokscope", "train", "-o", str(output), *SMALL, "--seeds", "0-1"]
     process = subprocess.Popen([*command, "--steps", "100000000"])
     first = member_path(output, 0)
-    deadline = time.monotonic() + 60
-    while not (first.exists() and Run.open(first).num_checkpoints > 2):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: first.exists() and Run.open(first).num_checkpoints > 2)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 130
     assert Run.open(first).liveness().state == "interrupted"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+def test_members_save_and_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    output = tmp_path / "run.h5"
+    command = [sys.executable, "-m", "grokscope", "train", "-o", str(output), *SMALL, "--seeds", "0"]
+    process = subprocess.Popen([*command, "--steps", "100000000"])
+    path = member_path(output, 0)
+    wait_until(lambda: path.exists() and Run.open(path).num_checkpoints > 2)
+    process.kill()
+    process.wait()
+    wait_until(lambda: Run.open(path).liveness().state == "interrupted")
 
 
 def test_a_failing_member_says_why(

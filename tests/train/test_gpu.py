@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from grokscope_train.config import TrainConfig
-from grokscope_train.data import Experiment
-from grokscope_train.training import Training
+from grokscope_train.data import Experiment, load_experiment
+from grokscope_train.training import EnsembleTraining, Training
 
 from tests.train.conftest import changed, relative_difference
 
@@ -39,3 +39,20 @@ def test_capturing_the_graph_leaves_the_state_as_it_was(small_config: TrainConfi
     cpu = Training(small_config, digits).state()
     for name, array in cpu.items():
         assert gpu[name].tobytes() == array.tobytes(), name
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.05])
+@pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
+def test_a_stack_of_seeds_equals_the_cpus_with_graphs_of_whole_epochs(
+    small_config: TrainConfig, loss: str, weight_decay: float
+) -> None:
+    config = changed(small_config, loss=loss, weight_decay=weight_decay)
+    experiments = [load_experiment("digits", config.train_points, seed) for seed in range(3)]
+    configs = [changed(config, engine="torch", device="cuda", seed=seed) for seed in range(3)]
+    stack = EnsembleTraining(configs, experiments)
+    while stack.step < 100:
+        stack.advance(100)
+    for seed, (network, experiment) in enumerate(zip(stack.networks, experiments, strict=True)):
+        cpu, gpu = trained(changed(config, seed=seed), experiment, 100, 1).parameters(), network.parameters()
+        for ours, theirs in zip([*gpu.weights, *gpu.biases], [*cpu.weights, *cpu.biases], strict=True):
+            assert relative_difference(ours, theirs) < 1e-9

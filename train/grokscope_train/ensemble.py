@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from grokscope.errors import BadRunFile, UsageError
 from grokscope.runfile import Run
@@ -21,19 +22,33 @@ POLL_SECONDS = 0.5
 Show = Callable[[Sequence["Member"]], None]
 
 
-@dataclass
-class Member:
-    """The training of one seed, as a process that runs `command`."""
+class Member(Protocol):
+    """The training of one seed by its own command, wherever it runs."""
 
     path: Path
-    command: list[str]
+
+    @property
+    def code(self) -> int | None:
+        """The exit code, or None before the end."""
+
+    def last_words(self) -> str:
+        """Return the last line that the command wrote to stderr."""
+
+
+@dataclass
+class MemberProcess:
+    """The training of one seed as a process that runs `grokscope` with `arguments`."""
+
+    path: Path
+    arguments: Sequence[str]
     process: subprocess.Popen[bytes] | None = None
     stderr: IO[bytes] | None = None
 
     def start(self) -> None:
         """Start the process; what it says goes into a temporary file."""
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115  (read when the process has ended)
-        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=self.stderr)
+        command = [sys.executable, "-m", "grokscope_train.attached", str(os.getpid()), *self.arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self.stderr)
 
     @property
     def running(self) -> bool:
@@ -53,12 +68,22 @@ class Member:
         lines = self.stderr.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
 
-    def step(self) -> int:
-        """Return the step that the run has reached, from its file."""
-        try:
-            return max(Run.open(self.path).liveness().step, 0)
-        except BadRunFile:
-            return 0
+    def ask_to_stop(self) -> None:
+        """Let the process save and end, if it runs."""
+        if self.running and self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> int | None:
+        """Wait for the end; return the exit code, or None where the process was never started."""
+        return None if self.process is None else self.process.wait()
+
+
+def step_reached(path: Path) -> int:
+    """Return the step that a run has reached, from its file."""
+    try:
+        return max(Run.open(path).liveness().step, 0)
+    except BadRunFile:
+        return 0
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -79,17 +104,13 @@ def member_path(output: Path, seed: int) -> Path:
     return output.with_name(f"{output.stem}-seed{seed}{output.suffix}")
 
 
-def make_members(paths: Mapping[int, Path], options: Sequence[str], threads: int, resume: bool) -> list[Member]:
-    """Prepare a member for each seed and its file; on resume, those without a file yet are started."""
-    members = []
-    for seed, path in paths.items():
-        command = [sys.executable, "-m", "grokscope", "train", "-o", str(path), *options]
-        command += ["--seed", str(seed), "--threads", str(threads)]
-        members.append(Member(path, [*command, "--resume"] if resume and path.exists() else command))
-    return members
+def member_arguments(seed: int, path: Path, options: Sequence[str], threads: int, resume: bool) -> list[str]:
+    """Return the arguments of a seed's own command; on resume, a seed without a file yet is started."""
+    arguments = ["train", "-o", str(path), *options, "--seed", str(seed), "--threads", str(threads)]
+    return [*arguments, "--resume"] if resume and path.exists() else arguments
 
 
-def run_members(members: Sequence[Member], threads: int, stop: StopRequest, show: Show) -> bool:
+def run_members(members: Sequence[MemberProcess], threads: int, stop: StopRequest, show: Show) -> bool:
     """Run all members, each on its threads; return whether all were finished.
 
     Stops every process on request, after it has saved. Raises UsageError with the first failure's own words
@@ -99,23 +120,22 @@ def run_members(members: Sequence[Member], threads: int, stop: StopRequest, show
     waiting = list(members)
     while waiting or any(member.running for member in members):
         if stop:
-            _stop_all(members)
+            for member in members:
+                member.ask_to_stop()
+            for member in members:
+                member.wait()
             return all(member.code == 0 for member in members)
         while waiting and sum(member.running for member in members) < at_once:
             waiting.pop(0).start()
         show(members)
         time.sleep(POLL_SECONDS)
     show(members)
-    for member in members:
-        if member.code != 0:
-            raise UsageError(f"{member.path}: {member.last_words().removeprefix('grokscope: ')}")
+    raise_first_failure(members)
     return True
 
 
-def _stop_all(members: Sequence[Member]) -> None:
+def raise_first_failure(members: Sequence[Member]) -> None:
+    """Raise UsageError with the own words of the first member that has failed, if any has."""
     for member in members:
-        if member.running and member.process is not None:
-            member.process.send_signal(signal.SIGTERM)
-    for member in members:
-        if member.process is not None:
-            member.process.wait()
+        if member.code != 0:
+            raise UsageError(f"{member.path}: {member.last_words().removeprefix('grokscope: ')}")

@@ -8,13 +8,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-if TYPE_CHECKING:
-    from grokscope_train.ensemble import Member
+from grokscope_train.ensemble import Member, step_reached
 
 LINE_SECONDS = 10.0
 
@@ -110,7 +108,8 @@ class EnsembleDisplay:
 
     def __call__(self, members: Sequence[Member]) -> None:
         """Redraw: the mean step of the members, and its rate since the first call."""
-        mean = sum(self._last if member.code == 0 else member.step() for member in members) / len(members)
+        reached = [self._last if member.code == 0 else step_reached(member.path) for member in members]
+        mean = sum(reached) / len(reached)
         since, first = self._pace
         if first < 0:
             self._pace = since, first = time.monotonic(), mean

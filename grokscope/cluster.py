@@ -1,0 +1,30 @@
+"""The connection to a Dask cluster, for whatever is computed there."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from grokscope.errors import MissingPackage, UsageError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+CONNECT_SECONDS = 10
+
+
+def connect(scheduler: str) -> Client:
+    """Return a client of the cluster behind a scheduler's address, such as tcp://host:8786.
+
+    Raises MissingPackage without Dask, UsageError where no scheduler answers.
+    """
+    if importlib.util.find_spec("distributed") is None:
+        raise MissingPackage("--scheduler needs Dask; install it by `pip install 'grokscope[cluster]'`")
+    from distributed import Client
+
+    try:
+        return Client(scheduler, timeout=CONNECT_SECONDS)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"no Dask scheduler answers at {scheduler} ({error}); start one by `dask scheduler`"
+        ) from None
