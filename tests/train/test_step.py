@@ -102,7 +102,7 @@ def test_the_papers_step_on_mnist_equals_pytorch(mnist_dir: Path, engine: str) -
 @pytest.mark.torture
 @pytest.mark.parametrize("engine", ["torch", "compiled"])
 def test_ten_thousand_steps_of_the_paper_equal_a_plain_loop(mnist_dir: Path, engine: str) -> None:
-    config = TrainConfig(engine=engine, device="cpu", threads=2)
+    config = TrainConfig(engine=engine, device="cpu", threads=1)
     experiment = load_experiment("mnist", 1000, 0, mnist_dir)
     training, theirs = train_both(config, experiment, steps=10_000)
     assert largest_difference(training.parameters(), theirs) < 1e-6
