@@ -53,7 +53,7 @@ class Plan(NamedTuple):
     pixel_share: Array  # [threads + 1], the pixels whose weights a thread moves
 
 
-class Images(NamedTuple):
+class TrainingImages(NamedTuple):
     """The training images, as their nonzero pixels or, where those are many, as dense rows."""
 
     pixels: Array  # [n, pixels], or [0, 0] where the sparse form is used
@@ -161,11 +161,11 @@ class CompiledSteps:
         announce_compilation()
         kernels.take_steps(self._plan, self._images, self._work, np.zeros((1, 1), np.int64), 0, 0, False, 0)
 
-    def _lay_out(self, pixels: NDArray[np.float64], targets: NDArray[np.float64]) -> Images:
+    def _lay_out(self, pixels: NDArray[np.float64], targets: NDArray[np.float64]) -> TrainingImages:
         nonzeros = SparseImages.of(pixels, self.engine.dtype)
         places = np.repeat(np.arange(self._num_images), np.diff(nonzeros.start)) * pixels.shape[1] + nonzeros.pixel
         bounds = np.arange(self._num_images)[:, None] * pixels.shape[1] + self._plan.pixel_share
-        return Images(
+        return TrainingImages(
             pixels=np.ascontiguousarray(pixels, self.engine.dtype) if self._plan.dense else self._zeros(0, 0),
             targets=np.ascontiguousarray(targets, self.engine.dtype),
             pixel=nonzeros.pixel,
