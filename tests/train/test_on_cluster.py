@@ -29,10 +29,15 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Two workers, processes of their own, each with a thread."""
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
-    ) as cluster:
+    with two_workers() as cluster:
         yield cluster
+
+
+def two_workers() -> Any:
+    """Return a new cluster of two workers."""
+    return distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+    )
 
 
 def start_command(cluster: Any, output: Path, *options: str) -> subprocess.Popen[str]:
@@ -93,6 +98,25 @@ def test_a_seed_whose_worker_is_killed_goes_on_elsewhere_to_the_same_bytes(
     for seed, path in enumerate(files(output)):
         assert grokscope_command("train", "-o", alone, *options, "--seed", str(seed)).returncode == 0
         assert_same_run(Run.open(path), Run.open(alone))
+
+
+def test_seeds_save_and_end_when_the_command_is_killed(tmp_path: Path, cluster: Any) -> None:
+    output = tmp_path / "run.h5"
+    process = start_command(cluster, output, "--steps", "100000000")
+    process.kill()
+    process.communicate()
+    wait_until(lambda: all(Run.open(path).liveness().state == "interrupted" for path in files(output)))
+
+
+def test_a_scheduler_that_goes_away_is_one_sentence_and_every_seed_is_saved(tmp_path: Path) -> None:
+    output = tmp_path / "run.h5"
+    with two_workers() as cluster:
+        process = start_command(cluster, output, "--steps", "100000000")
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "the Dask scheduler is gone" in stderr.strip().splitlines()[-1]
+    assert "Traceback" not in stderr
+    wait_until(lambda: all(Run.open(path).liveness().state == "interrupted" for path in files(output)))
 
 
 def test_a_failing_seed_says_why(tmp_path: Path, cluster: Any, grokscope_command: Command) -> None:

@@ -110,11 +110,20 @@ def run_beside_worker(path: str, arguments: list[str], before: str, stop: str) -
     member = MemberProcess(output, arguments)
     member.start()
     try:
-        while member.code is None and not event.is_set():
+        while member.code is None and _is_wanted() and not event.is_set():
             time.sleep(POLL_SECONDS)
     finally:
         member.ask_to_stop()  # also where the scheduler has gone
     return member.wait(), member.last_words()
+
+
+def _is_wanted() -> bool:
+    """Tell whether a client still waits for the task that this thread runs; one that was killed does not."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    task = worker.state.tasks.get(worker.get_current_task())
+    return task is not None and task.state != "cancelled"
 
 
 def _identity(path: Path) -> str:
