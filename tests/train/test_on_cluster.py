@@ -65,6 +65,7 @@ def test_every_seed_gets_the_run_that_it_gets_alone(
     alone = tmp_path / "alone.h5"
     assert grokscope_command("train", "-o", alone, *options, "--seed", "2", "--threads", "1").returncode == 0
     assert_same_run(Run.open(tmp_path / "run-seed2.h5"), Run.open(alone))
+    assert not list(tmp_path.glob(".grokscope-*"))
 
 
 def test_a_signal_saves_every_seed_and_resume_goes_on(tmp_path: Path, cluster: Any) -> None:
@@ -128,10 +129,19 @@ def test_a_failing_seed_says_why(tmp_path: Path, cluster: Any, grokscope_command
     assert Run.open(tmp_path / "run-seed0.h5").complete
 
 
-def test_a_folder_that_a_worker_does_not_see_is_said_in_one_sentence(tmp_path: Path, cluster: Any) -> None:
+def test_a_worker_whose_folder_of_that_name_is_another_trains_nothing(tmp_path: Path, cluster: Any) -> None:
+    member = MemberTask(tmp_path / "run.h5", ["train"])
+    with distributed.Client(cluster.scheduler_address) as client:
+        member.submit(client, tmp_path / "a mark that the client has put elsewhere", "never")
+        wait_until(lambda: member.code is not None)
+    assert member.code == 2
+    assert f"does not share the folder {tmp_path}; name one that all do" in member.last_words()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_said_in_one_sentence(tmp_path: Path, cluster: Any) -> None:
     member = MemberTask(tmp_path / "elsewhere" / "run.h5", ["train"])
-    says = "sees no folder .*elsewhere; name one that all share"
-    with pytest.raises(UsageError, match=says), StopRequest() as stop:
+    with pytest.raises(UsageError, match=r"there is no folder .*elsewhere"), StopRequest() as stop:
         run_on_cluster([member], cluster.scheduler_address, stop, lambda _: None)
 
 
