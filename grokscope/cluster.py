@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from typing import TYPE_CHECKING
 
 from grokscope.errors import MissingPackage, UsageError
@@ -22,6 +23,7 @@ def connect(scheduler: str) -> Client:
         raise MissingPackage("--scheduler needs Dask; install it by `pip install 'grokscope[cluster]'`")
     from distributed import Client
 
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost connection is told in a sentence
     try:
         return Client(scheduler, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:

@@ -29,10 +29,15 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Two workers, processes of their own, each with a thread."""
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
-    ) as cluster:
+    with two_workers() as cluster:
         yield cluster
+
+
+def two_workers() -> Any:
+    """Return a new cluster of two workers."""
+    return distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+    )
 
 
 def start_command(cluster: Any, output: Path, *options: str) -> subprocess.Popen[str]:
@@ -60,6 +65,7 @@ def test_every_seed_gets_the_run_that_it_gets_alone(
     alone = tmp_path / "alone.h5"
     assert grokscope_command("train", "-o", alone, *options, "--seed", "2", "--threads", "1").returncode == 0
     assert_same_run(Run.open(tmp_path / "run-seed2.h5"), Run.open(alone))
+    assert not list(tmp_path.glob(".grokscope-*"))
 
 
 def test_a_signal_saves_every_seed_and_resume_goes_on(tmp_path: Path, cluster: Any) -> None:
@@ -95,6 +101,25 @@ def test_a_seed_whose_worker_is_killed_goes_on_elsewhere_to_the_same_bytes(
         assert_same_run(Run.open(path), Run.open(alone))
 
 
+def test_seeds_save_and_end_when_the_command_is_killed(tmp_path: Path, cluster: Any) -> None:
+    output = tmp_path / "run.h5"
+    process = start_command(cluster, output, "--steps", "100000000")
+    process.kill()
+    process.communicate()
+    wait_until(lambda: all(Run.open(path).liveness().state == "interrupted" for path in files(output)))
+
+
+def test_a_scheduler_that_goes_away_is_one_sentence_and_every_seed_is_saved(tmp_path: Path) -> None:
+    output = tmp_path / "run.h5"
+    with two_workers() as cluster:
+        process = start_command(cluster, output, "--steps", "100000000")
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "the Dask scheduler is gone" in stderr.strip().splitlines()[-1]
+    assert "Traceback" not in stderr
+    wait_until(lambda: all(Run.open(path).liveness().state == "interrupted" for path in files(output)))
+
+
 def test_a_failing_seed_says_why(tmp_path: Path, cluster: Any, grokscope_command: Command) -> None:
     (tmp_path / "run-seed1.h5").write_text("in the way")
     options = [*SMALL, "--steps", "5", "--seeds", "0-1", "--scheduler", cluster.scheduler_address]
@@ -104,10 +129,19 @@ def test_a_failing_seed_says_why(tmp_path: Path, cluster: Any, grokscope_command
     assert Run.open(tmp_path / "run-seed0.h5").complete
 
 
-def test_a_folder_that_a_worker_does_not_see_is_said_in_one_sentence(tmp_path: Path, cluster: Any) -> None:
+def test_a_worker_whose_folder_of_that_name_is_another_trains_nothing(tmp_path: Path, cluster: Any) -> None:
+    member = MemberTask(tmp_path / "run.h5", ["train"])
+    with distributed.Client(cluster.scheduler_address) as client:
+        member.submit(client, tmp_path / "a mark that the client has put elsewhere", "never")
+        wait_until(lambda: member.code is not None)
+    assert member.code == 2
+    assert f"does not share the folder {tmp_path}; name one that all do" in member.last_words()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_said_in_one_sentence(tmp_path: Path, cluster: Any) -> None:
     member = MemberTask(tmp_path / "elsewhere" / "run.h5", ["train"])
-    says = "sees no folder .*elsewhere; name one that all share"
-    with pytest.raises(UsageError, match=says), StopRequest() as stop:
+    with pytest.raises(UsageError, match=r"there is no folder .*elsewhere"), StopRequest() as stop:
         run_on_cluster([member], cluster.scheduler_address, stop, lambda _: None)
 
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from grokscope.cluster import connect
-from grokscope.errors import BadRunFile, UsageError
+from grokscope.errors import BadRunFile, StorageError, UsageError
 from grokscope.runfile import Run
 from grokscope_train.ensemble import POLL_SECONDS, MemberProcess, Show, raise_first_failure
 from grokscope_train.signals import StopRequest
@@ -34,10 +35,11 @@ class MemberTask:
     future: Any = None
     ended: tuple[int, str] | None = None
 
-    def submit(self, client: Any, stop: str) -> None:
-        """Hand the task to the cluster; it ends early once the event called `stop` is set."""
+    def submit(self, client: Any, mark: Path, stop: str) -> None:
+        """Hand the task to the cluster; it ends early once the event called `stop` is set (see `marked`)."""
+        arguments, before = list(self.arguments), _identity(self.path)
         self.future = client.submit(
-            run_beside_worker, str(self.path), list(self.arguments), _identity(self.path), stop, pure=False
+            run_beside_worker, str(self.path), arguments, before, str(mark), stop, pure=False
         )
 
     @property
@@ -64,15 +66,15 @@ class MemberTask:
 def run_on_cluster(members: Sequence[MemberTask], scheduler: str, stop: StopRequest, show: Show) -> bool:
     """Run all members on the workers of a scheduler; return whether all were finished.
 
-    On request every worker lets its members save and end. Raises UsageError where no scheduler answers, where the
-    files of the workers are not seen from here, and with the first failure's own words when the others have ended.
+    On request every worker lets its members save and end. Raises UsageError where no scheduler answers, and with
+    the first failure's own words when the others have ended.
     """
-    with connect(scheduler) as client:
+    with connect(scheduler) as client, marked(members[0].path.parent) as mark:
         from distributed import Event
 
         event = Event(f"grokscope-stop-{uuid.uuid4().hex}", client=client)
         for member in members:
-            member.submit(client, event.name)
+            member.submit(client, mark, event.name)
         asked = False
         while any(member.code is None for member in members):
             if stop and not asked:
@@ -84,22 +86,39 @@ def run_on_cluster(members: Sequence[MemberTask], scheduler: str, stop: StopRequ
         if asked:
             return all(member.code == 0 for member in members)
         raise_first_failure(members)
-    _refuse_unseen(members)
     return True
 
 
-def run_beside_worker(path: str, arguments: list[str], before: str, stop: str) -> tuple[int | None, str]:
+@contextlib.contextmanager
+def marked(folder: Path) -> Iterator[Path]:
+    """Keep a file in a folder, by which workers know that theirs of that name is the same one.
+
+    Raises UsageError where there is no such folder, StorageError where it refuses.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder} to put the runs in; make it first")
+    try:
+        mark = tempfile.NamedTemporaryFile(prefix=".grokscope-", dir=folder)  # noqa: SIM115  (closed below)
+    except OSError as error:
+        raise StorageError(f"cannot write in {folder}: {error.strerror}; choose another folder") from None
+    with mark:
+        yield Path(mark.name)
+
+
+def run_beside_worker(
+    path: str, arguments: list[str], before: str, mark: str, stop: str
+) -> tuple[int | None, str]:
     """Run a member's command as a child of this worker; return its exit code and last words.
 
     `before` identifies the file that was there before the task was first tried: another one is the work of a
-    worker that has died, and is gone on with.
+    worker that has died, and is gone on with. `mark` is a file that the client has put beside it.
     """
     from distributed import Event
 
     output, event = Path(path), Event(stop)
-    if not output.parent.is_dir():
+    if not Path(mark).exists():
         host = socket.gethostname()
-        return WRONG_USAGE, f"the worker on {host} sees no folder {output.parent}; name one that all share"
+        return WRONG_USAGE, f"the worker on {host} does not share the folder {output.parent}; name one that all do"
     found = _identity(output)
     if found:
         _wait_for_release(output)
@@ -110,11 +129,20 @@ def run_beside_worker(path: str, arguments: list[str], before: str, stop: str) -
     member = MemberProcess(output, arguments)
     member.start()
     try:
-        while member.code is None and not event.is_set():
+        while member.code is None and _is_wanted() and not event.is_set():
             time.sleep(POLL_SECONDS)
     finally:
         member.ask_to_stop()  # also where the scheduler has gone
     return member.wait(), member.last_words()
+
+
+def _is_wanted() -> bool:
+    """Tell whether a client still waits for the task that this thread runs; one that was killed does not."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    task = worker.state.tasks.get(worker.get_current_task())
+    return task is not None and task.state != "cancelled"
 
 
 def _identity(path: Path) -> str:
@@ -129,12 +157,3 @@ def _wait_for_release(path: Path) -> None:
     deadline = time.monotonic() + SAVING_SECONDS
     while Run.open(path).liveness().state in ("running", "stalled") and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
-
-
-def _refuse_unseen(members: Sequence[MemberTask]) -> None:
-    for member in members:
-        if not member.path.exists():
-            raise UsageError(
-                f"{member.path} was written by a worker where this machine does not see it; "
-                "name a folder that all share"
-            )
