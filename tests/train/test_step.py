@@ -101,18 +101,17 @@ def test_the_papers_step_on_mnist_equals_pytorch(mnist_dir: Path, engine: str) -
 
 @pytest.mark.torture
 @pytest.mark.parametrize("engine", ["torch", "compiled"])
-def test_ten_thousand_steps_of_the_paper_equal_a_plain_loop(mnist_dir: Path, engine: str) -> None:
-    """To 1e-6 for 7,000 steps. From some 9,000 on the loss spikes, each time multiplying whatever was rounded."""
+def test_seven_thousand_steps_of_the_paper_equal_a_plain_loop(mnist_dir: Path, engine: str) -> None:
+    """No further: near step 9,700 the loss spikes, and roundings grow a thousandfold in a hundred steps."""
     config = TrainConfig(engine=engine, device="cpu", threads=1)
     experiment = load_experiment("mnist", 1000, 0, mnist_dir)
-    assert advance_and_compare(config, experiment, steps=7_000) < 1e-6
-    training, theirs = train_both(config, experiment, steps=10_000)
-    assert largest_difference(training.parameters(), theirs) < 1e-2
+    training, theirs = train_both(config, experiment, steps=7_000)
+    assert largest_difference(training.parameters(), theirs) < 1e-6
     ours = training.checkpoint()
     module = module_of(theirs, config.activation)
     for name, part in (("train", experiment.train), ("test", experiment.test)):
         predicted = module(torch.from_numpy(part.pixels)).argmax(1).numpy()
-        assert ours.metrics[f"{name}_accuracy"] == pytest.approx(np.mean(predicted == part.labels), abs=2e-4)
+        assert ours.metrics[f"{name}_accuracy"] == np.mean(predicted == part.labels)
 
 
 def test_float32_trains_in_float32(small_config: TrainConfig, digits: Experiment) -> None:
