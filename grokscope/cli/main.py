@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from grokscope.cli.analyze import analyze
 from grokscope.cli.import_ import import_
 from grokscope.cli.report import report
-from grokscope.cli.runs import check, export, info
+from grokscope.cli.runs import check, compact, export, info
 from grokscope.cli.show import show
 from grokscope.cli.train import train
 from grokscope.cli.view import view
@@ -66,6 +66,7 @@ app.command()(info)
 app.command()(check)
 app.command("import")(import_)
 app.command()(export)
+app.command()(compact)
 
 
 def _print_version(wanted: bool) -> None:

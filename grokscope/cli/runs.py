@@ -1,4 +1,4 @@
-"""`grokscope info`, `check` and `export`: what a run file holds, whether it is whole, and its numbers as CSV."""
+"""`grokscope info`, `check`, `export` and `compact`: what a run file holds, whether it is whole, and its size."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from grokscope.cli.common import AsJson, RunPath
 
 if TYPE_CHECKING:
     from grokscope.runfile import Run
+
+MEGABYTE = 10**6
 
 
 def info(run: RunPath, as_json: AsJson = False) -> None:
@@ -83,3 +85,14 @@ def export(run: RunPath) -> None:
     table.writerow(["step", "wall_time", *metrics])
     for step, *values in zip(opened.steps, opened.wall_time(), *metrics.values(), strict=True):
         table.writerow([int(step), *("" if value != value else repr(float(value)) for value in values)])
+
+
+def compact(run: RunPath) -> None:
+    """Make a run file smaller by the older of its two training states; it can still be viewed and resumed."""
+    from grokscope.runfile import RunWriter
+
+    before = run.stat().st_size if run.is_file() else 0
+    with RunWriter.reopen(run) as writer:
+        writer.compact()
+    after = run.stat().st_size
+    typer.echo(f"{run}: {after / MEGABYTE:,.1f} MB, {(before - after) / MEGABYTE:,.1f} MB less")

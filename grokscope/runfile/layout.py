@@ -47,6 +47,7 @@ class Layout:
     store_dtype: str = "float32"
     fixed: Arrays = field(default_factory=dict)
     resume: Mapping[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
+    slots: tuple[str, ...] = RESUME_SLOTS
     uuid: str = field(default_factory=lambda: str(uuid_module.uuid4()))
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -110,17 +111,17 @@ def file_plan(layout: Layout) -> Plan:
     for name, array in layout.fixed.items():
         datasets[f"fixed/{name}"] = Declared(np.shape(array), np.asarray(array).dtype, array)
     if layout.resume:
-        datasets |= _resume_slots(layout.resume)
+        datasets |= _resume_slots(layout)
     return Plan(datasets, _attributes(layout))
 
 
-def _resume_slots(arrays: Mapping[str, tuple[tuple[int, ...], str]]) -> dict[str, Declared]:
+def _resume_slots(layout: Layout) -> dict[str, Declared]:
     datasets = {}
-    for slot in RESUME_SLOTS:
+    for slot in layout.slots:
         datasets[f"resume/{slot}/generation"] = Declared((1,), "i8", 0)
         datasets[f"resume/{slot}/crc32"] = Declared((1,), "u4", 0)
         datasets[f"resume/{slot}/step"] = Declared((1,), "i8", NOT_COMMITTED)
-        datasets |= {f"resume/{slot}/arrays/{name}": Declared(*array) for name, array in arrays.items()}
+        datasets |= {f"resume/{slot}/arrays/{name}": Declared(*array) for name, array in layout.resume.items()}
     return datasets
 
 

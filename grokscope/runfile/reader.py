@@ -258,7 +258,8 @@ def _layout_of(file: h5py.File) -> Layout:
         LayerSpec(name, tuple(group["weight"].shape[1:]), str(group.attrs["kind"]), "bias" in group)
         for name, group in layers
     )
-    resume = file.get(f"resume/{RESUME_SLOTS[0]}/arrays", {})
+    slots = tuple(slot for slot in RESUME_SLOTS if f"resume/{slot}/arrays" in file)
+    resume = file[f"resume/{slots[0]}/arrays"] if slots else {}
     classes = file["test_predictions"].shape[1] if "test_predictions" in file else None
     return Layout(
         steps=file["planned_steps"][...],
@@ -270,6 +271,7 @@ def _layout_of(file: h5py.File) -> Layout:
         store_dtype=str(layers[0][1]["weight"].dtype),
         fixed={name: dataset[...] for name, dataset in file.get("fixed", {}).items()},
         resume={name: (dataset.shape, str(dataset.dtype)) for name, dataset in resume.items()},
+        slots=slots or RESUME_SLOTS,
         uuid=str(file.attrs["uuid"]),
         created=str(file.attrs["created"]),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,7 @@ from grokscope.runfile.liveness import STATE_CODES
 from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.preallocated import PreallocatedFile, create_file, raw_bytes
 from grokscope.runfile.reader import Run, read_layout
+from grokscope.runfile.resume_slots import ResumeSlots
 
 
 class RunWriter:
@@ -45,8 +46,7 @@ class RunWriter:
         """Attach to an existing run file under a lock that is already held; use `create` or `reopen`."""
         self.path = path
         self._lock = lock
-        self._layout = read_layout(path)
-        self._file = PreallocatedFile(path)
+        self._open(read_layout(path))
 
     @classmethod
     def create(
@@ -183,33 +183,24 @@ class RunWriter:
         return row
 
     def save_resume(self, step: int, arrays: Arrays) -> None:
-        """Save the training state at `step` into the older of the two slots, and return when it is on the disk."""
-        newest = self._newest_slot()
-        slot = RESUME_SLOTS[1 - newest[0]] if newest else RESUME_SLOTS[0]
-        generation = newest[1] + 1 if newest else 1
-        self._file.write(f"resume/{slot}/generation", 0)
-        self._file.write(f"resume/{slot}/step", step)
-        for name in self._layout.resume:
-            self._file.write(f"resume/{slot}/arrays/{name}", arrays[name])
-        self._file.write(f"resume/{slot}/crc32", self._slot_crc(slot))
-        self._file.sync()
-        self._file.write(f"resume/{slot}/generation", generation)
-        self._file.sync()
+        """Save the training state at `step` into the older of the two slots, and return when it is on the disk.
+
+        A compact file has one slot and gets its second one back first.
+        """
+        if len(self._layout.slots) < len(RESUME_SLOTS):
+            self._rewrite(replace(self._layout, slots=RESUME_SLOTS))
+        self._slots.save(step, arrays)
 
     @property
     def resume_steps(self) -> tuple[int, ...]:
         """The steps of the whole training states in the file, newest state first: none, one or two."""
-        return tuple(self._slot_step(RESUME_SLOTS[i]) for i, _ in self._whole_slots())
+        return tuple(self._slots.step(slot) for slot in self._slots.whole)
 
     def load_resume(self) -> tuple[int, dict[str, NDArray[Any]]] | None:
         """Return (step, arrays) of the newest whole training state, or None where none was saved."""
-        newest = self._newest_slot()
-        if newest is None:
-            return None
-        slot = RESUME_SLOTS[newest[0]]
-        return self._slot_step(slot), {
-            name: self._file.read(f"resume/{slot}/arrays/{name}") for name in sorted(self._layout.resume)
-        }
+        for slot in self._slots.whole:
+            return self._slots.step(slot), self._slots.load(slot)
+        return None
 
     def go_back(self, step: int) -> None:
         """Forget a training state that is newer than the one at `step`, which has to be in the file.
@@ -218,36 +209,10 @@ class RunWriter:
         """
         if step not in self.resume_steps:
             raise UsageError(f"{self.path} holds no training state at step {step:,}; resume it by itself")
-        while (newest := self._newest_slot()) and self._slot_step(slot := RESUME_SLOTS[newest[0]]) != step:
-            self._file.write(f"resume/{slot}/generation", 0)
-            self._file.sync()
-
-    def _newest_slot(self) -> tuple[int, int] | None:
-        """Return (slot index, generation) of the newest slot whose CRC holds."""
-        return next(self._whole_slots(), None)
-
-    def _whole_slots(self) -> Iterator[tuple[int, int]]:
-        """Yield (slot index, generation) of the slots whose CRC holds, newest first."""
-        if not self._layout.resume:
-            return
-        generations = [
-            (int(self._file.read(f"resume/{slot}/generation")[0]), i) for i, slot in enumerate(RESUME_SLOTS)
-        ]
-        for generation, i in sorted(generations, reverse=True):
-            if generation > 0 and self._slot_is_whole(RESUME_SLOTS[i]):
-                yield i, generation
-
-    def _slot_step(self, slot: str) -> int:
-        return int(self._file.read(f"resume/{slot}/step")[0])
-
-    def _slot_is_whole(self, slot: str) -> bool:
-        return self._slot_crc(slot) == int(self._file.read(f"resume/{slot}/crc32")[0])
-
-    def _slot_crc(self, slot: str) -> int:
-        crc = zlib.crc32(raw_bytes(self._file.read(f"resume/{slot}/step")))
-        for name in sorted(self._layout.resume):
-            crc = zlib.crc32(raw_bytes(self._file.read(f"resume/{slot}/arrays/{name}")), crc)
-        return crc
+        for slot in self._slots.whole:
+            if self._slots.step(slot) == step:
+                return
+            self._slots.forget(slot)
 
     def heartbeat(self, step: int, steps_per_second: float, state: str = "running") -> None:
         """Tell readers how far training is; `state` is running, interrupted or finished. Costs microseconds."""
@@ -262,10 +227,30 @@ class RunWriter:
         last = committed[-1] if len(committed) else -1
         planned = np.asarray(steps, dtype=np.int64)
         plan = np.concatenate([committed, planned[planned > last]])
-        larger = replace(self._layout, steps=plan, config=config or self._layout.config)
-        _create_larger(self.path, larger, self._file, len(committed))
-        self._file.close()
-        self._layout, self._file = larger, PreallocatedFile(self.path)
+        self._rewrite(replace(self._layout, steps=plan, config=config or self._layout.config, slots=RESUME_SLOTS))
+
+    def compact(self) -> None:
+        """Keep the newest training state only: a smaller file is written beside this one and takes its place."""
+        newest = self._slots.whole[:1] or RESUME_SLOTS[:1]
+        if self._layout.slots != newest:
+            self._rewrite(replace(self._layout, slots=newest))
+
+    def _rewrite(self, layout: Layout) -> None:
+        """Replace the file by one of another layout: same checkpoints, and the states that have a slot there."""
+        rows, source = len(self.recorded_steps), self._file
+
+        def fill(target: PreallocatedFile) -> None:
+            for name in source.extents.keys() & target.extents.keys() - {"planned_steps"}:
+                once = name.startswith(("fixed/", "resume/")) or name == "heartbeat"
+                source.copy_rows(name, None if once else rows, target)
+
+        create_file(self.path, file_plan(layout), fill)
+        source.close()
+        self._open(layout)
+
+    def _open(self, layout: Layout) -> None:
+        self._layout, self._file = layout, PreallocatedFile(self.path)
+        self._slots = ResumeSlots(self._file, layout)
 
     def close(self) -> None:
         """Close the file and release its lock; a second call does nothing."""
@@ -288,15 +273,3 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
         raise UsageError(f"{path} is a folder; name a file in it, such as {path / 'run.h5'}")
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists; go on with it by --resume, or replace it by --overwrite")
-
-
-def _create_larger(path: Path, layout: Layout, source: PreallocatedFile, rows: int) -> None:
-    """Replace a run file by a larger one that holds the first `rows` checkpoints of the old one."""
-
-    def fill(larger: PreallocatedFile) -> None:
-        for name in source.extents:
-            if name != "planned_steps":
-                once = name.startswith(("fixed/", "resume/")) or name == "heartbeat"
-                source.copy_rows(name, None if once else rows, larger)
-
-    create_file(path, file_plan(layout), fill)

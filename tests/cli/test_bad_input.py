@@ -62,7 +62,7 @@ def assert_one_sentence(done: subprocess.CompletedProcess[str], says: str) -> No
     assert says in lines[0]
 
 
-@pytest.mark.parametrize("command", ["info", "check", "export", "analyze", "show", "report", "view"])
+@pytest.mark.parametrize("command", ["info", "check", "export", "compact", "analyze", "show", "report", "view"])
 @pytest.mark.parametrize(("spoil", "says"), BAD_FILES)
 def test_a_bad_file(
     trained_run: Path,
@@ -115,11 +115,11 @@ def test_an_existing_run_is_not_overwritten_unasked(trained_run: Path, grokscope
     assert trained_run.read_bytes() == before
 
 
-def test_a_second_trainer_on_one_file(trained_run: Path, tmp_path: Path, grokscope_command: Command) -> None:
+def test_a_second_writer_of_one_file(trained_run: Path, tmp_path: Path, grokscope_command: Command) -> None:
     path = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
     with RunWriter.reopen(path):
-        done = grokscope_command("train", "-o", path, "--resume", "--steps", "400")
-    assert_one_sentence(done, f"is being written by process {os.getpid()}")
+        for command in (("train", "--resume", "--steps", "400", "-o"), ("compact",)):
+            assert_one_sentence(grokscope_command(*command, path), f"is being written by process {os.getpid()}")
 
 
 def test_a_step_before_the_first_checkpoint(trained_run: Path, grokscope_command: Command) -> None:

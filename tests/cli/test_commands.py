@@ -192,6 +192,19 @@ def test_a_trap_is_taken_out_and_accuracy_measured(
     assert grokscope_command("show", path, "--without-trap", "9").returncode == 2
 
 
+def test_compact_says_how_much_room_it_gave_back(
+    trained_run: Path, tmp_path: Path, grokscope_command: Command
+) -> None:
+    path = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
+    before, metrics = path.stat().st_size, grokscope_command("export", path).stdout
+    done = grokscope_command("compact", path)
+    size = path.stat().st_size
+    assert size < before
+    assert done.stdout == f"{path}: {size / 1e6:.1f} MB, {(before - size) / 1e6:.1f} MB less\n"
+    assert grokscope_command("export", path).stdout == metrics
+    assert "0.0 MB less" in grokscope_command("compact", path).stdout
+
+
 @pytest.mark.parametrize(
     ("p", "draws", "text"),
     [(1 / 2001, 2000, "<0.0005"), (0.25, 2000, "0.25"), (None, 2000, "–"), (np.float64(0), 0, "0")],
@@ -201,7 +214,7 @@ def test_the_smallest_p_is_said_to_be_below(p: float | None, draws: int, text: s
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "analyze", "view", "show", "report", "info", "check", "import", "export"]
+    "command", ["train", "analyze", "view", "show", "report", "info", "check", "import", "export", "compact"]
 )
 def test_every_command_explains_itself(command: str, grokscope_command: Command) -> None:
     done = grokscope_command(command, "--help")

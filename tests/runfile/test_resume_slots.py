@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from grokscope.runfile import RunWriter
-from tests.runfile.conftest import create
+from grokscope.runfile import Run, RunWriter
+from tests.runfile.conftest import commit, create
 
 
 def state(value: float) -> dict[str, np.ndarray]:
@@ -48,3 +48,38 @@ def test_a_torn_newest_slot_gives_the_one_before(tmp_path: Path, torn: str) -> N
         again = writer.load_resume()
     assert again is not None
     assert again[0] == 3
+
+
+@pytest.mark.parametrize("saved", [0, 1, 2, 3])
+def test_a_compact_file_keeps_every_checkpoint_and_the_newest_state(tmp_path: Path, saved: int) -> None:
+    with create(tmp_path / "run.h5") as writer:
+        commit(writer, 0)
+        commit(writer, 1)
+        for step in range(1, saved + 1):
+            writer.save_resume(step, state(step))
+        before = writer.path.stat().st_size
+        writer.compact()
+        assert writer.path.stat().st_size <= before - 7 * 8
+        assert writer.resume_steps == ((saved,) if saved else ())
+        commit(writer, 2)
+    run = Run(tmp_path / "run.h5")
+    assert run.planned_steps.tolist() == [0, 1, 2, 5, 10]
+    for index in range(3):
+        run.verify(index)
+    with RunWriter.reopen(run.path) as writer:
+        assert writer.resume_steps == ((saved,) if saved else ())
+        writer.compact()
+        for step in (saved + 1, saved + 2):  # both slots are there again, and no state was in danger meanwhile
+            writer.save_resume(step, state(step))
+            assert writer.resume_steps == ((step, step - 1) if step > 1 else (step,))
+        loaded = writer.load_resume()
+    assert run.path.stat().st_size == before
+    assert loaded is not None
+    assert loaded[1]["parameters"].tolist() == [saved + 2.0] * 7
+
+
+def test_a_file_without_states_is_compact(tmp_path: Path) -> None:
+    with create(tmp_path / "run.h5", resume_arrays=None) as writer:
+        before = writer.path.read_bytes()
+        writer.compact()
+        assert writer.path.read_bytes() == before

@@ -115,6 +115,20 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on_when_there_is_room(
     assert_same_run(Run.open(path), finished_run(tmp_path / "whole.h5", small_config))
 
 
+def test_a_compact_run_goes_on_to_the_same_bytes_through_kills(tmp_path: Path, small_config: TrainConfig) -> None:
+    path = tmp_path / "compact.h5"
+    trainer = Trainer(path, small_config)
+    assert trainer.wait_for_checkpoint() == 0
+    assert trainer.kill_after(0.05, signal.SIGTERM) == 130
+    for _ in range(5):
+        with RunWriter.reopen(path) as writer:
+            writer.compact()
+        Trainer(path, small_config).kill_after(0.1)
+        assert_checkpoints_are_whole(Run.open(path), set(trainer.acknowledged))
+    assert Trainer(path, small_config).wait() == 0
+    assert_same_run(Run.open(path), finished_run(tmp_path / "whole.h5", small_config))
+
+
 def test_the_first_signal_is_remembered_and_a_ctrl_c_after_it_stops_at_once() -> None:
     before = signal.getsignal(signal.SIGINT)
     with StopRequest() as stop:

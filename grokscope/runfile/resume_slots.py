@@ -1,0 +1,67 @@
+"""The training states in a run file: saved into two slots in turn, so that one whole state is always there."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from numpy.typing import NDArray
+
+from grokscope.runfile.layout import Arrays, Layout
+from grokscope.runfile.preallocated import PreallocatedFile, raw_bytes
+
+
+class ResumeSlots:
+    """The slots of an open run file; a slot counts where its generation is positive and its CRC holds."""
+
+    def __init__(self, file: PreallocatedFile, layout: Layout) -> None:
+        """Look at the slots of `file`, which has the given layout."""
+        self._file = file
+        self._names = tuple(sorted(layout.resume))
+        self._slots = layout.slots if layout.resume else ()
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """The slots with a whole state, the newest first: none, one or two."""
+        return tuple(slot for slot, _ in self._whole())
+
+    def step(self, slot: str) -> int:
+        """Return the step of a slot's state."""
+        return int(self._file.read(f"resume/{slot}/step")[0])
+
+    def load(self, slot: str) -> dict[str, NDArray[Any]]:
+        """Return the arrays of a slot's state."""
+        return {name: self._file.read(f"resume/{slot}/arrays/{name}") for name in self._names}
+
+    def save(self, step: int, arrays: Arrays) -> None:
+        """Save a state into a slot that does not hold the newest one, and return when it is on the disk."""
+        newest = next(self._whole(), None)
+        slot = next(slot for slot in self._slots if newest is None or slot != newest[0])
+        generation = newest[1] + 1 if newest else 1
+        self._file.write(f"resume/{slot}/generation", 0)
+        self._file.write(f"resume/{slot}/step", step)
+        for name in self._names:
+            self._file.write(f"resume/{slot}/arrays/{name}", arrays[name])
+        self._file.write(f"resume/{slot}/crc32", self._crc(slot))
+        self._file.sync()
+        self._file.write(f"resume/{slot}/generation", generation)
+        self._file.sync()
+
+    def forget(self, slot: str) -> None:
+        """Let a slot's state count no more."""
+        self._file.write(f"resume/{slot}/generation", 0)
+        self._file.sync()
+
+    def _whole(self) -> Iterator[tuple[str, int]]:
+        """Yield (slot, generation) of the slots with a whole state, newest first."""
+        generations = [(int(self._file.read(f"resume/{slot}/generation")[0]), slot) for slot in self._slots]
+        for generation, slot in sorted(generations, reverse=True):
+            if generation > 0 and self._crc(slot) == int(self._file.read(f"resume/{slot}/crc32")[0]):
+                yield slot, generation
+
+    def _crc(self, slot: str) -> int:
+        crc = zlib.crc32(raw_bytes(self._file.read(f"resume/{slot}/step")))
+        for name in self._names:
+            crc = zlib.crc32(raw_bytes(self._file.read(f"resume/{slot}/arrays/{name}")), crc)
+        return crc
