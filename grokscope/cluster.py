@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 from grokscope.errors import MissingPackage, UsageError
@@ -17,7 +18,7 @@ CONNECT_SECONDS = 10
 def connect(scheduler: str) -> Client:
     """Return a client of the cluster behind a scheduler's address, such as tcp://host:8786.
 
-    Raises MissingPackage without Dask, UsageError where no scheduler answers.
+    Says on stderr where there is no worker yet: what is computed then waits for the first one. Raises MissingPackage without Dask, UsageError where no scheduler answers.
     """
     if importlib.util.find_spec("distributed") is None:
         raise MissingPackage("--scheduler needs Dask; install it by `pip install 'grokscope[cluster]'`")
@@ -25,8 +26,11 @@ def connect(scheduler: str) -> Client:
 
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost connection is told in a sentence
     try:
-        return Client(scheduler, timeout=CONNECT_SECONDS)
+        client = Client(scheduler, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:
         raise UsageError(
             f"no Dask scheduler answers at {scheduler} ({error}); start one by `dask scheduler`"
         ) from None
+    if not client.nthreads():
+        sys.stderr.write(f"no worker has joined {scheduler} yet; start one by `dask worker {scheduler}`\n")
+    return client

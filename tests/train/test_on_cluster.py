@@ -33,18 +33,23 @@ def cluster() -> Iterator[Any]:
         yield cluster
 
 
-def two_workers() -> Any:
-    """Return a new cluster of two workers."""
+def two_workers(at_first: int = 2) -> Any:
+    """Return a new cluster of two workers, or of fewer `at_first`."""
     return distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+        n_workers=at_first, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
     )
+
+
+def launch(cluster: Any, output: Path, *options: str) -> subprocess.Popen[str]:
+    """Start the command on two seeds."""
+    command = [sys.executable, "-m", "grokscope", "train", "-o", str(output), *SMALL, *options]
+    command += ["--seeds", "0-1", "--scheduler", cluster.scheduler_address]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def start_command(cluster: Any, output: Path, *options: str) -> subprocess.Popen[str]:
     """Start the command on two seeds, and wait until both are being trained."""
-    command = [sys.executable, "-m", "grokscope", "train", "-o", str(output), *SMALL, *options]
-    command += ["--seeds", "0-1", "--scheduler", cluster.scheduler_address]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = launch(cluster, output, *options)
     wait_until(lambda: process.poll() is not None or all(step_reached(path) > 0 for path in files(output)))
     return process
 
@@ -143,6 +148,17 @@ def test_a_folder_that_is_not_there_is_said_in_one_sentence(tmp_path: Path, clus
     member = MemberTask(tmp_path / "elsewhere" / "run.h5", ["train"])
     with pytest.raises(UsageError, match=r"there is no folder .*elsewhere"), StopRequest() as stop:
         run_on_cluster([member], cluster.scheduler_address, stop, lambda _: None)
+
+
+def test_seeds_that_wait_for_a_first_worker_say_so(tmp_path: Path) -> None:
+    with two_workers(at_first=0) as cluster:
+        process = launch(cluster, tmp_path / "run.h5", "--steps", "5")
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith(f"no worker has joined {cluster.scheduler_address} yet")
+        cluster.scale(2)
+        process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert all(Run.open(path).complete for path in files(tmp_path / "run.h5"))
 
 
 def test_no_scheduler_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
