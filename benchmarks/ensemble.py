@@ -45,10 +45,9 @@ def steps_per_second(training: Training | EnsembleTraining, device: str, seconds
     """Train for some seconds and count; what was only launched on a GPU is waited for."""
     first, started = training.step, time.perf_counter()
     while time.perf_counter() - started < seconds:
-        for _ in range(100 if device != "cpu" else 1):  # launching runs ahead of a GPU: look at the clock rarely
-            training.advance(LIMIT)
-        if device != "cpu":
-            torch.cuda.synchronize(device)
+        training.advance(LIMIT)  # on a GPU it is only launched, until the queue is full
+    if device != "cpu":
+        torch.cuda.synchronize(device)
     return (training.step - first) / (time.perf_counter() - started)
 
 

@@ -1,12 +1,14 @@
 """Steps a second of the paper's experiment: the published style, the best plain PyTorch loop, ours, and the bound.
 
-    python benchmarks/training.py [--threads 2] [--dtype float64] [--seconds 1.0] [--rounds 5] [--data-dir FOLDER]
+    python benchmarks/training.py [--threads 2] [--dtype float64] [--device cpu] [--seconds 1.0] [--rounds 5]
+        [--data-dir FOLDER]
 
 All are measured in turn, round after round, in one process, so that whatever else the machine does meets them
 alike; the medians over the rounds and the ratios are printed. The bound is the rate at which the faster of
 PyTorch's and NumPy's BLAS multiplies the step's largest product, its operands in the caches, applied to all
 products of a step, the pixels that are black in every image left out. It counts a product with zeros as work,
-which the compiled step does not do. Without --data-dir the images are random, with as many zeros as MNIST's.
+which the compiled step does not do. On a GPU there is no bound, and the time of the paper's 10⁷ steps is printed
+with that of their checkpoints. Without --data-dir the images are random, with as many zeros as MNIST's.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterator
+import timeit
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -31,9 +35,12 @@ from grokscope_train.network import step_operations  # noqa: E402
 from grokscope_train.training import Training  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
+from grokscope.runfile import log_steps  # noqa: E402
+
 SIZES = (784, 200, 200, 10)
 BLACK = 195  # pixels that are black in all of 1,000 of MNIST's images; the others are nonzero in 0 to 50 % of them
 IMAGES, BATCH = 1000, 200
+COMPILED = "grokscope, compiled"  # its threads are its own, each with a BLAS of one
 Steps = Iterator[int]  # takes steps at every `next`, and says how many
 
 
@@ -52,34 +59,35 @@ def tensors(experiment: Experiment, dtype: torch.dtype) -> tuple[torch.Tensor, t
     return torch.from_numpy(train.pixels).to(dtype), torch.from_numpy(train.one_hot()).to(dtype)
 
 
-def network(dtype: torch.dtype) -> torch.nn.Sequential:
+def network(dtype: torch.dtype, device: str) -> torch.nn.Sequential:
     """Return the paper's network."""
     layers: list[torch.nn.Module] = []
     for inputs, outputs in pairwise(SIZES):
         layers += [torch.nn.Linear(inputs, outputs, dtype=dtype), torch.nn.ReLU()]
-    return torch.nn.Sequential(*layers[:-1])
+    return torch.nn.Sequential(*layers[:-1]).to(device)
 
 
-def published_style(images: torch.Tensor, targets: torch.Tensor) -> Steps:
-    """DataLoader, autograd, AdamW."""
-    model, criterion = network(images.dtype), torch.nn.MSELoss()
+def published_style(images: torch.Tensor, targets: torch.Tensor, device: str) -> Steps:
+    """DataLoader, autograd, AdamW; the images stay on the host."""
+    model, criterion = network(images.dtype, device), torch.nn.MSELoss()
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, weight_decay=0.0)
     dataset = torch.utils.data.TensorDataset(images, targets)
     loader = torch.utils.data.DataLoader(dataset, batch_size=BATCH, shuffle=True)
     while True:
         for batch_images, batch_targets in loader:
             optimizer.zero_grad()
-            criterion(model(batch_images), batch_targets).backward()
+            criterion(model(batch_images.to(device)), batch_targets.to(device)).backward()
             optimizer.step()
             yield 1
 
 
-def best_plain_loop(images: torch.Tensor, targets: torch.Tensor) -> Steps:
-    """Tensors in memory, autograd, fused AdamW."""
-    model, criterion = network(images.dtype), torch.nn.MSELoss()
+def best_plain_loop(images: torch.Tensor, targets: torch.Tensor, device: str) -> Steps:
+    """Tensors in the device's memory, autograd, fused AdamW."""
+    images, targets = images.to(device), targets.to(device)
+    model, criterion = network(images.dtype, device), torch.nn.MSELoss()
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, weight_decay=0.0, fused=True)
     while True:
-        for rows in torch.randperm(IMAGES).split(BATCH):
+        for rows in torch.randperm(IMAGES, device=device).split(BATCH):
             optimizer.zero_grad(set_to_none=True)
             criterion(model(images[rows]), targets[rows]).backward()
             optimizer.step()
@@ -102,39 +110,78 @@ def largest_product(multiply: Callable[..., object], a: object, b: object, out: 
         yield 1
 
 
-def rate(steps: Steps, seconds: float) -> float:
-    """Count how many steps a second an iterator takes."""
+def rate(steps: Steps, seconds: float, device: str) -> float:
+    """Count how many steps a second an iterator takes; what was only launched on a GPU is waited for."""
     for _ in range(5):
         next(steps)
+    _finish(device)
     started, done = time.perf_counter(), 0
-    while (elapsed := time.perf_counter() - started) < seconds:
+    while time.perf_counter() - started < seconds:
         done += next(steps)
-    return done / elapsed
+    _finish(device)
+    return done / (time.perf_counter() - started)
 
 
-def measure(options: argparse.Namespace, experiment: Experiment) -> dict[str, float]:
-    """Return the median steps a second of each way of training, and products a second of each BLAS."""
+def _finish(device: str) -> None:
+    if device != "cpu":
+        torch.cuda.synchronize(device)
+
+
+def ways_to_train(options: argparse.Namespace, experiment: Experiment) -> dict[str, Steps]:
+    """Return every way of training on the device, by name; ours last, the fastest of ours at the very end."""
     images, targets = tensors(experiment, getattr(torch, options.dtype))
+    config = TrainConfig(dtype=options.dtype, device=options.device, threads=options.threads)
+    engines = ("torch", "compiled") if options.device == "cpu" else ("torch",)
+    return {
+        "published style": published_style(images, targets, options.device),
+        "best plain loop": best_plain_loop(images, targets, options.device),
+        **{f"grokscope, {name}": grokscope_train(experiment, replace(config, engine=name)) for name in engines},
+    }
+
+
+def products(options: argparse.Namespace, experiment: Experiment) -> dict[str, Steps]:
+    """Return the largest product of a step by each BLAS of the processor, by name."""
+    images, _ = tensors(experiment, getattr(torch, options.dtype))
     kept = experiment.train.pixels.any(axis=0)
     a, b = images[:BATCH, kept].contiguous(), torch.rand(SIZES[1], int(kept.sum()), dtype=images.dtype)
     out = torch.empty(BATCH, SIZES[1], dtype=images.dtype)
-    config = TrainConfig(dtype=options.dtype, device="cpu", threads=options.threads)
-    runs: dict[str, Steps] = {
-        "published style": published_style(images, targets),
-        "best plain loop": best_plain_loop(images, targets),
-        "grokscope, torch": grokscope_train(experiment, TrainConfig(**{**vars(config), "engine": "torch"})),
-        "grokscope, compiled": grokscope_train(experiment, TrainConfig(**{**vars(config), "engine": "compiled"})),
-        "product, PyTorch": largest_product(torch.mm, a, b.T, out),
-        "product, NumPy": largest_product(np.matmul, a.numpy(), b.numpy().T, out.numpy()),
+    return {
+        "PyTorch": largest_product(torch.mm, a, b.T, out),
+        "NumPy": largest_product(np.matmul, a.numpy(), b.numpy().T, out.numpy()),
     }
+
+
+def measure(options: argparse.Namespace, runs: Mapping[str, Steps]) -> dict[str, float]:
+    """Return how many steps a second each iterator takes: the median over the rounds."""
     measured: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(options.rounds):
         for name, steps in runs.items():
-            threads = 1 if name == "grokscope, compiled" else options.threads
+            threads = 1 if name == COMPILED else options.threads
             with threadpool_limits(threads):
                 torch.set_num_threads(threads)
-                measured[name].append(rate(steps, options.seconds))
+                measured[name].append(rate(steps, options.seconds, options.device))
     return {name: statistics.median(values) for name, values in measured.items()}
+
+
+def print_bound(options: argparse.Namespace, experiment: Experiment, ours: float) -> None:
+    """Print the rate at which the processor could train if all products ran as fast as the largest."""
+    kept = (int(experiment.train.pixels.any(axis=0).sum()), *SIZES[1:])
+    operations = 2.0 * BATCH * kept[0] * kept[1]
+    rates = {name: value * operations for name, value in measure(options, products(options, experiment)).items()}
+    figures = ", ".join(f"{name} {value / 1e9:.0f}" for name, value in rates.items())
+    bound = max(rates.values()) / step_operations(kept, BATCH)
+    print(f"{'bound':20}  {bound:7.0f} steps/s   ours is {ours / bound:.2f} of it")
+    print(f"GFLOP/s of the largest product: {figures}")
+
+
+def print_whole_run(options: argparse.Namespace, experiment: Experiment, ours: float) -> None:
+    """Print how long the paper's experiment takes with its checkpoints."""
+    config = TrainConfig(dtype=options.dtype, device=options.device, engine="torch", threads=options.threads)
+    training = Training(config, experiment)
+    seconds = [timeit.timeit(training.checkpoint, number=1) for _ in range(options.rounds + 1)]
+    checkpoints = len(log_steps(config.steps, config.checkpoints_per_decade))
+    whole = config.steps / ours + checkpoints * statistics.median(seconds[1:])
+    print(f"{config.steps:,} steps and {checkpoints} checkpoints: {whole / 60:.1f} minutes")
 
 
 def main() -> None:
@@ -142,21 +189,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=available_cores())
     parser.add_argument("--dtype", choices=("float64", "float32"), default="float64")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--data-dir", type=Path, help="folder with MNIST, in torchvision's layout")
     options = parser.parse_args()
     experiment = load_experiment("mnist", IMAGES, 0, options.data_dir) if options.data_dir else random_experiment()
-    rates = measure(options, experiment)
-    kept = (int(experiment.train.pixels.any(axis=0).sum()), *SIZES[1:])
-    product = 2.0 * BATCH * kept[0] * kept[1]
-    products = {name: rates.pop(name) * product for name in list(rates) if name.startswith("product")}
-    rates["bound"] = max(products.values()) / step_operations(kept, BATCH)
-    figures = ", ".join(f"{name.split()[1]} {value / 1e9:.0f}" for name, value in products.items())
-    print(f"{options.dtype}, {options.threads} threads; GFLOP/s of the largest product: {figures}")
+    where = f"{options.threads} threads" if options.device == "cpu" else torch.cuda.get_device_name(options.device)
+    print(f"{options.dtype}, {where}")
+    rates = measure(options, ways_to_train(options, experiment))
+    ours = list(rates.values())[-1]
     for name, value in rates.items():
-        ours = rates["grokscope, compiled"] / value
-        print(f"{name:20}  {value:7.0f} steps/s   the compiled step is {ours:.2f} of it")
+        print(f"{name:20}  {value:7.0f} steps/s   ours is {ours / value:.2f} of it")
+    (print_bound if options.device == "cpu" else print_whole_run)(options, experiment, ours)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ CONNECT_SECONDS = 10
 def connect(scheduler: str) -> Client:
     """Return a client of the cluster behind a scheduler's address, such as tcp://host:8786.
 
-    Says on stderr where there is no worker yet: what is computed then waits for the first one. Raises MissingPackage without Dask, UsageError where no scheduler answers.
+    Says on stderr where there is no worker yet: what is computed then waits for the first one. Raises
+    MissingPackage without Dask, UsageError where no scheduler answers.
     """
     if importlib.util.find_spec("distributed") is None:
         raise MissingPackage("--scheduler needs Dask; install it by `pip install 'grokscope[cluster]'`")

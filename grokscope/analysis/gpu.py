@@ -35,7 +35,11 @@ class TorchBackend:
         """See `grokscope.spectra.esd.Backend`."""
         import torch
 
-        return np.asarray(torch.linalg.eigvalsh(gram_matrix).cpu().numpy(), dtype=np.float64)
+        try:
+            eigenvalues = torch.linalg.eigvalsh(gram_matrix)
+        except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
+            raise np.linalg.LinAlgError(str(error)) from error
+        return np.asarray(eigenvalues.cpu().numpy(), dtype=np.float64)
 
     def count_above(self, gram_matrix: torch.Tensor, threshold: float) -> int:
         """See `grokscope.spectra.esd.Backend`; one Cholesky where there is nothing above, else the spectrum."""

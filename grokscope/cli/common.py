@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -50,3 +50,11 @@ def progress(description: str, unit: str) -> Iterator[Bar]:
     with Progress(*columns, console=console, transient=not console.is_terminal) as display:
         task = display.add_task(description, total=None, rate="")
         yield Bar(display, task)
+
+
+def note_if_moved(config: Mapping[str, Any]) -> None:
+    """Say on stderr where a resumed run was last trained on another machine or by other versions."""
+    from grokscope_train.environment import moved
+
+    if difference := moved(config):
+        typer.echo(f"note: {difference}; the last bits may differ from an undisturbed run's", err=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from grokscope.cli.common import note_if_moved
 from grokscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def _train_batched(request: Request) -> None:
     with StopRequest() as stop:
         if params["resume"] and any(path.exists() for path in paths.values()):
             runs = batched.resume(paths, request.given, params["data_dir"], params["other_place"])
+            note_if_moved(next(run.writer.config for run in runs.runs if run.writer))
         else:
             runs = batched.start(paths, request.config, params["data_dir"], params["overwrite"])
         with runs:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grokscope.cli.common import Overwrite
+from grokscope.cli.common import Overwrite, note_if_moved
 from grokscope.cli.seeds import FAILED, INTERRUPTED, train_seeds
 from grokscope.errors import UsageError
 
@@ -92,8 +92,7 @@ def train(
     with StopRequest() as stop:
         if resume:
             training, writer = run.resume(output, _given(context), data_dir, other_place)
-            if difference := run.moved(writer.config):
-                typer.echo(f"note: {difference}; the last bits may differ from an undisturbed run's", err=True)
+            note_if_moved(writer.config)
         else:
             training, writer = run.start(output, TrainConfig.from_mapping(context.params), data_dir, overwrite)
         with writer:

@@ -57,6 +57,8 @@ def test_a_run_holds_everything_that_is_recorded(finished: Path) -> None:
         (["--dataset", "cifar"], "mnist, fashion-mnist, kmnist, digits"),
         (["--activation", "swish"], "relu, tanh, gelu, sigmoid"),
         (["--device", "tpu"], "cpu"),
+        (["--device", "cuda0"], "cuda:N"),
+        (["--engine", "torch", "--device", "cuda:99"], "usable CUDA devices here"),
         (["--train-points", "5000"], "--train-points"),
         (["--dataset", "mnist", "--data-dir", "."], "--dataset digits"),
         (["-o", "nowhere/run.h5"], "nowhere"),

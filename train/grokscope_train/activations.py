@@ -28,6 +28,9 @@ def _relu(xp: ModuleType, values: Array, slope: Array) -> None:
 
 
 def _relu_backward(xp: ModuleType, delta: Array, values: Array, slope: Array) -> None:
+    if xp.__name__ == "torch":
+        xp.ops.aten.threshold_backward(delta, values, 0, grad_input=delta)
+        return
     xp.sign(values, out=slope)  # 1 where the neuron fires, 0 elsewhere
     xp.multiply(delta, slope, out=delta)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +66,7 @@ class TrainConfig:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UsageError(f"{option(name)} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
-        if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
+        if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", self.device):
             raise UsageError(f"--device is {self.device!r}; choose auto, cpu, cuda or cuda:N")
         if self.device.startswith("cuda") and self.engine in ("compiled", "numpy"):
             raise UsageError(f"--engine {self.engine} runs on a CPU; use --engine torch, or --device cpu")

@@ -16,6 +16,7 @@ from grokscope_train.order import epoch_orders
 from grokscope_train.step import TrainingStep
 
 ROWS_AHEAD = 1_000_000  # rows drawn and copied to the GPU at once: a thousand epochs of a thousand images
+EPOCHS_AHEAD = 1000
 WARM_UP_EPOCHS = 3  # libraries choose their kernels and workspaces before the capture
 
 
@@ -24,22 +25,14 @@ class GraphedEpochs:
 
     def __init__(self, step: TrainingStep, seeds: Sequence[int]) -> None:
         """Capture one epoch of `step`, whose state stays as it is. Raises RuntimeError where CUDA refuses."""
-        import torch
-
         self._step, self._seeds = step, seeds
-        self._ahead = max(ROWS_AHEAD // len(step.rows), 1)
+        self._ahead = min(max(ROWS_AHEAD // len(step.rows), 1), EPOCHS_AHEAD)
         self._first, self._rows = -self._ahead, None
         saved = step.state()
-        side = torch.cuda.Stream(step.engine.device)  # type: ignore[no-untyped-call]
-        side.wait_stream(torch.cuda.current_stream(step.engine.device))
-        with torch.cuda.stream(side):
-            for _ in range(WARM_UP_EPOCHS):
-                step.epoch()
-        torch.cuda.current_stream(step.engine.device).wait_stream(side)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            step.epoch()
-        step.load_state(saved)
+        try:
+            self._graph = _captured(step)
+        finally:
+            step.load_state(saved)
 
     def replay(self, epoch: int) -> None:
         """Train epoch number `epoch`; returns as soon as it is launched."""
@@ -55,6 +48,24 @@ class GraphedEpochs:
             self._rows = self._step.engine.array(self._step.epoch_rows(orders))
         assert self._rows is not None
         return self._rows[epoch - self._first]
+
+
+def _captured(step: TrainingStep) -> Any:
+    """Capture an epoch on a stream of its own, which makes the step's device the current one meanwhile."""
+    import torch
+
+    graph, device = torch.cuda.CUDAGraph(), step.engine.device
+    side, current = torch.cuda.Stream(device), torch.cuda.current_stream(device)  # type: ignore[no-untyped-call]
+    side.wait_stream(current)
+    try:
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UP_EPOCHS):
+                step.epoch()
+            with torch.cuda.graph(graph, stream=side):
+                step.epoch()
+    finally:
+        current.wait_stream(side)
+    return graph
 
 
 def graphed_epochs(step: TrainingStep, seeds: Sequence[int]) -> GraphedEpochs | None:

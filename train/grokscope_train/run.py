@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,11 @@ from numpy.typing import NDArray
 
 from grokscope.errors import BadRunFile, UsageError
 from grokscope.runfile import Run, RunWriter, log_steps
-from grokscope.version import __version__
 from grokscope_train.choose import resolve
 from grokscope_train.config import TrainConfig, option
 from grokscope_train.data import CLASSES, Experiment, load_experiment
 from grokscope_train.engines import spin_briefly
+from grokscope_train.environment import environment_of
 from grokscope_train.measures import METRICS
 from grokscope_train.trained_network import TrainedNetwork
 from grokscope_train.training import Training
@@ -148,40 +146,10 @@ def _planned(config: TrainConfig) -> NDArray[np.int64]:
 def _recorded(config: TrainConfig, data_dir: Path | None, num_seeds: int) -> dict[str, object]:
     """Return the configuration as it is kept in the file, with where and by what it was trained."""
     place = str(data_dir) if data_dir else None  # as it was given: a file that travels names no home folder
-    environment: dict[str, object] = {**_environment(config.engine)}
+    environment: dict[str, object] = {**environment_of(config.engine, config.device)}
     if num_seeds > 1:
         environment["num_seeds"] = num_seeds  # a batched product has other last bits than a single one
     return {**dataclasses.asdict(config), "data_dir": place, "environment": environment}
-
-
-def _environment(engine: str) -> dict[str, str]:
-    """Return what decides the last bits besides the configuration."""
-    environment = {
-        "grokscope": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "machine": platform.machine(),
-        "processor": _processor(),
-    }
-    decisive = {"torch": ("torch",), "compiled": ("numba", "llvmlite", "scipy")}
-    return environment | {name: version(name) for name in decisive.get(engine, ())}
-
-
-def moved(config: Mapping[str, Any]) -> str:
-    """Say in what this machine differs from the one that a recorded configuration names; "" where in nothing."""
-    recorded = config.get("environment", {})
-    here = _environment(str(config.get("engine", "numpy")))
-    decisive = ("numpy", "torch", "numba", "llvmlite", "scipy", "machine", "processor")
-    changed = [name for name in decisive if name in recorded and recorded[name] != here.get(name)]
-    return ", ".join(f"{name} {here.get(name)} where it was {recorded[name]}" for name in changed)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 def refuse_early(path: Path, overwrite: bool) -> None:

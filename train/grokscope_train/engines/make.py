@@ -33,8 +33,9 @@ def make_engine(name: str, dtype: str, device: str, threads: int) -> Engine:
         raise MissingPackage(
             f"--engine {name} needs PyTorch; pip install 'grokscope[train]' or use --engine numpy"
         ) from None
-    if device != "cpu" and not torch.cuda.is_available():
-        raise UsageError(f"--device {device}: no CUDA device is usable here; use --device cpu")
+    gpus = torch.cuda.device_count()
+    if device != "cpu" and (torch.device(device).index or 0) >= gpus:
+        raise UsageError(f"--device {device}: usable CUDA devices here: {gpus}; use another, or --device cpu")
     from grokscope_train.engines.torch_engine import TorchEngine
 
     return TorchEngine(dtype, device, threads)

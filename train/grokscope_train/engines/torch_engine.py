@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from grokscope_train.engines.base import Action, Item, Result
 from grokscope_train.optimizer import Hyperparameters
 
+LEAST_PIECE, PIECES, ALIGNED = 2048, 252, 4
+
 
 class TorchEngine:
     """Tensors of PyTorch, on a CPU or a GPU."""
@@ -88,9 +90,11 @@ class TorchUpdate:
         if name == "sgd":
             self._apply = partial(_sgd, parameters, gradient, hyper)
             return
+        size = piece_size(parameters)
+        pieces = [list(torch.split(flat, size)) for flat in (parameters, gradient, first, second)]
         self._apply = partial(
             torch._fused_adamw_ if name == "adamw" else torch._fused_adam_,
-            [parameters], [gradient], [first], [second], [], [self._count],
+            *pieces, [], [self._count] * len(pieces[0]),
             lr=hyper.lr, beta1=hyper.beta1, beta2=hyper.beta2, weight_decay=hyper.weight_decay,
             eps=hyper.eps, amsgrad=False, maximize=False,
         )  # fmt: skip
@@ -106,6 +110,17 @@ class TorchUpdate:
     def set_count(self, step: int) -> None:
         """Set the count that None goes on from."""
         self._count.fill_(step)
+
+
+def piece_size(flat: torch.Tensor) -> int:
+    """Return the size of the pieces in which fused kernels are given a flat tensor; on a CPU it stays whole.
+
+    On a GPU they put one block on 65,536 elements of a tensor, which would leave most of it idle, but take up to
+    PIECES tensors in one launch. Pieces of a multiple of ALIGNED elements are read several elements at a time.
+    """
+    if not flat.is_cuda:
+        return max(flat.numel(), 1)
+    return max(LEAST_PIECE, -(-flat.numel() // (ALIGNED * PIECES)) * ALIGNED)
 
 
 def _sgd(parameters: torch.Tensor, gradient: torch.Tensor, hyper: Hyperparameters) -> None:
