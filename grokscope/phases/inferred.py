@@ -4,7 +4,8 @@ No rule for this is published. Ours first asks for structure: eigenvalues of a l
 Marchenko-Pastur edge of its own shuffled entries. A network that memorised from a large random initialisation has
 none; they come with generalisation. Then it counts three signs of collapse, of which one alone is not enough:
 
-- heavy entries: correlation traps that single large entries make. Mean drift makes traps too, and is harmless.
+- heavy entries: correlation traps that single large entries make. Mean drift makes traps
+  too, with collapse and without.
 - over-training: a power-law exponent whose whole interval is below 2, fitted to a tail of enough eigenvalues.
 - dominance: one direction far beyond the edge.
 

@@ -1,7 +1,8 @@
 """The phases as the paper draws them, from accuracy: memorised, generalising, collapsed.
 
 The rules look backwards only, so that a label given to a run that is still training stays as it is when more
-checkpoints come; the one exception is a fall of test accuracy that is taken back by a recovery.
+checkpoints come; the one exception is a fall of test accuracy, which is told once it has lasted for `confirm`
+checkpoints, then from its first one on, and is taken back by a recovery.
 """
 
 from __future__ import annotations
