@@ -64,7 +64,10 @@ def _summary(run: Run) -> str:
 
 
 def check(run: RunPath) -> None:
-    """Check every checkpoint of a run file against its CRC; exit 1 where something is damaged."""
+    """Check every checkpoint and training state of a run file against its CRC; exit 1 where something is damaged.
+
+    So is the list of training images. Times, the plan and the configuration have no CRC and are not checked.
+    """
     from grokscope.runfile.check import check as check_run
 
     report = check_run(run)
@@ -72,7 +75,8 @@ def check(run: RunPath) -> None:
         sys.stderr.write(f"grokscope: {problem}\n")
     if report.problems:
         raise typer.Exit(1)
-    typer.echo(f"{run}: {report.num_checkpoints} checkpoints, all whole")
+    states = f" and {report.num_states} training states" if report.num_states else ""
+    typer.echo(f"{run}: {report.num_checkpoints} checkpoints{states}, all whole")
 
 
 def export(run: RunPath) -> None:
