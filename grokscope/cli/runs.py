@@ -75,8 +75,12 @@ def check(run: RunPath) -> None:
         sys.stderr.write(f"grokscope: {problem}\n")
     if report.problems:
         raise typer.Exit(1)
-    states = f" and {report.num_states} training states" if report.num_states else ""
-    typer.echo(f"{run}: {report.num_checkpoints} checkpoints{states}, all whole")
+    found = [_counted(report.num_checkpoints, "checkpoint"), _counted(report.num_states, "training state")]
+    typer.echo(f"{run}: {' and '.join(found)}, all whole")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def export(run: RunPath) -> None:

@@ -40,7 +40,7 @@ def train(
     batched: Annotated[
         bool | None,
         _option(
-            "With --seeds: one batched computation, or a process each (default: batched on a GPU)",
+            "With --seeds: one batched computation, or a process each (default: batched on a GPU).",
             PLACE,
             "--batched/--no-batched",
         ),

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import subprocess
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from grokscope.cli.main import app
 from grokscope.runfile import LayerSpec, Run, RunWriter
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -51,6 +55,7 @@ LAYER_KEYS = {
 INFO_KEYS = set(
     "uuid format_version origin created complete num_checkpoints steps layers config metrics".split()  # noqa: SIM905
 )
+COMMANDS = ["train", "analyze", "view", "show", "report", "info", "check", "import", "export", "compact"]
 FAST = ("--permutations", "3", "--null-draws", "100", "--jobs", "1")
 
 
@@ -203,13 +208,25 @@ def test_compact_says_how_much_room_it_gave_back(
     assert "0.0 MB less" in grokscope_command("compact", path).stdout
 
 
-@pytest.mark.parametrize(
-    "command", ["train", "analyze", "view", "show", "report", "info", "check", "import", "export", "compact"]
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, grokscope_command: Command) -> None:
     done = grokscope_command(command, "--help")
     assert done.returncode == 0
     assert "Usage:" in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_word_of_a_help_text_is_lost_or_torn(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    shown = CliRunner().invoke(app, [name, "--help"]).stdout
+    in_boxes = " ".join(" ".join(line.strip("│ ").split()) for line in shown.splitlines())
+    for parameter in command.params:
+        for word in (parameter.help or "").split():
+            assert word in in_boxes
+    for paragraph in command.help.split("\n\n"):
+        lines = [line.rstrip() for line in shown.splitlines()]
+        assert all(f" {line}" in lines for line in textwrap.wrap(paragraph, 78))
 
 
 def test_the_version_is_printed(grokscope_command: Command) -> None:
