@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from grokscope.errors import UsageError
+from grokscope.steps import parse_number
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -16,6 +19,18 @@ if TYPE_CHECKING:
 RunPath = Annotated[Path, typer.Argument(help="A run file.", metavar="RUN.h5", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object with stable keys.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file where it exists.")]
+
+
+def steps_of(option: str) -> Callable[[str], int]:
+    """Return the parser of an option which is a number of steps: 500000, 500k, 2.2e5, 1M; whole numbers only."""
+
+    def parse(text: str) -> int:
+        number = parse_number(str(text))
+        if number is None or number != int(number):
+            raise UsageError(f"{option} is {text!r}; give a whole number such as 500000, 500k or 2.2e5")
+        return int(number)
+
+    return parse
 
 
 class Bar:

@@ -7,13 +7,18 @@ from typing import Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, RunPath
+from grokscope.cli.common import AsJson, RunPath, steps_of
 
 
 def show(
     run: RunPath,
     step: Annotated[
-        int | None, typer.Option(help="Show the last checkpoint up to this step (default: the last).")
+        int | None,
+        typer.Option(
+            help="Show the last checkpoint up to this step (default: the last).",
+            parser=steps_of("--step"),
+            metavar="N",
+        ),
     ] = None,
     as_json: AsJson = False,
     without_trap: Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grokscope.cli.common import Overwrite, note_if_moved
+from grokscope.cli.common import Overwrite, note_if_moved, steps_of
 from grokscope.cli.seeds import FAILED, INTERRUPTED, train_seeds
 from grokscope.errors import UsageError
 
@@ -21,10 +21,14 @@ def _option(text: str, panel: str = EXPERIMENT, *names: str) -> Any:
     return typer.Option(*names, help=text, rich_help_panel=panel)
 
 
+def _steps(name: str, text: str, panel: str = EXPERIMENT) -> Any:
+    return typer.Option(name, help=text, rich_help_panel=panel, parser=steps_of(name), metavar="N")
+
+
 def train(
     context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", help="The run file.", metavar="RUN.h5")],
-    steps: Annotated[int, _option("Training steps; can be raised with --resume.")] = 10_000_000,
+    steps: Annotated[int, _steps("--steps", "Steps, as 500000, 500k or 5e5; more with --resume.")] = 10_000_000,
     weight_decay: Annotated[float, _option("Weight decay.")] = 0.0,
     lr: Annotated[float, _option("Learning rate.")] = 5e-4,
     batch_size: Annotated[int, _option("Images in a batch.")] = 200,
@@ -58,7 +62,9 @@ def train(
     train_points: Annotated[int, _option("Training images, as many of each class.")] = 1000,
     data_dir: Annotated[Path | None, _option("Folder with the dataset, in torchvision's layout.")] = None,
     checkpoints_per_decade: Annotated[int, _option("Checkpoints per factor of ten in steps.", FILE)] = 20,
-    first_checkpoint: Annotated[int, _option("No checkpoints between step 0 and this one.", FILE)] = 1,
+    first_checkpoint: Annotated[
+        int, _steps("--first-checkpoint", "No checkpoints between step 0 and this one.", FILE)
+    ] = 1,
     store_dtype: Annotated[str, _option("float32 or float64, for the weights in the file.", FILE)] = "float32",
     save_seconds: Annotated[float, _option("Save the state to resume from this often.", FILE)] = 30.0,
     overwrite: Overwrite = False,

@@ -85,7 +85,7 @@ def test_info_json_keeps_its_keys(analysed: Path, grokscope_command: Command) ->
 
 
 def test_show_json_keeps_its_keys(analysed: Path, grokscope_command: Command) -> None:
-    shown = parsed(grokscope_command("show", analysed, "--step", "100", "--json"))
+    shown = parsed(grokscope_command("show", analysed, "--step", "0.1k", "--json"))
     assert {"run", "uuid", "checkpoint", "num_checkpoints", "step", "metrics", "phase", "layers"} <= set(shown)
     assert shown["step"] == 100
     assert set(shown["phase"]) == {"observed", "inferred", "reasons"}
