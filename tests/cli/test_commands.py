@@ -84,6 +84,24 @@ def test_info_json_keeps_its_keys(analysed: Path, grokscope_command: Command) ->
     assert info["config"]["dataset"] == "digits"
 
 
+def test_info_stands_in_columns_and_says_of_which_step_the_metrics_are(
+    tmp_path: Path, grokscope_command: Command
+) -> None:
+    path = tmp_path / "run.h5"
+    environment = {"numpy": "2", "python": "3.11"}
+    config = {"a_name_that_is_longer_than_most_others": 8, "lr": 0.1, "environment": environment}
+    with RunWriter.create(
+        path, steps=[0, 1500], layers=[LayerSpec("fc1", (2, 3), bias=False)], metrics=["loss", "test_accuracy"],
+        config=config, origin="t",
+    ) as writer:  # fmt: skip
+        for index in (0, 1):
+            writer.commit(index, {"fc1": np.ones((2, 3))}, {}, {"loss": 0.5})
+    text = grokscope_command("info", path).stdout
+    assert "metrics at step 1,500\n  loss           0.5\n  test_accuracy  –\n" in text
+    assert "\n  a_name_that_is_longer_than_most_others  8\n  lr                                      0.1\n" in text
+    assert text.endswith("environment\n  numpy   2\n  python  3.11\n")
+
+
 def test_show_json_keeps_its_keys(analysed: Path, grokscope_command: Command) -> None:
     shown = parsed(grokscope_command("show", analysed, "--step", "0.1k", "--json"))
     assert {"run", "uuid", "checkpoint", "num_checkpoints", "step", "metrics", "phase", "layers"} <= set(shown)
