@@ -34,22 +34,24 @@ def steps_of(option: str) -> Callable[[str], int]:
 
 
 class Bar:
-    """A progress bar that is told (done, total)."""
+    """A progress bar that is told (done, total), and shows itself when there is something to do."""
 
     def __init__(self, display: Progress, task: TaskID) -> None:
-        """Wrap a task of a rich display."""
+        """Wrap a task of a rich display that is not started yet."""
         self._display, self._task = display, task
         self._started = time.monotonic()
 
     def update(self, done: int, total: int) -> None:
         """Move the bar to `done` of `total`."""
-        rate = done / max(time.monotonic() - self._started, 1e-9)
-        self._display.update(self._task, completed=done, total=total, rate=f"{rate:,.1f}/s")
+        if total:
+            rate = done / max(time.monotonic() - self._started, 1e-9)
+            self._display.update(self._task, completed=done, total=total, rate=f"{rate:,.1f}/s")
+            self._display.start()
 
 
 @contextlib.contextmanager
 def progress(description: str, unit: str) -> Iterator[Bar]:
-    """Show a bar with a count, a rate and the time left on stderr; stdout stays for the result."""
+    """Show a bar with a count, a rate and the time left, in a terminal on stderr; stdout stays for the result."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -62,9 +64,11 @@ def progress(description: str, unit: str) -> Iterator[Bar]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=not console.is_terminal) as display:
-        task = display.add_task(description, total=None, rate="")
-        yield Bar(display, task)
+    display = Progress(*columns, console=console, disable=not console.is_interactive)
+    try:
+        yield Bar(display, display.add_task(description, total=None, rate=""))
+    finally:
+        display.stop()
 
 
 def note_if_moved(config: Mapping[str, Any]) -> None:
