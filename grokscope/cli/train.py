@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grokscope.cli.common import Overwrite, note_if_moved, steps_of
-from grokscope.cli.seeds import FAILED, INTERRUPTED, train_seeds
+from grokscope.cli.seeds import FAILED, INTERRUPTED, of_experiment, train_seeds
 from grokscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,14 +90,14 @@ def train(
     from grokscope_train.signals import StopRequest
 
     if seeds is not None:
-        train_seeds(output, seeds, context.params, _given(context))
+        train_seeds(output, seeds, context.params, _spelt_out(context))
         return
     for name in ("batched", "scheduler"):
         if context.params[name] is not None:
             raise UsageError(f"--{name} is for many seeds; name them by --seeds, such as --seeds 0-9")
     with StopRequest() as stop:
         if resume:
-            training, writer = run.resume(output, _given(context), data_dir, other_place)
+            training, writer = run.resume(output, of_experiment(_spelt_out(context)), data_dir, other_place)
             note_if_moved(writer.config)
         else:
             training, writer = run.start(output, TrainConfig.from_mapping(context.params), data_dir, overwrite)
@@ -108,17 +108,12 @@ def train(
             _report(outcome, output, training.step, last)
 
 
-def _given(context: typer.Context) -> dict[str, Any]:
-    """Return the experiment's options that were spelt out on the command line."""
-    from dataclasses import fields
-
-    from grokscope_train.config import TrainConfig
-
-    names = {field.name for field in fields(TrainConfig)}
+def _spelt_out(context: typer.Context) -> dict[str, Any]:
+    """Return the options that were spelt out on the command line."""
     return {
         name: value
         for name, value in context.params.items()
-        if name in names and str(context.get_parameter_source(name)).endswith("COMMANDLINE")
+        if str(context.get_parameter_source(name)).endswith("COMMANDLINE")
     }
 
 

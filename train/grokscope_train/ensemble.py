@@ -138,4 +138,5 @@ def raise_first_failure(members: Sequence[Member]) -> None:
     """Raise UsageError with the own words of the first member that has failed, if any has."""
     for member in members:
         if member.code != 0:
-            raise UsageError(f"{member.path}: {member.last_words().removeprefix('grokscope: ')}")
+            words = member.last_words().removeprefix("grokscope: ")
+            raise UsageError(words if str(member.path) in words else f"{member.path}: {words}")
