@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 RunPath = Annotated[Path, typer.Argument(help="A run file.", metavar="RUN.h5", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object with stable keys.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file where it exists.")]
+BAR_WIDTH = 20  # with all that stands beside it less than 80 columns, and room for an echoed ^C
 
 
 def steps_of(option: str) -> Callable[[str], int]:
@@ -58,7 +59,7 @@ def progress(description: str, unit: str) -> Iterator[Bar]:
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=BAR_WIDTH),
         MofNCompleteColumn(),
         TextColumn(unit),
         TextColumn("{task.fields[rate]}"),

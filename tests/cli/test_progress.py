@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from grokscope.analysis.spectra_file import SpectraWriter
 from grokscope.runfile import Run
@@ -42,6 +44,8 @@ def test_a_terminal_sees_a_bar_and_none_where_nothing_is_to_be_done(run: Path) -
     assert code == 0
     total = 3 * Run(run).num_checkpoints
     assert f"{total}/{total}" in shown
+    lines = re.split(r"[\r\n]", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown))
+    assert max(map(cell_len, lines)) <= 80 - len("^C^C")  # which the terminal echoes behind the bar
     code, shown = in_terminal("analyze", run)
     assert (code, shown) == (0, f"{total} of {total} layers measured\r\n")
 
