@@ -101,7 +101,7 @@ def _train_processes(request: Request) -> None:
 
     commands = _member_commands(request)
     members = [MemberProcess(path, arguments) for path, arguments in commands.items()]
-    with StopRequest() as stop, EnsembleDisplay(request.config.steps, request.output.name) as display:
+    with StopRequest() as stop, EnsembleDisplay(*_shown(request)) as display:
         finished = run_members(members, request.config.threads or 1, stop, display)
     if not finished:
         _interrupted(request)
@@ -117,10 +117,18 @@ def _train_on_cluster(request: Request) -> None:
     paths = {seed: path.absolute() for seed, path in request.paths.items()}
     commands = _member_commands(replace(request, paths=paths, params={**request.params, "data_dir": data_dir}))
     members = [MemberTask(path, arguments) for path, arguments in commands.items()]
-    with StopRequest() as stop, EnsembleDisplay(request.config.steps, request.output.name) as display:
+    with StopRequest() as stop, EnsembleDisplay(*_shown(request)) as display:
         finished = run_on_cluster(members, request.params["scheduler"], stop, display)
     if not finished:
         _interrupted(request)
+
+
+def _shown(request: Request) -> tuple[int, str, set[str]]:
+    """Return what is to be shown of the members: their steps, their name, and which runs they replace."""
+    from grokscope_train.ensemble import identity
+
+    replaced = {identity(path) for path in request.paths.values()} if request.params["overwrite"] else set()
+    return request.config.steps, request.output.name, replaced
 
 
 def _member_commands(request: Request) -> dict[Path, list[str]]:

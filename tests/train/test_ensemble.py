@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from grokscope_train.ensemble import member_path, parse_seeds, step_reached
+from grokscope_train.ensemble import identity, member_path, parse_seeds, step_reached
 
 from grokscope.errors import UsageError
 from grokscope.runfile import Run
@@ -104,3 +104,13 @@ def test_a_file_in_the_way_of_one_seed_is_met_before_any_is_trained(
         "grokscope: run-seed1.h5 exists; go on with it by --resume, or replace it by --overwrite\n"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["run-seed1.h5"]
+
+
+def test_a_run_that_is_to_be_replaced_has_reached_nothing(
+    tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    path = tmp_path / "run.h5"
+    assert grokscope_command("train", "-o", path, *SMALL, "--steps", "5").returncode == 0
+    assert step_reached(path) == 5
+    assert step_reached(path, {identity(path)}) == 0
+    assert step_reached(path, {identity(tmp_path / "none.h5")}) == 5

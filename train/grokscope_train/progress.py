@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -85,9 +85,9 @@ class ProgressDisplay:
 class EnsembleDisplay:
     """A bar over the steps of all seeds together, and how many of them are done."""
 
-    def __init__(self, last: int, name: str) -> None:
-        """Prepare for members of `last` steps each."""
-        self._last = last
+    def __init__(self, last: int, name: str, replaced: Collection[str] = ()) -> None:
+        """Prepare for members of `last` steps each; runs of the uuids in `replaced` make way for them."""
+        self._last, self._replaced = last, replaced
         self._display = ProgressDisplay(0, last, name)
         self._pace = (time.monotonic(), -1.0)
 
@@ -104,7 +104,9 @@ class EnsembleDisplay:
 
     def __call__(self, members: Sequence[Member]) -> None:
         """Redraw: the mean step of the members, and its rate since the first call."""
-        reached = [self._last if member.code == 0 else step_reached(member.path) for member in members]
+        reached = [
+            self._last if member.code == 0 else step_reached(member.path, self._replaced) for member in members
+        ]
         mean = sum(reached) / len(reached)
         since, first = self._pace
         if first < 0:
