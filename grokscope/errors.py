@@ -16,7 +16,7 @@ class BadRunFile(GrokscopeError):
 
 
 class DamagedCheckpoint(GrokscopeError):
-    """A checkpoint whose bytes are not the ones that were written."""
+    """A checkpoint, or another array of a run, whose bytes are not the ones that were written."""
 
 
 class RunLocked(GrokscopeError):

@@ -9,18 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-_UNITS = {"k": 1e3, "m": 1e6, "g": 1e9}
-
-
-def parse_step(text: str) -> float | None:
-    """The step that a text names, None where it names none; commas and underscores are skipped."""
-    plain = text.strip().lower().replace(",", "").replace("_", "")
-    unit = _UNITS.get(plain[-1:], 1.0)
-    try:
-        step = float(plain[:-1] if unit > 1 else plain) * unit
-    except ValueError:
-        return None
-    return step if 0 <= step < 1e18 else None
+from grokscope.steps import parse_step
 
 
 class GoToScreen(ModalScreen[float | None]):

@@ -63,22 +63,19 @@ def _evaluator(
     spectra: Spectra, index: int, data_dir: Path | None
 ) -> Callable[[dict[str, NDArray[Any]]], dict[str, float]]:
     """Return a function that evaluates the checkpoint with some layers' weights replaced."""
-    import numpy as np
     from grokscope_train.config import TrainConfig
     from grokscope_train.data import load_experiment
     from grokscope_train.engines import make_engine
     from grokscope_train.measures import Evaluator
     from grokscope_train.network import Parameters
+    from grokscope_train.recorded import data_folder, train_indices
 
     run = spectra.run
     if "dataset" not in run.config:
         raise UsageError(f"{run.path} does not say on which data it was trained, so no accuracy can be measured")
     config = TrainConfig.from_mapping(run.config)
-    recorded = run.config.get("data_dir")
-    folder = data_dir or (Path(recorded) if recorded else None)
-    indices = run.fixed("train_indices")
-    trained_on = None if indices is None else indices.astype(np.int64)
-    experiment = load_experiment(config.dataset, config.train_points, config.seed, folder, trained_on)
+    folder = data_folder(run, data_dir)
+    experiment = load_experiment(config.dataset, config.train_points, config.seed, folder, train_indices(run))
     engine = make_engine("numpy", "float64", "cpu", 1)
     evaluator = Evaluator(engine, experiment.train, experiment.test, config.activation, config.loss, config.seed)
     biases = [run.bias(index, layer.name).astype(float) for layer in run.layers]

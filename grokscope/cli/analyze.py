@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def analyze(
     run: RunPath,
     jobs: Annotated[int, typer.Option("-j", "--jobs", help="Processes; 0 takes one for each core.")] = 0,
-    seed: Annotated[int | None, typer.Option(help="Seed of the permutations.  [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the permutations (default: 0).")] = None,
     permutations: Annotated[
-        int | None, typer.Option(min=1, help="Permutations of each weight.  [default: 20]")
+        int | None, typer.Option(min=1, help="Permutations of each weight (default: 20).")
     ] = None,
     null_draws: Annotated[
-        int | None, typer.Option(min=100, help="Draws of each null distribution.  [default: 4000]")
+        int | None, typer.Option(min=100, help="Draws of each null distribution (default: 4000).")
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="A Dask scheduler to compute on.", metavar="tcp://HOST:PORT")
@@ -34,7 +34,7 @@ def analyze(
     """Measure alpha, the Marchenko-Pastur fit, KS and traps of every layer at every checkpoint.
 
     The results lie beside the run (RUN.spectra.h5). Only what is not measured yet is measured; Ctrl-C keeps what
-    is done. Without options, the seed, permutations and draws of an earlier analysis are kept.
+    is done. Where seed, permutations or draws are not given, those of an earlier analysis are kept.
     """
     from grokscope.analysis import analyze as analyze_run
     from grokscope.errors import UsageError

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from grokscope.errors import UsageError
+from grokscope.steps import parse_number
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -16,40 +19,57 @@ if TYPE_CHECKING:
 RunPath = Annotated[Path, typer.Argument(help="A run file.", metavar="RUN.h5", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object with stable keys.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file where it exists.")]
+BAR_WIDTH = 20  # with all that stands beside it less than 80 columns, and room for an echoed ^C
+
+
+def steps_of(option: str) -> Callable[[str], int]:
+    """Return the parser of an option which is a number of steps: 500000, 500k, 2.2e5, 1M; whole numbers only."""
+
+    def parse(text: str) -> int:
+        number = parse_number(str(text))
+        if number is None or number != int(number):
+            raise UsageError(f"{option} is {text!r}; give a whole number such as 500000, 500k or 2.2e5")
+        return int(number)
+
+    return parse
 
 
 class Bar:
-    """A progress bar that is told (done, total)."""
+    """A progress bar that is told (done, total), and shows itself when there is something to do."""
 
     def __init__(self, display: Progress, task: TaskID) -> None:
-        """Wrap a task of a rich display."""
+        """Wrap a task of a rich display that is not started yet."""
         self._display, self._task = display, task
         self._started = time.monotonic()
 
     def update(self, done: int, total: int) -> None:
         """Move the bar to `done` of `total`."""
-        rate = done / max(time.monotonic() - self._started, 1e-9)
-        self._display.update(self._task, completed=done, total=total, rate=f"{rate:,.1f}/s")
+        if total:
+            rate = done / max(time.monotonic() - self._started, 1e-9)
+            self._display.update(self._task, completed=done, total=total, rate=f"{rate:,.1f}/s")
+            self._display.start()
 
 
 @contextlib.contextmanager
 def progress(description: str, unit: str) -> Iterator[Bar]:
-    """Show a bar with a count, a rate and the time left on stderr; stdout stays for the result."""
+    """Show a bar with a count, a rate and the time left, in a terminal on stderr; stdout stays for the result."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=BAR_WIDTH),
         MofNCompleteColumn(),
         TextColumn(unit),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=not console.is_terminal) as display:
-        task = display.add_task(description, total=None, rate="")
-        yield Bar(display, task)
+    display = Progress(*columns, console=console, disable=not console.is_interactive)
+    try:
+        yield Bar(display, display.add_task(description, total=None, rate=""))
+    finally:
+        display.stop()
 
 
 def note_if_moved(config: Mapping[str, Any]) -> None:

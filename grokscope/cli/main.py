@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from typing import Any
@@ -57,16 +58,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(train)
-app.command()(analyze)
-app.command()(view)
-app.command()(show)
-app.command()(report)
-app.command()(info)
-app.command()(check)
-app.command("import")(import_)
-app.command()(export)
-app.command()(compact)
+for command in (train, analyze, view, show, report, info, check, import_, export, compact):
+    # a help text is wrapped by the terminal's width alone, not where a line ends here in the source
+    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+    text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    app.command(command.__name__.rstrip("_"), help=text)(command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""`grokscope report`: a run's phases and its measures at each event; several runs give mean ± sd."""
+"""`grokscope report`: a run's phases and its measures at each event; several seeds give mean ± sd."""
 
 from __future__ import annotations
 
@@ -9,26 +9,25 @@ import typer
 
 from grokscope.cli.common import AsJson
 
-Runs = Annotated[
-    list[Path], typer.Argument(help="One run file, or several seeds of one experiment.", metavar="RUN.h5…")
-]
+Runs = Annotated[list[Path], typer.Argument(help="One run file or several.", metavar="RUN.h5…")]
 
 
 def report(runs: Runs, as_json: AsJson = False) -> None:
     """Print when a run memorised, generalised and collapsed, and what its layers measured then.
 
-    Several runs are averaged: mean ± standard deviation, as in the paper's tables. Only what `grokscope analyze`
-    has measured is shown.
+    Runs that differ in nothing but their seeds are averaged: mean ± standard deviation, as in the paper's tables.
+    Other runs stand one after another. Only what `grokscope analyze` has measured is shown.
     """
     import json
 
     from grokscope.analysis import Spectra
     from grokscope.analysis.checkpoint import plain
-    from grokscope.report import report_text, run_report
+    from grokscope.report import refuse_twice, report_text, run_report
     from grokscope.runfile import Run
 
     opened = [Run(path) for path in runs]
     reports = [run_report(run, Spectra(run)) for run in opened]
+    refuse_twice(reports)
     if not as_json:
         typer.echo(report_text(reports))
         return

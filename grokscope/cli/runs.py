@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import typer
@@ -47,24 +48,39 @@ def _description(run: Run) -> dict[str, object]:
 
 
 def _summary(run: Run) -> str:
+    from grokscope.report.numbers import number_text
+
     span = f"steps {run.steps[0]:,} to {run.steps[-1]:,}" if run.num_checkpoints else "no step yet"
-    lines = [
-        f"{run.path}",
-        f"  uuid         {run.uuid}",
-        f"  origin       {run.origin}",
-        f"  created      {run.created}",
-        f"  checkpoints  {run.num_checkpoints} of {len(run.planned_steps)}, {span}; {run.liveness().state}",
-    ]
-    layers = ", ".join(f"{layer.name} {'×'.join(map(str, layer.shape))}" for layer in run.layers)
-    lines.append(f"  layers       {layers}")
+    facts = {
+        "uuid": run.uuid,
+        "origin": run.origin,
+        "created": run.created,
+        "checkpoints": f"{run.num_checkpoints} of {len(run.planned_steps)}, {span}; {run.liveness().state}",
+        "layers": ", ".join(f"{layer.name} {'×'.join(map(str, layer.shape))}" for layer in run.layers),
+    }
+    lines = [f"{run.path}", *_column(facts)]
     if run.num_checkpoints:
-        lines += [f"  {name:<26} {values[-1]:.6g}" for name, values in run.metrics().items()]
-    lines += [f"  config.{name:<19} {value}" for name, value in sorted(run.config.items())]
+        last = {name: number_text(float(values[-1]), ".6g") for name, values in run.metrics().items()}
+        lines += ["", f"metrics at step {run.steps[-1]:,}", *_column(last)] if last else []
+    config = dict(sorted(run.config.items()))
+    environment = config.pop("environment", None)
+    lines += ["", "configuration", *_column(config)] if config else []
+    if isinstance(environment, dict):
+        lines += ["", "environment", *_column(environment)]
     return "\n".join(lines)
 
 
+def _column(values: Mapping[str, object]) -> list[str]:
+    """Lay out names and values, one a line, the values below each other."""
+    width = max(map(len, values), default=0)
+    return [f"  {name:<{width}}  {'–' if value is None else value}" for name, value in values.items()]
+
+
 def check(run: RunPath) -> None:
-    """Check every checkpoint of a run file against its CRC; exit 1 where something is damaged."""
+    """Check every checkpoint and training state of a run file against its CRC; exit 1 where something is damaged.
+
+    So is the list of training images. Times, the plan and the configuration have no CRC and are not checked.
+    """
     from grokscope.runfile.check import check as check_run
 
     report = check_run(run)
@@ -72,7 +88,12 @@ def check(run: RunPath) -> None:
         sys.stderr.write(f"grokscope: {problem}\n")
     if report.problems:
         raise typer.Exit(1)
-    typer.echo(f"{run}: {report.num_checkpoints} checkpoints, all whole")
+    found = [_counted(report.num_checkpoints, "checkpoint"), _counted(report.num_states, "training state")]
+    typer.echo(f"{run}: {' and '.join(found)}, all whole")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def export(run: RunPath) -> None:

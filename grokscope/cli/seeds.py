@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shlex import quote
+from shlex import join
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -17,32 +17,51 @@ if TYPE_CHECKING:
     from grokscope_train.config import TrainConfig
 
 FAILED, INTERRUPTED = 1, 130
-ADD_RESUME = "stopped, everything saved; to go on, add --resume to the same command"
+NOT_AGAIN = ("output", "overwrite", "resume")  # options that the command which goes on does not repeat
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for: each seed's file, all options by name, and the experiment's that were spelt out."""
+    """What was asked for: each seed's file, all options by name, and those that were spelt out."""
 
     output: Path
     paths: Mapping[int, Path]
     config: TrainConfig
     params: Mapping[str, Any]
-    given: Mapping[str, Any]
+    spelt: Mapping[str, Any]
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The experiment's options that were spelt out."""
+        return of_experiment(self.spelt)
 
 
-def train_seeds(output: Path, seeds: str, params: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Train every seed and print the files; `params` are all options, `given` those that were spelt out."""
+def of_experiment(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the options that a run's configuration holds."""
+    from dataclasses import fields
+
+    from grokscope_train.config import TrainConfig
+
+    names = {field.name for field in fields(TrainConfig)}
+    return {name: value for name, value in options.items() if name in names}
+
+
+def train_seeds(output: Path, seeds: str, params: Mapping[str, Any], spelt: Mapping[str, Any]) -> None:
+    """Train every seed and print the files; `params` are all options, `spelt` those that were spelt out."""
     from grokscope_train.batched import is_natural
     from grokscope_train.config import TrainConfig
     from grokscope_train.ensemble import member_path, parse_seeds
+    from grokscope_train.run import refuse_early
 
     config = TrainConfig.from_mapping(params)
     paths = {seed: member_path(output, seed) for seed in parse_seeds(seeds)}
-    request = Request(output, paths, config, params, given)
+    request = Request(output, paths, config, params, spelt)
     batched = params["batched"]
     if batched and params["scheduler"]:
         raise UsageError("--scheduler trains each seed by itself, --batched all in one process; leave one out")
+    if not params["resume"]:
+        for path in paths.values():
+            refuse_early(path, params["overwrite"])
     if params["scheduler"]:
         _train_on_cluster(request)
     elif batched or (batched is None and is_natural(config, paths.values() if params["resume"] else ())):
@@ -69,9 +88,7 @@ def _train_batched(request: Request) -> None:
         with runs:
             outcomes = runs.train(request.output.name, stop, params["save_seconds"])
     if Outcome.INTERRUPTED in outcomes:
-        words = ["grokscope", "train", "-o", quote(str(request.output)), "--seeds", params["seeds"], "--resume"]
-        words += ["--batched"] if params["batched"] else []
-        _interrupted(f"stopped, everything saved; to go on:\n  {' '.join(words)}")
+        _interrupted(request)
     if Outcome.DIVERGED in outcomes:
         raise typer.Exit(FAILED)
 
@@ -84,10 +101,10 @@ def _train_processes(request: Request) -> None:
 
     commands = _member_commands(request)
     members = [MemberProcess(path, arguments) for path, arguments in commands.items()]
-    with StopRequest() as stop, EnsembleDisplay(request.config.steps, request.output.name) as display:
+    with StopRequest() as stop, EnsembleDisplay(*_shown(request)) as display:
         finished = run_members(members, request.config.threads or 1, stop, display)
     if not finished:
-        _interrupted(ADD_RESUME)
+        _interrupted(request)
 
 
 def _train_on_cluster(request: Request) -> None:
@@ -100,10 +117,18 @@ def _train_on_cluster(request: Request) -> None:
     paths = {seed: path.absolute() for seed, path in request.paths.items()}
     commands = _member_commands(replace(request, paths=paths, params={**request.params, "data_dir": data_dir}))
     members = [MemberTask(path, arguments) for path, arguments in commands.items()]
-    with StopRequest() as stop, EnsembleDisplay(request.config.steps, request.output.name) as display:
+    with StopRequest() as stop, EnsembleDisplay(*_shown(request)) as display:
         finished = run_on_cluster(members, request.params["scheduler"], stop, display)
     if not finished:
-        _interrupted(ADD_RESUME)
+        _interrupted(request)
+
+
+def _shown(request: Request) -> tuple[int, str, set[str]]:
+    """Return what is to be shown of the members: their steps, their name, and which runs they replace."""
+    from grokscope_train.ensemble import identity
+
+    replaced = {identity(path) for path in request.paths.values()} if request.params["overwrite"] else set()
+    return request.config.steps, request.output.name, replaced
 
 
 def _member_commands(request: Request) -> dict[Path, list[str]]:
@@ -124,6 +149,17 @@ def _spelt(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _interrupted(message: str) -> None:
-    typer.echo(message, err=True)
+def _again(name: str, value: Any) -> list[str]:
+    """Spell an option with its value; a flag says it in its name."""
+    if isinstance(value, bool):
+        return [_spelt(name if value else f"no_{name}")]
+    return [_spelt(name), str(value)]
+
+
+def _interrupted(request: Request) -> None:
+    """Print the command that goes on: it repeats the options, for the seeds that have no file yet."""
+    words = ["grokscope", "train", "-o", str(request.output), "--resume"]
+    for name, value in request.spelt.items():
+        words += [] if name in NOT_AGAIN else _again(name, value)
+    typer.echo(f"stopped, everything saved; to go on:\n  {join(words)}", err=True)
     raise typer.Exit(INTERRUPTED)

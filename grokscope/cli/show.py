@@ -7,13 +7,18 @@ from typing import Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, RunPath
+from grokscope.cli.common import AsJson, RunPath, steps_of
 
 
 def show(
     run: RunPath,
     step: Annotated[
-        int | None, typer.Option(help="Show the last checkpoint up to this step.  [default: the last]")
+        int | None,
+        typer.Option(
+            help="Show the last checkpoint up to this step (default: the last).",
+            parser=steps_of("--step"),
+            metavar="N",
+        ),
     ] = None,
     as_json: AsJson = False,
     without_trap: Annotated[
@@ -24,7 +29,10 @@ def show(
         Path | None, typer.Option(help="Where --without-trap finds the run's dataset.", metavar="DIR")
     ] = None,
 ) -> None:
-    """Show one checkpoint: metrics, phase, and every layer's spectrum, measured now where it is not yet."""
+    """Show one checkpoint: metrics, phase, and every layer's spectrum, measured now where it is not yet.
+
+    In the JSON, `checkpoint` counts from 0, as the rows of a run file do; the text counts from 1.
+    """
     import json
 
     from grokscope.analysis import Spectra

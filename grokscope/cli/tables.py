@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from grokscope.report.numbers import number_text, p_text
+
 Described = dict[str, Any]
 
 HEADER = ["layer", "shape", "alpha", "tail", "D", "sigma_mp", "KS p", "naive p", "traps", "signal", "verdict"]
@@ -41,19 +43,6 @@ def _aligned(rows: list[list[str]]) -> Iterator[str]:
             for name, cell, width in zip(HEADER, row, widths, strict=True)
         )
         yield "  ".join(cells).rstrip()
-
-
-def number_text(value: float | None, form: str) -> str:
-    """Format a number; an en dash where it is not known."""
-    return "–" if value is None else format(value, form)
-
-
-def p_text(value: float | None, draws: int) -> str:
-    """Format a Monte-Carlo p-value, which cannot go below 1 / (draws + 1)."""
-    if value is None:
-        return "–"
-    smallest = 1 / (draws + 1)
-    return f"<{smallest:.2g}" if draws and value <= smallest * 1.0001 else f"{value:.3g}"
 
 
 def _cells(layer: Described) -> list[str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grokscope.cli.common import Overwrite, note_if_moved
-from grokscope.cli.seeds import FAILED, INTERRUPTED, train_seeds
+from grokscope.cli.common import Overwrite, note_if_moved, steps_of
+from grokscope.cli.seeds import FAILED, INTERRUPTED, of_experiment, train_seeds
 from grokscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,10 +21,14 @@ def _option(text: str, panel: str = EXPERIMENT, *names: str) -> Any:
     return typer.Option(*names, help=text, rich_help_panel=panel)
 
 
+def _steps(name: str, text: str, panel: str = EXPERIMENT) -> Any:
+    return typer.Option(name, help=text, rich_help_panel=panel, parser=steps_of(name), metavar="N")
+
+
 def train(
     context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", help="The run file.", metavar="RUN.h5")],
-    steps: Annotated[int, _option("Training steps; can be raised with --resume.")] = 10_000_000,
+    steps: Annotated[int, _steps("--steps", "Steps, as 500000, 500k or 5e5; more with --resume.")] = 10_000_000,
     weight_decay: Annotated[float, _option("Weight decay.")] = 0.0,
     lr: Annotated[float, _option("Learning rate.")] = 5e-4,
     batch_size: Annotated[int, _option("Images in a batch.")] = 200,
@@ -40,7 +44,7 @@ def train(
     batched: Annotated[
         bool | None,
         _option(
-            "With --seeds: one batched computation, or a process each (default: batched on a GPU)",
+            "With --seeds: one batched computation, or a process each (default: batched on a GPU).",
             PLACE,
             "--batched/--no-batched",
         ),
@@ -58,7 +62,9 @@ def train(
     train_points: Annotated[int, _option("Training images, as many of each class.")] = 1000,
     data_dir: Annotated[Path | None, _option("Folder with the dataset, in torchvision's layout.")] = None,
     checkpoints_per_decade: Annotated[int, _option("Checkpoints per factor of ten in steps.", FILE)] = 20,
-    first_checkpoint: Annotated[int, _option("No checkpoints between step 0 and this one.", FILE)] = 1,
+    first_checkpoint: Annotated[
+        int, _steps("--first-checkpoint", "No checkpoints between step 0 and this one.", FILE)
+    ] = 1,
     store_dtype: Annotated[str, _option("float32 or float64, for the weights in the file.", FILE)] = "float32",
     save_seconds: Annotated[float, _option("Save the state to resume from this often.", FILE)] = 30.0,
     overwrite: Overwrite = False,
@@ -84,14 +90,14 @@ def train(
     from grokscope_train.signals import StopRequest
 
     if seeds is not None:
-        train_seeds(output, seeds, context.params, _given(context))
+        train_seeds(output, seeds, context.params, _spelt_out(context))
         return
     for name in ("batched", "scheduler"):
         if context.params[name] is not None:
             raise UsageError(f"--{name} is for many seeds; name them by --seeds, such as --seeds 0-9")
     with StopRequest() as stop:
         if resume:
-            training, writer = run.resume(output, _given(context), data_dir, other_place)
+            training, writer = run.resume(output, of_experiment(_spelt_out(context)), data_dir, other_place)
             note_if_moved(writer.config)
         else:
             training, writer = run.start(output, TrainConfig.from_mapping(context.params), data_dir, overwrite)
@@ -102,17 +108,12 @@ def train(
             _report(outcome, output, training.step, last)
 
 
-def _given(context: typer.Context) -> dict[str, Any]:
-    """Return the experiment's options that were spelt out on the command line."""
-    from dataclasses import fields
-
-    from grokscope_train.config import TrainConfig
-
-    names = {field.name for field in fields(TrainConfig)}
+def _spelt_out(context: typer.Context) -> dict[str, Any]:
+    """Return the options that were spelt out on the command line."""
     return {
         name: value
         for name, value in context.params.items()
-        if name in names and str(context.get_parameter_source(name)).endswith("COMMANDLINE")
+        if str(context.get_parameter_source(name)).endswith("COMMANDLINE")
     }
 
 

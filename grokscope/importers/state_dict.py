@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.errors import MissingPackage, UsageError
+from grokscope.importers.unreadable import why_no_safetensors, why_no_torch
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
 NESTED_KEYS = ("model", "state_dict", "model_state_dict", "net", "network")
@@ -49,8 +50,14 @@ def _read_safetensors(path: Path) -> StateDict:
     try:
         stored_arrays: list[tuple[str, dict[str, Any]]] = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
         return {name: _decoded(stored, name, path) for name, stored in stored_arrays}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UsageError(f"{path} is no safetensors file that can be read: {error}") from None
+    except OSError as error:
+        raise UsageError(_refused(path, error)) from None
+    except (SafetensorError, ValueError) as error:
+        raise UsageError(f"{path} {why_no_safetensors(path, error)}") from None
+
+
+def _refused(path: Path, error: OSError) -> str:
+    return f"{path} cannot be read: {error.strerror or error}"
 
 
 def _decoded(stored: Mapping[str, Any], name: str, path: Path) -> NDArray[Any]:
@@ -69,14 +76,13 @@ def _read_torch(path: Path) -> StateDict:
     import torch
 
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise UsageError(
-            f"{path} holds more than weights, and loading it could run code; save `model.state_dict()` alone"
-        ) from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what cannot be read is told in a sentence of ours
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UsageError(_refused(path, error)) from None
     except Exception as error:  # torch and pickle raise a zoo of errors on files that are none of theirs
-        why = str(error) or type(error).__name__
-        raise UsageError(f"{path} is no PyTorch file that can be read: {why}") from None
+        raise UsageError(f"{path} {why_no_torch(path, error)}") from None
     arrays = {
         name: _to_numpy(value, name, path)
         for name, value in _state_dict_in(loaded, path).items()

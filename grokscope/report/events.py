@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from grokscope.analysis import Spectra, observe_run
@@ -16,6 +18,7 @@ LAYER_MEASURES = (
     "alpha", "num_tail", "sigma_mp", "ks_p", "num_traps", "num_entry_traps", "num_signal", "dominance",
 )  # fmt: skip
 METRICS = ("train_accuracy", "test_accuracy")
+NOT_THE_EXPERIMENT = ("seed", "data_dir", "environment", "engine", "device", "threads")
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,28 @@ class RunReport:
 
     events: event → {step, train_accuracy, test_accuracy, and measure per layer as "layer measure"}; an event that
     did not happen is left out. phases: (label, first step, last step) in order. confusion: (observed, inferred) →
-    number of checkpoints, over those that are measured.
+    number of checkpoints, over those that are measured. experiment: the configuration and the layers' shapes, as
+    text by name, without the seed and where it was computed; equal in runs that may be averaged. null_draws: the
+    draws behind each ks_p.
     """
 
-    name: str
+    path: Path
     uuid: str
-    events: dict[str, dict[str, float]]
+    events: Mapping[str, Mapping[str, float]]
     phases: list[tuple[str, int, int]]
-    confusion: dict[tuple[str, str], int]
+    confusion: Mapping[tuple[str, str], int]
+    experiment: Mapping[str, str]
+    null_draws: int
+
+    @property
+    def name(self) -> str:
+        """The file's name, without its folder."""
+        return self.path.name
+
+    @property
+    def measured(self) -> bool:
+        """Whether any checkpoint is measured in all its layers."""
+        return bool(self.confusion)
 
 
 def run_report(run: Run, spectra: Spectra) -> RunReport:
@@ -42,7 +59,21 @@ def run_report(run: Run, spectra: Spectra) -> RunReport:
         event: {name: float(values[index]) for name, values in columns.items()}
         for event, index in _indices(run, observed).items()
     }
-    return RunReport(run.name, run.uuid, events, _spans(run, observed), _confusion(spectra, observed))
+    return RunReport(
+        path=run.path,
+        uuid=run.uuid,
+        events=events,
+        phases=_spans(run, observed),
+        confusion=_confusion(spectra, observed),
+        experiment=_experiment(run),
+        null_draws=spectra.parameters.null_draws,
+    )
+
+
+def _experiment(run: Run) -> dict[str, str]:
+    shapes = (f"{layer.name} {'×'.join(map(str, layer.shape))}" for layer in run.layers)
+    config = {name: str(value) for name, value in run.config.items() if name not in NOT_THE_EXPERIMENT}
+    return config | {"layers": ", ".join(shapes)}
 
 
 def _indices(run: Run, observed: Observed) -> dict[str, int]:

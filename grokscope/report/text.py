@@ -1,4 +1,4 @@
-"""Reports as text: one table of events, mean ± standard deviation over the runs, and the confusion table."""
+"""Reports as text: a table of events for each experiment, mean ± standard deviation, and the confusion table."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from grokscope.phases import PHASES
-from grokscope.report.events import EVENTS, RunReport
+from grokscope.report.events import EVENTS, LAYER_MEASURES, RunReport
+from grokscope.report.experiments import differences, experiments
+from grokscope.report.numbers import mean_text, p_text
 
 LABELS = (*PHASES, "undecided", "unknown")
 
 
 def report_text(reports: Sequence[RunReport]) -> str:
-    """Lay out the reports of one run or of several runs of the same experiment."""
-    return "\n".join([*_phases(reports), "", *_events(reports), "", *_confusion(reports)])
+    """Lay out the reports of one run or of several; those of one experiment are averaged, others stand apart."""
+    lines = [*_phases(reports)]
+    groups = experiments(reports)
+    for group, words in zip(groups, differences(groups), strict=True):
+        lines += ["", *_heading(group, words), *_events(group)]
+    return "\n".join([*lines, "", *_unmeasured(reports), *_confusion(reports)])
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -35,28 +39,50 @@ def _phases(reports: Sequence[RunReport]) -> Iterator[str]:
         yield from (f"  {label:<13} steps {first:,} to {last:,}" for label, first, last in report.phases)
 
 
-def _events(reports: Sequence[RunReport]) -> Iterator[str]:
-    happened = [event for event in EVENTS if any(event in report.events for report in reports)]
-    names = list(next(iter(reports[0].events.values()), {}))
-    rows = [["", *happened]]
-    for name in names:
-        rows.append(
-            [name, *(_cell(name, [r.events[event] for r in reports if event in r.events]) for event in happened)]
-        )
-    if len(reports) > 1:
-        yield f"mean ± standard deviation over {len(reports)} runs"
-        rows.append(["runs", *(str(sum(event in report.events for report in reports)) for event in happened)])
+def _heading(group: Sequence[RunReport], differs_in: str) -> Iterator[str]:
+    names = ", ".join(report.name for report in group)
+    if len(group) > 1:
+        yield f"mean ± standard deviation over {len(group)} runs: {names}"
+    elif differs_in:
+        yield names
+    if differs_in:
+        yield differs_in
+
+
+def _events(group: Sequence[RunReport]) -> Iterator[str]:
+    happened = [event for event in EVENTS if any(event in report.events for report in group)]
+    names = list(dict.fromkeys(name for report in group for row in report.events.values() for name in row))
+    if not any(report.measured for report in group):
+        names = [name for name in names if not name.endswith(LAYER_MEASURES)]
+    rows = [["", *happened], *([name, *(_cell(name, group, event) for event in happened)] for name in names)]
+    if len(group) > 1:
+        rows.append(["runs", *(str(sum(event in report.events for report in group)) for event in happened)])
     yield from aligned(rows)
 
 
-def _cell(name: str, measured: Sequence[dict[str, float]]) -> str:
-    values = np.array([row.get(name, math.nan) for row in measured])
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return "–"
-    form = ",.0f" if name == "step" else ".4g"
-    mean = format(float(values.mean()), form)
-    return mean if len(values) == 1 else f"{mean} ± {format(float(values.std(ddof=1)), '.2g')}"
+def _cell(name: str, group: Sequence[RunReport], event: str) -> str:
+    """Format a measure at an event, with the number of runs that have it where not all that got there do."""
+    measured = [report.events[event].get(name, math.nan) for report in group if event in report.events]
+    values = [value for value in measured if math.isfinite(value)]
+    text = mean_text(values, whole=name == "step")
+    if values and name.endswith(" ks_p"):
+        text = _p_cell(values, min(report.null_draws for report in group), text)
+    return text if len(values) in (0, len(measured)) else f"{text} (n {len(values)})"
+
+
+def _p_cell(values: Sequence[float], draws: int, mean: str) -> str:
+    """Format p-values: as one that is a bound where all of them are, else by their `mean`, formatted already."""
+    largest = p_text(max(values), draws)
+    return largest if len(values) == 1 or largest.startswith("<") else mean
+
+
+def _unmeasured(reports: Sequence[RunReport]) -> Iterator[str]:
+    for report in reports:
+        if not report.measured:
+            yield (
+                f"no checkpoint of {report.name} is measured yet: `grokscope analyze {report.path}` first, "
+                "to see what the weights say"
+            )
 
 
 def _confusion(reports: Sequence[RunReport]) -> Iterator[str]:
@@ -64,11 +90,11 @@ def _confusion(reports: Sequence[RunReport]) -> Iterator[str]:
     for report in reports:
         counts.update(report.confusion)
     if not counts:
-        yield "no checkpoint is measured yet: `grokscope analyze` first, to see what the weights say"
         return
     observed = [label for label in LABELS if any(pair[0] == label for pair in counts)]
     inferred = [label for label in LABELS if any(pair[1] == label for pair in counts)]
-    yield "checkpoints by observed phase (rows) and by what the weights say (columns)"
+    of_all = " of all runs" if len(reports) > 1 else ""
+    yield f"checkpoints{of_all} by observed phase (rows) and by what the weights say (columns)"
     yield from aligned(
         [["", *inferred], *([row, *(str(counts[row, column]) for column in inferred)] for row in observed)]
     )

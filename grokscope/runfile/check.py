@@ -5,27 +5,36 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from grokscope.errors import BadRunFile, DamagedCheckpoint, GrokscopeError
-from grokscope.runfile.reader import Run
+from grokscope.runfile.preallocated import PreallocatedFile
+from grokscope.runfile.reader import Run, read_layout
+from grokscope.runfile.resume_slots import ResumeSlots
 
 CHILD_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found: how many checkpoints are committed, and what is wrong, one sentence each."""
+    """What a check found: the checkpoints and the whole training states, and what is wrong, one sentence each."""
 
     num_checkpoints: int
+    num_states: int
     problems: tuple[str, ...]
 
 
 def check(path: Path, timeout: float = CHILD_SECONDS) -> Report:
-    """Check every checkpoint of a run file in a child process.
+    """Check everything in a run file that has a CRC, in a child process.
+
+    That is every checkpoint (its step, weights, biases, metrics and predictions), every training state and every
+    array that was written once, such as `train_indices` (files of before the CRC of these have none). Times, the
+    heartbeat, the plan and the configuration have no CRC.
 
     Raises BadRunFile where the path is no run file at all. A child that hangs or crashes is itself a finding.
     """
@@ -33,30 +42,58 @@ def check(path: Path, timeout: float = CHILD_SECONDS) -> Report:
     try:
         child = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
-        return Report(0, (f"reading {path} hangs; restore it from a copy",))
+        return Report(0, 0, (f"reading {path} hangs; restore it from a copy",))
     try:
         answer = json.loads(child.stdout)
     except ValueError:
-        return Report(0, (f"reading {path} crashes HDF5 (exit code {child.returncode}); restore it from a copy",))
+        return Report(
+            0, 0, (f"reading {path} crashes HDF5 (exit code {child.returncode}); restore it from a copy",)
+        )
     if "error" in answer:
         raise _error_named(answer["kind"], answer["error"])
-    return Report(int(answer["num_checkpoints"]), tuple(answer["problems"]))
+    return Report(int(answer["num_checkpoints"]), int(answer["num_states"]), tuple(answer["problems"]))
 
 
 def inspect(run: Run) -> Report:
-    """Check every checkpoint of a run in this process: steps in order, and each CRC."""
-    problems = []
+    """Check a run in this process: its steps' order, and the CRC of all that has one."""
+    with closing(PreallocatedFile(run.path, writable=False)) as file:
+        slots = ResumeSlots(file, read_layout(run.path))
+        problems = [*_checkpoint_problems(run), *_state_problems(run, slots), *_fixed_problems(run)]
+        return Report(run.num_checkpoints, len(slots.whole), tuple(problems))
+
+
+def _checkpoint_problems(run: Run) -> Iterator[str]:
     if np.any(np.diff(run.steps) <= 0):
-        problems.append(f"the steps of {run.path} are not ascending; restore it from a copy")
+        yield f"the steps of {run.path} are not ascending; restore it from a copy"
     for index in range(run.num_checkpoints):
         try:
             run.verify(index)
         except DamagedCheckpoint as error:
-            problems.append(str(error))
+            yield str(error)
         except BadRunFile as error:
-            why = error.__cause__
-            problems.append(f"checkpoint {index} of {run.path} cannot be read: {why}; restore it from a copy")
-    return Report(run.num_checkpoints, tuple(problems))
+            yield f"checkpoint {index} of {run.path} cannot be read: {error.__cause__}; restore it from a copy"
+
+
+def _state_problems(run: Run, slots: ResumeSlots) -> Iterator[str]:
+    if slots.whole:
+        then = f"`--resume` goes on from the other one, of step {slots.step(slots.whole[0]):,}"
+    else:
+        then = "there is no other, so `--resume` would start at step 0; restore the file from a copy"
+    for slot in slots.damaged:
+        yield f"training state {slot} of {run.path} is damaged: its bytes do not match their CRC; {then}"
+    if not slots.in_order:
+        yield (
+            f"the training states of {run.path} do not tell which of them is newer; `--resume` goes on from that "
+            f"of step {slots.step(slots.whole[0]):,}, the other one is of step {slots.step(slots.whole[1]):,}"
+        )
+
+
+def _fixed_problems(run: Run) -> Iterator[str]:
+    for name in run.fixed_names:
+        try:
+            run.fixed(name)
+        except DamagedCheckpoint as error:
+            yield str(error)
 
 
 def _error_named(kind: str, message: str) -> GrokscopeError:
@@ -67,10 +104,7 @@ def _error_named(kind: str, message: str) -> GrokscopeError:
 def _child(path: str) -> None:
     try:
         report = inspect(Run(path))
-        answer: dict[str, object] = {
-            "num_checkpoints": report.num_checkpoints,
-            "problems": report.problems,
-        }
+        answer = asdict(report)
     except GrokscopeError as error:
         answer = {"error": str(error), "kind": type(error).__name__}
     sys.stdout.write(json.dumps(answer))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import uuid as uuid_module
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from grokscope.errors import UsageError
-from grokscope.runfile.preallocated import Declared, Plan
+from grokscope.runfile.preallocated import Declared, Plan, raw_bytes
 from grokscope.version import __version__
 
 FORMAT = "grokscope-run"
@@ -46,6 +47,7 @@ class Layout:
     classes: int | None = None
     store_dtype: str = "float32"
     fixed: Arrays = field(default_factory=dict)
+    fixed_crc32: Mapping[str, int] = field(default_factory=dict)  # of those of a file; of others it is computed
     resume: Mapping[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
     slots: tuple[str, ...] = RESUME_SLOTS
     uuid: str = field(default_factory=lambda: str(uuid_module.uuid4()))
@@ -144,4 +146,14 @@ def _attributes(layout: Layout) -> dict[str, dict[str, str | int]]:
     of_layers: dict[str, dict[str, str | int]] = {
         f"layers/{layer.name}": {"kind": layer.kind, "order": order} for order, layer in enumerate(layout.layers)
     }
-    return {"/": of_file, **of_layers}
+    of_fixed: dict[str, dict[str, str | int]] = {
+        f"fixed/{name}": {"crc32": layout.fixed_crc32.get(name, array_crc32(array))}
+        for name, array in layout.fixed.items()
+    }
+    return {"/": of_file, **of_layers, **of_fixed}
+
+
+def array_crc32(array: ArrayLike) -> int:
+    """Return the CRC of an array's bytes, in C order and little-endian."""
+    values = np.asarray(array)
+    return zlib.crc32(raw_bytes(values.astype(values.dtype.newbyteorder("<"))))

@@ -128,7 +128,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Plan:
-    """A file to be created: its datasets by name, and the attributes of its groups ("/" is the file's own)."""
+    """A file to be created: its datasets by name, and the attributes of datasets and groups ("/" is the file)."""
 
     datasets: Mapping[str, Declared]
     attributes: Mapping[str, Mapping[str, str | int]]

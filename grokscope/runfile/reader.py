@@ -22,6 +22,7 @@ from grokscope.runfile.layout import (
     RESUME_SLOTS,
     LayerSpec,
     Layout,
+    array_crc32,
     bias_path,
     checkpoint_paths,
     weight_path,
@@ -143,11 +144,26 @@ class Run:
         with self._reading() as file:
             return np.asarray(file["test_predictions"][: self.num_checkpoints])
 
+    @property
+    def fixed_names(self) -> tuple[str, ...]:
+        """Names of the arrays that were written once for the whole run."""
+        return tuple(self._layout.fixed)
+
     def fixed(self, name: str) -> NDArray[np.generic] | None:
-        """Return an array that was written once for the whole run, such as `train_indices`, or None."""
+        """Return an array that was written once for the whole run, such as `train_indices`, or None.
+
+        Raises DamagedCheckpoint where its bytes do not match their CRC.
+        """
         with self._reading() as file:
-            path = f"fixed/{name}"
-            return np.asarray(file[path][...]) if path in file else None
+            dataset = file.get(f"fixed/{name}")
+            if dataset is None:
+                return None
+            array, crc = np.asarray(dataset[...]), dataset.attrs.get("crc32")
+        if crc is not None and int(crc) != array_crc32(array):
+            raise DamagedCheckpoint(
+                f"{name} of {self.path} is damaged: its bytes do not match their CRC; restore the file from a copy"
+            )
+        return array
 
     def liveness(self, now: float | None = None) -> Liveness:
         """Tell how the run's training stands; `now` defaults to the clock."""
@@ -260,6 +276,7 @@ def _layout_of(file: h5py.File) -> Layout:
     )
     slots = tuple(slot for slot in RESUME_SLOTS if f"resume/{slot}/arrays" in file)
     resume = file[f"resume/{slots[0]}/arrays"] if slots else {}
+    fixed = file.get("fixed", {})
     classes = file["test_predictions"].shape[1] if "test_predictions" in file else None
     return Layout(
         steps=file["planned_steps"][...],
@@ -269,7 +286,8 @@ def _layout_of(file: h5py.File) -> Layout:
         origin=str(file.attrs["origin"]),
         classes=classes,
         store_dtype=str(layers[0][1]["weight"].dtype),
-        fixed={name: dataset[...] for name, dataset in file.get("fixed", {}).items()},
+        fixed={name: dataset[...] for name, dataset in fixed.items()},
+        fixed_crc32={name: int(item.attrs["crc32"]) for name, item in fixed.items() if "crc32" in item.attrs},
         resume={name: (dataset.shape, str(dataset.dtype)) for name, dataset in resume.items()},
         slots=slots or RESUME_SLOTS,
         uuid=str(file.attrs["uuid"]),

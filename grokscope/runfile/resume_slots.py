@@ -26,6 +26,17 @@ class ResumeSlots:
         """The slots with a whole state, the newest first: none, one or two."""
         return tuple(slot for slot, _ in self._whole())
 
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """The slots that should hold a whole state and do not; being empty or being written is no damage."""
+        return tuple(slot for slot in self._slots if self._is_damaged(slot))
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the whole states can be told by their age: each was saved right after the other."""
+        generations = [generation for _, generation in self._whole()]
+        return len(generations) < 2 or generations[0] == generations[1] + 1
+
     def step(self, slot: str) -> int:
         """Return the step of a slot's state."""
         return int(self._file.read(f"resume/{slot}/step")[0])
@@ -55,10 +66,22 @@ class ResumeSlots:
 
     def _whole(self) -> Iterator[tuple[str, int]]:
         """Yield (slot, generation) of the slots with a whole state, newest first."""
-        generations = [(int(self._file.read(f"resume/{slot}/generation")[0]), slot) for slot in self._slots]
+        generations = [(self._generation(slot), slot) for slot in self._slots]
         for generation, slot in sorted(generations, reverse=True):
-            if generation > 0 and self._crc(slot) == int(self._file.read(f"resume/{slot}/crc32")[0]):
+            if generation > 0 and self._crc_holds(slot):
                 yield slot, generation
+
+    def _is_damaged(self, slot: str) -> bool:
+        before = self._generation(slot)
+        if before == 0 or (before > 0 and self._crc_holds(slot)):
+            return False
+        return self._generation(slot) == before  # else a trainer has begun to write it meanwhile
+
+    def _generation(self, slot: str) -> int:
+        return int(self._file.read(f"resume/{slot}/generation")[0])
+
+    def _crc_holds(self, slot: str) -> bool:
+        return self._crc(slot) == int(self._file.read(f"resume/{slot}/crc32")[0])
 
     def _crc(self, slot: str) -> int:
         crc = zlib.crc32(raw_bytes(self._file.read(f"resume/{slot}/step")))

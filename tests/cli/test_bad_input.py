@@ -87,6 +87,7 @@ def test_an_empty_run(tmp_path: Path, grokscope_command: Command, command: str) 
     ("arguments", "says"),
     [
         (["train", "-o", "run.h5", "--steps", "-5"], "--steps is -5"),
+        (["train", "-o", "run.h5", "--steps", "2.5"], "--steps is '2.5'"),
         (["train", "-o", "run.h5", "--width", "0"], "--width is 0"),
         (["train", "-o", "run.h5", "--lr", "nan"], "--lr is nan"),
         (["train", "-o", "run.h5", "--dataset", "cats"], "--dataset is 'cats'"),

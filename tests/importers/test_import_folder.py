@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +128,64 @@ def text(folder: Path) -> None:
     (folder / "step-1.pt").write_text("hello world")
 
 
+def checkpoint_bytes(kind: str, zipped: bool = True) -> bytes:
+    """A whole checkpoint file."""
+    state = {"fc.weight": torch.zeros(30, 20)}
+    if kind == "safetensors":
+        return bytes(safetensors.save(state))
+    file = io.BytesIO()
+    torch.save(state, file, _use_new_zipfile_serialization=zipped)
+    return file.getvalue()
+
+
+def archive_of_something_else() -> bytes:
+    """A zip archive that is no checkpoint."""
+    file = io.BytesIO()
+    np.savez(file, weight=np.zeros(3))
+    return file.getvalue()
+
+
+def torch_script() -> bytes:
+    """A program with its weights, as far as an archive is known for one."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in ("version", "data.pkl", "constants.pkl"):
+            archive.writestr(f"model/{name}", "3")
+    return file.getvalue()
+
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("step-1.pt", b"", "is empty"),
+        ("step-1.pt", b"hello", "begins with b'hello'"),
+        ("step-1.pt", b"step 5", "begins with b'step 5'"),
+        ("step-1.pt", LFS_POINTER, "git lfs pull"),
+        ("step-1.pt", checkpoint_bytes("pt")[:-10], "breaks off"),
+        ("step-1.pt", checkpoint_bytes("pt")[:10], "breaks off"),
+        ("step-1.pth", checkpoint_bytes("pt", zipped=False)[:-10], "breaks off"),
+        ("step-1.pth", checkpoint_bytes("pt", zipped=False)[:12], "breaks off"),
+        ("step-1.pt", archive_of_something_else(), "is a zip archive, but no whole checkpoint"),
+        ("step-1.pt", torch_script(), "TorchScript"),
+        ("step-1.safetensors", b"", "is empty"),
+        ("step-1.safetensors", LFS_POINTER, "git lfs pull"),
+        ("step-1.safetensors", checkpoint_bytes("safetensors")[:20], "breaks off"),
+        ("step-1.safetensors", checkpoint_bytes("safetensors")[:-10], "breaks off"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_called_what_it_is(
+    tmp_path: Path, name: str, content: bytes, says: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=says) as raised:
+        import_folder(tmp_path, tmp_path / "run.h5")
+    assert str(raised.value).startswith(f"{tmp_path / name} ")
+    assert len(str(raised.value)) < len(str(tmp_path)) + 130
+
+
 def complex_weights(folder: Path) -> None:
     """A layer of complex numbers, whose imaginary parts no run file holds."""
     folder.mkdir()
@@ -138,7 +198,6 @@ def step_beyond_int64(folder: Path) -> None:
     torch.save({"fc.weight": torch.zeros(3, 2)}, folder / "model-20261123210455123456.pt")
 
 
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize(
     ("prepare", "says"),
     [

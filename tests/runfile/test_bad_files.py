@@ -10,9 +10,10 @@ import h5py
 import numpy as np
 import pytest
 
-from grokscope.errors import BadRunFile
-from grokscope.runfile import Run
-from grokscope.runfile.check import check
+from grokscope.errors import BadRunFile, DamagedCheckpoint
+from grokscope.runfile import Run, RunWriter
+from grokscope.runfile.check import Report, check
+from tests.runfile.conftest import commit, create
 
 
 def truncated(path: Path) -> None:
@@ -135,3 +136,81 @@ def test_check_finds_each_damaged_checkpoint(run_with: Callable[[int], Path]) ->
         "checkpoint 1 (step 1)",
         "checkpoint 3 (step 5)",
     ]
+
+
+@pytest.fixture
+def with_states(tmp_path: Path) -> Path:
+    """A run with a checkpoint, two training states, of steps 1 and 2, and an array that was written once."""
+    path = tmp_path / "run.h5"
+    with create(path, fixed={"train_indices": np.arange(9)}) as writer:
+        commit(writer, 0)
+        for step in (1, 2):
+            writer.save_resume(step, {"parameters": np.full(7, step / 3), "counter": np.array([step])})
+    return path
+
+
+def flip(path: Path, name: str, bit: int = 3) -> None:
+    """Flip a bit in the first byte of a dataset."""
+    with h5py.File(path, "r") as file:
+        offset = file[name].id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1 << bit
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damaged", ["arrays/parameters", "arrays/counter", "step", "crc32"])
+@pytest.mark.parametrize(("slot", "other"), [("0", 2), ("1", 1)])
+def test_check_finds_a_damaged_training_state_and_tells_from_where_resume_goes_on(
+    with_states: Path, slot: str, other: int, damaged: str
+) -> None:
+    assert check(with_states) == Report(1, 2, ())
+    flip(with_states, f"resume/{slot}/{damaged}")
+    report = check(with_states)
+    [problem] = report.problems
+    assert report.num_states == 1
+    assert problem.startswith(f"training state {slot} of {with_states} is damaged")
+    assert f"goes on from the other one, of step {other}" in problem
+    with RunWriter.reopen(with_states) as writer:
+        assert writer.resume_steps == (other,)
+
+
+def test_check_says_that_no_training_state_is_left(with_states: Path) -> None:
+    for slot in ("0", "1"):
+        flip(with_states, f"resume/{slot}/arrays/parameters")
+    problems = check(with_states).problems
+    assert len(problems) == 2
+    assert all("would start at step 0" in problem for problem in problems)
+
+
+def test_check_finds_training_states_that_have_lost_their_order(with_states: Path) -> None:
+    flip(with_states, "resume/0/generation")
+    [problem] = check(with_states).problems
+    assert "do not tell which of them is newer" in problem
+
+
+@pytest.mark.parametrize("generation", [0, None])
+def test_an_empty_or_half_written_training_state_is_no_damage(with_states: Path, generation: int | None) -> None:
+    with h5py.File(with_states, "r+") as file:
+        file["resume/1/arrays/parameters"][0] = 0.5
+        file["resume/1/generation"][0] = 0
+        if generation is None:
+            file["resume/0/generation"][0] = 0
+    assert check(with_states).problems == ()
+
+
+def test_check_finds_damage_in_what_is_written_once(with_states: Path) -> None:
+    flip(with_states, "fixed/train_indices")
+    [problem] = check(with_states).problems
+    assert "train_indices" in problem
+    with pytest.raises(DamagedCheckpoint, match="train_indices"):
+        Run(with_states).fixed("train_indices")
+    with RunWriter.reopen(with_states) as writer:
+        writer.extend([0, 1, 2, 5, 10, 20])
+    assert "train_indices" in check(with_states).problems[0]
+
+
+def test_what_was_written_once_needs_no_crc(with_states: Path) -> None:
+    with h5py.File(with_states, "r+") as file:
+        del file["fixed/train_indices"].attrs["crc32"]
+    assert check(with_states).problems == ()
+    assert np.array_equal(Run(with_states).fixed("train_indices"), np.arange(9))  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from grokscope.runfile import Run, RunWriter, log_steps
+from tests.terminal import read_all
 from tests.train.conftest import wait_until
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -186,15 +187,3 @@ def test_info_as_json_tells_the_configuration(finished: Path, grokscope_command:
     described = json.loads(grokscope_command("info", finished, "--json").stdout)
     assert described["config"]["dataset"] == "digits"
     assert described["steps"][-1] == 50
-
-
-def read_all(descriptor: int) -> str:
-    """Read a pseudo-terminal to its end."""
-    pieces = []
-    try:
-        while piece := os.read(descriptor, 4096):
-            pieces.append(piece)
-    except OSError:
-        pass  # how Linux says that the other side has closed
-    os.close(descriptor)
-    return b"".join(pieces).decode(errors="replace")

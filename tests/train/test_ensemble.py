@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from grokscope_train.ensemble import member_path, parse_seeds
+from grokscope_train.ensemble import identity, member_path, parse_seeds, step_reached
 
 from grokscope.errors import UsageError
 from grokscope.runfile import Run
@@ -44,17 +45,26 @@ def test_every_seed_gets_the_run_that_it_gets_alone(
     assert_same_run(Run.open(paths[1]), Run.open(alone))
 
 
-def test_a_signal_stops_and_saves_every_member(
+def test_a_signal_saves_every_member_and_the_command_that_goes_on_is_printed(
     tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    output = tmp_path / "run.h5"
-    command = [sys.executable, "-m", "grokscope", "train", "-o", str(output), *SMALL, "--seeds", "0-1"]
-    process = subprocess.Popen([*command, "--steps", "100000000"])
+    output = tmp_path / "a run.h5"
+    options = ["--seeds", "0-1", "--no-batched", "--steps", "100m", "--overwrite"]
+    command = [sys.executable, "-m", "grokscope", "train", "-o", str(output), *SMALL, *options]
     first = member_path(output, 0)
-    wait_until(lambda: first.exists() and Run.open(first).num_checkpoints > 2)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 130
-    assert Run.open(first).liveness().state == "interrupted"
+    for _ in range(2):  # the command itself, and the one that it prints
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        before = step_reached(first)
+        wait_until(lambda reached=before: step_reached(first) > reached)  # type: ignore[misc]
+        process.send_signal(signal.SIGTERM)
+        printed = shlex.split(process.communicate(timeout=30)[1].splitlines()[-1])
+        assert process.returncode == 130
+        assert Run.open(first).liveness().state == "interrupted"
+        assert printed[:2] == ["grokscope", "train"]
+        assert "--no-batched" in printed
+        assert "--resume" in printed
+        assert "--overwrite" not in printed
+        command = [sys.executable, "-m", *printed]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
@@ -73,7 +83,34 @@ def test_a_failing_member_says_why(
     tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     (tmp_path / "run-seed1.h5").write_text("in the way")
-    result = grokscope_command("train", "-o", tmp_path / "run.h5", *SMALL, "--steps", "5", "--seeds", "0-1")
+    options = [*SMALL, "--steps", "5", "--seeds", "0-1", "--resume", "--no-batched"]
+    result = grokscope_command("train", "-o", tmp_path / "run.h5", *options)
     assert result.returncode == 2
-    assert "run-seed1.h5 exists" in result.stderr
+    [words] = [line for line in result.stderr.splitlines() if line.startswith("grokscope: ")]
+    assert words.startswith(f"grokscope: {tmp_path / 'run-seed1.h5'} is not an HDF5 file")
+    assert words.count("run-seed1.h5") == 1
     assert Run.open(tmp_path / "run-seed0.h5").complete
+
+
+@pytest.mark.parametrize("how", [["--no-batched"], ["--batched"], ["--scheduler", "tcp://127.0.0.1:9"]])
+def test_a_file_in_the_way_of_one_seed_is_met_before_any_is_trained(
+    tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]], how: list[str]
+) -> None:
+    (tmp_path / "run-seed1.h5").write_text("in the way")
+    options = [*SMALL, "--steps", "5", "--seeds", "0-1", *how]
+    result = grokscope_command("train", "-o", "run.h5", *options, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr == (
+        "grokscope: run-seed1.h5 exists; go on with it by --resume, or replace it by --overwrite\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["run-seed1.h5"]
+
+
+def test_a_run_that_is_to_be_replaced_has_reached_nothing(
+    tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    path = tmp_path / "run.h5"
+    assert grokscope_command("train", "-o", path, *SMALL, "--steps", "5").returncode == 0
+    assert step_reached(path) == 5
+    assert step_reached(path, {identity(path)}) == 0
+    assert step_reached(path, {identity(tmp_path / "none.h5")}) == 5

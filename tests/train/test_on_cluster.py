@@ -79,7 +79,8 @@ def test_a_signal_saves_every_seed_and_resume_goes_on(tmp_path: Path, cluster: A
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "add --resume to the same command" in stderr
+    assert f"--seeds 0-1 --scheduler {cluster.scheduler_address}" in stderr.splitlines()[-1]
+    assert "--resume" in stderr.splitlines()[-1]
     stopped_at = {path: step_reached(path) for path in files(output)}
     assert [Run.open(path).liveness().state for path in files(output)] == ["interrupted"] * 2
     process = start_command(cluster, output, "--steps", "100000000", "--resume")
@@ -127,10 +128,10 @@ def test_a_scheduler_that_goes_away_is_one_sentence_and_every_seed_is_saved(tmp_
 
 def test_a_failing_seed_says_why(tmp_path: Path, cluster: Any, grokscope_command: Command) -> None:
     (tmp_path / "run-seed1.h5").write_text("in the way")
-    options = [*SMALL, "--steps", "5", "--seeds", "0-1", "--scheduler", cluster.scheduler_address]
+    options = [*SMALL, "--steps", "5", "--seeds", "0-1", "--resume", "--scheduler", cluster.scheduler_address]
     result = grokscope_command("train", "-o", tmp_path / "run.h5", *options)
     assert result.returncode == 2
-    assert "run-seed1.h5 exists" in result.stderr
+    assert "run-seed1.h5 is not an HDF5 file" in result.stderr
     assert Run.open(tmp_path / "run-seed0.h5").complete
 
 

@@ -23,14 +23,8 @@ from grokscope_train.data import Experiment, load_dataset
 from grokscope_train.engines import spin_briefly
 from grokscope_train.loop import Outcome, train
 from grokscope_train.progress import ProgressDisplay
-from grokscope_train.run import (
-    create_file,
-    open_recorded,
-    recorded_data_dir,
-    refuse_early,
-    reopen_file,
-    train_indices,
-)
+from grokscope_train.recorded import data_folder, train_indices
+from grokscope_train.run import create_file, open_recorded, refuse_early, reopen_file
 from grokscope_train.signals import StopRequest
 from grokscope_train.training import EnsembleTraining
 
@@ -137,7 +131,7 @@ def resume(
     for run, config in opened.values():
         _refuse_other(run, config, common, paths[common.seed])
     _refuse_engine(common)
-    data_dir = data_dir or recorded_data_dir(next(iter(opened.values()))[0])
+    data_dir = data_folder(next(iter(opened.values()))[0], data_dir)
     indices = {seed: train_indices(run) for seed, (run, _) in opened.items()}
     runs = SeedRuns(_new_runs(paths, common, data_dir, indices), data_dir)
     with contextlib.ExitStack() as files:

@@ -12,6 +12,7 @@ from grokscope.errors import MissingPackage, UsageError
 
 CLASSES = 10
 _TORCHVISION_NAMES = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
+_RAW_FILES = [f"{part}-{what}-ubyte" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1")]
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def load_mnist(dataset: str, data_dir: Path | None) -> tuple[Images, Images]:
         ) from None
     name = _TORCHVISION_NAMES[dataset]
     source = getattr(datasets, name)
-    folder = data_dir or _user_data_folder()
+    folder = data_dir or user_data_folder()
     try:
         parts = [source(folder, train=train, download=data_dir is None) for train in (True, False)]
     except (RuntimeError, OSError, ValueError) as error:
@@ -139,6 +140,18 @@ def load_mnist(dataset: str, data_dir: Path | None) -> tuple[Images, Images]:
     return train, test
 
 
+def has_dataset(name: str, folder: Path) -> bool:
+    """Tell whether all files of a dataset are under a folder; digits need none."""
+    if name not in _TORCHVISION_NAMES:
+        return True
+    raw = _raw_folder(_TORCHVISION_NAMES[name], folder)
+    return all((raw / file).is_file() for file in _RAW_FILES)
+
+
+def _raw_folder(name: str, folder: Path) -> Path:
+    return folder / name / "raw"
+
+
 def _cannot_load(name: str, folder: Path, downloading: bool) -> str:
     if downloading:
         return (
@@ -146,12 +159,13 @@ def _cannot_load(name: str, folder: Path, downloading: bool) -> str:
             "or train without a network by --dataset digits"
         )
     return (
-        f"no {name} in {folder}: it is looked for in {folder / name / 'raw'}; give the folder above it as "
+        f"no {name} in {folder}: it is looked for in {_raw_folder(name, folder)}; give the folder above it as "
         "--data-dir, leave the option out to download, or use --dataset digits"
     )
 
 
-def _user_data_folder() -> Path:
+def user_data_folder() -> Path:
+    """Return the folder in which downloaded datasets are kept."""
     from platformdirs import user_data_path
 
     return user_data_path("grokscope")

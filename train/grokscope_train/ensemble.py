@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -78,12 +79,20 @@ class MemberProcess:
         return None if self.process is None else self.process.wait()
 
 
-def step_reached(path: Path) -> int:
-    """Return the step that a run has reached, from its file."""
+def step_reached(path: Path, replaced: Collection[str] = ()) -> int:
+    """Return the step that a run has reached, from its file; 0 while that holds one of the uuids in `replaced`."""
     try:
-        return max(Run.open(path).liveness().step, 0)
+        run = Run.open(path)
+        return 0 if run.uuid in replaced else max(run.liveness().step, 0)
     except BadRunFile:
         return 0
+
+
+def identity(path: Path) -> str:
+    """Return the uuid of the run file, or "" where there is none."""
+    with contextlib.suppress(BadRunFile):
+        return Run.open(path).uuid
+    return ""
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -138,4 +147,5 @@ def raise_first_failure(members: Sequence[Member]) -> None:
     """Raise UsageError with the own words of the first member that has failed, if any has."""
     for member in members:
         if member.code != 0:
-            raise UsageError(f"{member.path}: {member.last_words().removeprefix('grokscope: ')}")
+            words = member.last_words().removeprefix("grokscope: ")
+            raise UsageError(words if str(member.path) in words else f"{member.path}: {words}")

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from grokscope.cluster import connect
-from grokscope.errors import BadRunFile, StorageError, UsageError
+from grokscope.errors import StorageError, UsageError
 from grokscope.runfile import Run
-from grokscope_train.ensemble import POLL_SECONDS, MemberProcess, Show, raise_first_failure
+from grokscope_train.ensemble import POLL_SECONDS, MemberProcess, Show, identity, raise_first_failure
 from grokscope_train.signals import StopRequest
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -37,7 +37,7 @@ class MemberTask:
 
     def submit(self, client: Any, mark: Path, stop: str) -> None:
         """Hand the task to the cluster; it ends early once the event called `stop` is set (see `marked`)."""
-        arguments, before = list(self.arguments), _identity(self.path)
+        arguments, before = list(self.arguments), identity(self.path)
         self.future = client.submit(
             run_beside_worker, str(self.path), arguments, before, str(mark), stop, pure=False
         )
@@ -119,7 +119,7 @@ def run_beside_worker(
     if not Path(mark).exists():
         host = socket.gethostname()
         return WRONG_USAGE, f"the worker on {host} does not share the folder {output.parent}; name one that all do"
-    found = _identity(output)
+    found = identity(output)
     if found:
         _wait_for_release(output)
     if found not in ("", before):
@@ -143,13 +143,6 @@ def _is_wanted() -> bool:
     worker = get_worker()
     task = worker.state.tasks.get(worker.get_current_task())
     return task is not None and task.state != "cancelled"
-
-
-def _identity(path: Path) -> str:
-    """Return the uuid of the run file, or "" where there is none."""
-    with contextlib.suppress(BadRunFile):
-        return Run.open(path).uuid
-    return ""
 
 
 def _wait_for_release(path: Path) -> None:

@@ -18,6 +18,7 @@ from grokscope_train.data import CLASSES, Experiment, load_experiment
 from grokscope_train.engines import spin_briefly
 from grokscope_train.environment import environment_of
 from grokscope_train.measures import METRICS
+from grokscope_train.recorded import data_folder, train_indices
 from grokscope_train.trained_network import TrainedNetwork
 from grokscope_train.training import Training
 
@@ -46,7 +47,7 @@ def resume(
     """
     run, config = open_recorded(path, given, other_place)
     spin_briefly()
-    data_dir = data_dir or recorded_data_dir(run)
+    data_dir = data_folder(run, data_dir)
     experiment = load_experiment(config.dataset, config.train_points, config.seed, data_dir, train_indices(run))
     training = Training(config, experiment)
     writer = reopen_file(run, config, data_dir)
@@ -103,18 +104,6 @@ def reopen_file(run: Run, config: TrainConfig, data_dir: Path | None, num_seeds:
         writer.close()
         raise
     return writer
-
-
-def recorded_data_dir(run: Run) -> Path | None:
-    """Return the folder of the dataset that the run was started with."""
-    recorded = run.config.get("data_dir")
-    return Path(str(recorded)) if recorded else None
-
-
-def train_indices(run: Run) -> NDArray[np.int64] | None:
-    """Return the training images that the run was started with."""
-    indices = run.fixed("train_indices")
-    return None if indices is None else indices.astype(np.int64)
 
 
 def _agreed(config: TrainConfig, given: Mapping[str, Any], path: Path, other_place: bool) -> TrainConfig:

@@ -1,0 +1,120 @@
+"""What is averaged in a report and what is not, and how its numbers are written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grokscope.analysis import Spectra
+from grokscope.errors import UsageError
+from grokscope.report import RunReport, refuse_twice, report_text, run_report
+from grokscope.report.numbers import mean_text, p_text
+from grokscope.runfile import LayerSpec, Run, RunWriter
+
+
+def report(name: str, last: Mapping[str, float], *, measured: bool = True, **experiment: str) -> RunReport:
+    """A report with one event, named after its file."""
+    return RunReport(
+        path=Path(f"{name}.h5"),
+        uuid=name,
+        events={"last": last},
+        phases=[],
+        confusion={("grokking", "grokking"): 1} if measured else {},
+        experiment=experiment,
+        null_draws=4000,
+    )
+
+
+def rows(text: str) -> dict[str, list[list[str]]]:
+    """The cells of all lines, by their first words."""
+    found: dict[str, list[list[str]]] = {}
+    for line in text.splitlines():
+        name, *cells = line.split("  ")
+        found.setdefault(name, []).append([cell.strip() for cell in cells if cell.strip()])
+    return found
+
+
+def test_seeds_of_one_experiment_are_averaged_and_other_experiments_stand_apart() -> None:
+    reports = [
+        report("a", {"step": 10, "fc1 alpha": 2.0}, lr="0.1", steps="10"),
+        report("c", {"step": 10, "fc1 alpha": 9.0}, lr="0.2", steps="10"),
+        report("b", {"step": 10, "fc1 alpha": 4.0}, lr="0.1", steps="10"),
+    ]
+    text = report_text(reports)
+    assert "over 2 runs: a.h5, b.h5\nlr 0.1\n" in text
+    assert "\nc.h5\nlr 0.2\n" in text
+    assert rows(text)["fc1 alpha"] == [["3.000 ± 1.414"], ["9"]]
+
+
+def test_a_run_report_takes_the_seed_and_the_place_for_no_difference(tmp_path: Path) -> None:
+    def experiment(shape: tuple[int, int], **config: object) -> Mapping[str, str]:
+        path = tmp_path / "run.h5"
+        layers = [LayerSpec("fc1", shape, bias=False)]
+        RunWriter.create(
+            path, steps=[0], layers=layers, metrics=[], config=config, origin="t", overwrite=True
+        ).close()
+        return run_report(Run(path), Spectra(Run(path))).experiment
+
+    one = experiment((2, 3), lr=0.1, seed=0, threads=1, data_dir=None)
+    assert experiment((2, 3), lr=0.1, seed=1, threads=2, data_dir="there") == one
+    assert experiment((2, 3), lr=0.2, seed=0) != one
+    assert experiment((3, 2), lr=0.1, seed=0) != one
+
+
+def test_the_same_run_is_not_counted_twice() -> None:
+    with pytest.raises(UsageError, match=r"a\.h5 and a\.h5 are the same run"):
+        refuse_twice([report("a", {}), report("b", {}), report("a", {})])
+
+
+def test_a_mean_over_fewer_runs_than_got_there_says_so() -> None:
+    reports = [report(name, {"step": 10, "fc1 alpha": alpha}) for name, alpha in (("a", 2.5), ("b", math.nan))]
+    assert rows(report_text(reports))["fc1 alpha"] == [["2.5 (n 1)"]]
+    assert rows(report_text(reports))["step"] == [["10 ± 0"]]
+
+
+def test_a_run_that_is_not_analysed_gives_a_hint_and_no_empty_rows() -> None:
+    text = report_text([report("a", {"step": 10, "fc1 alpha": math.nan}, measured=False)])
+    assert "alpha" not in text
+    assert "no checkpoint of a.h5 is measured yet: `grokscope analyze a.h5`" in text
+    both = report_text([report("a", {"step": 10}, measured=False), report("b", {"step": 10})])
+    assert "`grokscope analyze a.h5`" in both
+    assert "`grokscope analyze b.h5`" not in both
+
+
+def test_a_p_value_at_its_bound_is_said_to_be_below() -> None:
+    assert rows(report_text([report("a", {"fc1 ks_p": 1 / 4001})]))["fc1 ks_p"] == [["<0.00025"]]
+    both = [report("a", {"fc1 ks_p": 1 / 4001}), report("b", {"fc1 ks_p": 1 / 4001})]
+    assert rows(report_text(both))["fc1 ks_p"] == [["<0.00025"]]
+    other = [report("a", {"fc1 ks_p": 0.25}), report("b", {"fc1 ks_p": 0.75})]
+    assert rows(report_text(other))["fc1 ks_p"] == [["0.5000 ± 0.3536"]]
+
+
+@pytest.mark.parametrize(
+    ("p", "draws", "text"),
+    [(1 / 2001, 2000, "<0.0005"), (0.25, 2000, "0.25"), (None, 2000, "–"), (np.float64(0), 0, "0")],
+)
+def test_the_smallest_p_is_said_to_be_below(p: float | None, draws: int, text: str) -> None:
+    assert p_text(p, draws) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "whole", "text"),
+    [
+        ([42170.0, 31623.0], True, "36,896 ± 7,458"),
+        ([749894.0, 562341.0], False, "656,118 ± 132,620"),
+        ([0.8791, 0.9185], False, "0.8988 ± 0.0279"),
+        ([32.0, 32.0], False, "32 ± 0"),
+        ([0.0, 0.0], False, "0 ± 0"),
+        ([0.00002, 0.00003], False, "2.500e-05 ± 7.071e-06"),
+        ([-3.0, 3.0], False, "0.000 ± 4.243"),
+        ([24690.5], False, "24,690"),
+        ([0.0686], False, "0.0686"),
+        ([], False, "–"),
+    ],
+)
+def test_mean_and_deviation_are_written_alike(values: list[float], whole: bool, text: str) -> None:
+    assert mean_text(values, whole=whole) == text
