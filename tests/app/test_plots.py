@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import plotext
 import pytest
+from rich.style import Style
+from rich.text import Text
 
 from grokscope.app.frame import Event, Timeline
 from grokscope.app.plots.axis import Axis, axis_over
@@ -128,6 +131,50 @@ def test_a_short_tail_is_flagged(trapped: LayerSpectrum) -> None:
 
 def test_the_search_replaces_the_fit_by_the_distance_of_every_xmin(trapped: LayerSpectrum) -> None:
     assert "D(xmin)" in lines_of(esd(trapped, 100, 20, DARK, search=True))[0]
+
+
+def decades(weight_scale: float, seed: int = 2) -> LayerSpectrum:
+    """A layer whose eigenvalues span many decades around weight_scale²."""
+    rng = np.random.default_rng(seed)
+    weight = weight_scale * rng.normal(size=(60, 120)) * np.logspace(-4, 0, 60)[:, None]
+    return analyze_layer(weight, "fc1", step=0, permutations=3, null_draws=200)
+
+
+def columns_in(text: Text, color: str) -> list[int]:
+    """The columns of the curve of a colour, below the title."""
+    plain, found = text.plain, []
+    for span in text.spans:
+        style = span.style
+        if isinstance(style, Style) and style.color is not None and style.color.name == color:
+            row, column = plain.count("\n", 0, span.start), span.start - (plain.rfind("\n", 0, span.start) + 1)
+            found += [column + k for k, c in enumerate(plain[span.start : span.end]) if row and "⠀" < c <= "⣿"]
+    return found
+
+
+@pytest.mark.parametrize("scales", [(1.0, 1e-3), (1e-3, 1.0), (1.0, 1.0)])
+@pytest.mark.parametrize("draw", [esd, randomized_esd])
+@pytest.mark.parametrize("log", [True, False])
+def test_every_part_of_a_compared_spectrum_is_on_the_axes(
+    scales: tuple[float, float], draw: Callable[..., Text], log: bool
+) -> None:
+    """Its outline is as wide as its eigenvalues lie apart, whatever the front run's are."""
+    front, other = (decades(scale) for scale in scales)
+    drawn = columns_in(draw(front, 120, 30, DARK, axes=Axes(True, log), other=other), DARK.mark)
+    alone = columns_in(draw(other, 120, 30, DARK, axes=Axes(True, log), other=other), DARK.mark)
+    decades_alone, decades_more = 3, abs(np.log10(scales[0] / scales[1])) * 2
+    assert len(set(drawn)) > 0.8 * len(set(alone)) * decades_alone / (decades_alone + decades_more)
+
+
+def test_the_chosen_xmin_and_the_least_distance_are_on_the_axis() -> None:
+    weight = np.random.default_rng(3).normal(size=(60, 120)) * np.logspace(-4, 0, 60)[:, None]
+    spectrum = analyze_layer(weight, "fc1", step=0, permutations=3, null_draws=200)
+    assert spectrum.xmin < spectrum.esd.max() * 1e-5, "the case in question: a tail over all decades"
+    lines = lines_of(esd(spectrum, 120, 30, DARK, search=True))
+    column = next(line.index("xmin") for line in lines[1:] if "xmin" in line) - 1
+    assert sum(line[column] == "┊" for line in lines) > 20, "over the bars as well"
+    lowest = max(row for row, line in enumerate(lines) if any("⠀" < c <= "⣿" for c in line))
+    dots = [k for k, c in enumerate(lines[lowest]) if "⠀" < c <= "⣿"]
+    assert any(abs(k - column) <= 1 for k in dots), "D is least where xmin stands"
 
 
 def test_the_randomised_esd_marks_each_trap_by_its_cause(trapped: LayerSpectrum) -> None:

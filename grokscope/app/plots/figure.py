@@ -104,7 +104,7 @@ class Figure:
             self._draw_over(self.top + row, self.left + column, character, curves[number].color)
 
     def _draw_over(self, row: int, column: int, character: str, color: str) -> None:
-        """Put a braille cell; over a full bar the bar's colour becomes the ground."""
+        """Put a character; over a full bar the bar's colour becomes the ground."""
         if self.canvas.characters[row][column] == "█":
             self.canvas.background(row, column, column + 1, self.canvas.looks[row][column][0] or "")
         self.canvas.put(row, column, character, color)
@@ -131,13 +131,13 @@ class Figure:
     def vertical(
         self, value: float, color: str, character: str = "│", label: str = "", *, label_row: int = 0
     ) -> None:
-        """A vertical line at an x value, with a label beside it in the given row of the area."""
+        """A vertical line at an x value, behind curves, with a label beside it in the given row of the area."""
         column = self.column(value)
         if column is None:
             return
         for row in range(self.top, self.top + self.rows):
-            if self.canvas.characters[row][column] in " │┊╎":
-                self.canvas.put(row, column, character, color)
+            if self.canvas.characters[row][column] in " │┊╎█":
+                self._draw_over(row, column, character, color)
         if label:
             start = column + 1 if column + 1 + cell_len(label) <= self.canvas.width else column - cell_len(label)
             self.canvas.put(self.top + label_row, start, label, color)

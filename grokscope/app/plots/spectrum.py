@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 DEEPEST = 10.0**-4.5
-"""Of the largest eigenvalue: a logarithmic axis goes no deeper, and says how many lie below."""
+"""Of the largest eigenvalue: a logarithmic axis goes no deeper, if xmin does not, and says how many lie below."""
+
+BELOW_XMIN = 0.5
+"""Of xmin: as deep as that an axis goes at least, so that the least D(xmin) is seen to rise again to its left."""
 
 CAUSE_LETTERS = {"mean": "m", "entries": "e", "mean+entries": "b", "unexplained": "?"}
+BELOW_EDGE = 1e-3  # of λ₊: as deep as that a logarithmic axis of a shuffled spectrum goes
 SMALLEST = 1e-12  # of the largest eigenvalue: what lies below is rounding
 FEW_IN_TAIL = power_law.DECIDABLE_TAIL
 
@@ -91,17 +96,19 @@ def esd(
     if len(values) < 2:
         return empty(width, height, title, spectrum.reason or "no positive eigenvalues", palette)
     others = np.empty(0) if other is None else _positive(other.esd)
-    seen = np.concatenate([values, others])
-    shown = seen[seen >= seen.max() * DEEPEST] if axes.x_log else seen
-    x = axis_over(shown, log=axes.x_log, padding=0.03)
-    bars = _density_per_value(histogram(values, x, _bins(width, len(values))), x)
-    heights = bars.density[bars.density > 0]
-    y = _density_axis(heights, axes.y_log)
+    seen = [_down_to(_depth(one, eigenvalues), eigenvalues, axes.x_log)
+            for one, eigenvalues in ((spectrum, values), (other, others)) if one is not None]  # fmt: skip
+    x = axis_over(np.concatenate(seen), log=axes.x_log, padding=0.03, include=(spectrum.xmin * BELOW_XMIN,))
+    bars, compared = (
+        _density_per_value(histogram(eigenvalues, x, _bins(width, len(eigenvalues))), x)
+        for eigenvalues in (values, others)
+    )
+    y = _density_axis([bars.density, compared.density], axes.y_log)
     figure = Figure(width, height, x, y, palette, x_label="λ", y_ticks=None)
     centres = _centres(bars.edges, x)
     colors = [palette.tail if centre >= spectrum.xmin else palette.bars for centre in centres]
     figure.bars(bars.edges, bars.density, colors)
-    curves = _other_curve(others, x, width, palette)
+    curves = [_in_steps(compared, palette.mark)]
     curves += _search_curve(spectrum, y, palette) if search else _tail_curve(spectrum, x, palette)
     figure.curves(curves)
     figure.vertical(spectrum.xmin, palette.fit, "┊", "xmin")
@@ -151,18 +158,19 @@ def randomized_canvas(
     if len(values) < 2 or not spectrum.sigma_robust > 0:
         return _empty(width, height, title, spectrum.reason or "no Marchenko-Pastur fit", palette)
     others = np.empty(0) if other is None else _positive(other.randomized_esd)
-    seen = np.concatenate([values, others])
-    if axes.x_log:
-        seen = seen[seen > spectrum.lambda_plus * 1e-3]
-    x = axis_over(seen, log=axes.x_log, padding=0.03, include=(spectrum.lambda_plus * 1.05,))
-    bars = histogram(values[values >= x.low], x, _bins(width, len(values)))
+    seen = [_down_to(one.lambda_plus * BELOW_EDGE, eigenvalues, axes.x_log)
+            for one, eigenvalues in ((spectrum, values), (other, others)) if one is not None]  # fmt: skip
+    x = axis_over(np.concatenate(seen), log=axes.x_log, padding=0.03, include=(spectrum.lambda_plus * 1.05,))
+    bars, compared = (
+        histogram(eigenvalues, x, _bins(width, len(eigenvalues))) for eigenvalues in (values, others)
+    )
     law = _marchenko_pastur(spectrum, x)
-    y = _density_axis(np.concatenate([bars.density[bars.density > 0], law[1][law[1] > 0]]), axes.y_log)
+    y = _density_axis([bars.density, compared.density, law[1]], axes.y_log)
     figure = Figure(width, height, x, y, palette, x_label="λ", y_ticks=None if axes.y_log else [])
     centres = _centres(bars.edges, x)
     colors = [palette.trap if c > spectrum.lambda_plus and spectrum.traps else palette.bars for c in centres]
     figure.bars(bars.edges, bars.density, colors)
-    figure.curves([*_other_curve(others, x, width, palette, per_log=axes.x_log), Curve(*law, palette.fit)])
+    figure.curves([_in_steps(compared, palette.mark), Curve(*law, palette.fit)])
     figure.vertical(spectrum.lambda_minus, palette.edge, "┊", "λ₋")
     figure.vertical(spectrum.lambda_plus, palette.edge, "┊", "λ₊")
     _mark_traps(figure, spectrum, palette)
@@ -190,7 +198,19 @@ def _density_per_value(bars: Histogram, axis: Axis) -> Histogram:
     return Histogram(bars.edges, bars.density / _centres(bars.edges, axis)) if axis.log else bars
 
 
-def _density_axis(heights: Array, log: bool) -> Axis:
+def _depth(spectrum: LayerSpectrum, values: Array) -> float:
+    """The least eigenvalue that a logarithmic axis shows of a spectrum."""
+    return float(np.fmin(values.max(initial=0.0) * DEEPEST, spectrum.xmin * BELOW_XMIN))
+
+
+def _down_to(depth: float, values: Array, log: bool) -> Array:
+    return values[~(values < depth)] if log else values
+
+
+def _density_axis(densities: Sequence[Array], log: bool) -> Axis:
+    """The axis that covers every one of the densities, each NaN or 0 where there is nothing to show."""
+    heights = np.concatenate(densities)
+    heights = heights[heights > 0]
     if not len(heights):
         return Axis(0.1, 1.0, log)
     if log:
@@ -217,17 +237,10 @@ def _search_curve(spectrum: LayerSpectrum, y: Axis, palette: Palette) -> list[Cu
     return [Curve(xmins, [y.value(float(v)) if np.isfinite(v) else np.nan for v in levels], palette.fit)]
 
 
-def _other_curve(
-    others: Array, x: Axis, width: int, palette: Palette, *, per_log: bool | None = None
-) -> list[Curve]:
-    """The compared spectrum's density as a line in steps."""
-    if len(others) < 2:
-        return []
-    bars = histogram(others, x, _bins(width, len(others)))
-    if per_log is None:
-        bars = _density_per_value(bars, x)
-    steps = np.where(bars.density > 0, bars.density, np.nan)
-    return [Curve(np.repeat(bars.edges, 2)[1:-1], np.repeat(steps, 2), palette.mark)]
+def _in_steps(bars: Histogram, color: str) -> Curve:
+    """A histogram's outline, broken where a bin is empty."""
+    heights = np.where(bars.density > 0, bars.density, np.nan)
+    return Curve(np.repeat(bars.edges, 2)[1:-1], np.repeat(heights, 2), color)
 
 
 def _marchenko_pastur(spectrum: LayerSpectrum, x: Axis) -> tuple[Array, Array]:
