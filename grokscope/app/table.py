@@ -11,7 +11,7 @@ from grokscope.app.frame import Layer
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.spectrum import FEW_IN_TAIL
 from grokscope.app.state import State
-from grokscope.app.text import UNKNOWN, fit, fixed, number, probability
+from grokscope.app.text import UNKNOWN, count, fit, fixed, number, probability
 from grokscope.app.theme import Palette
 from grokscope.spectra.layer import LayerSpectrum
 
@@ -42,7 +42,7 @@ def traps_by_cause(spectrum: LayerSpectrum) -> str:
 def traps_count(spectrum: LayerSpectrum) -> str:
     """The median count over permutations with its range, `7 (5–9)`."""
     low, high = spectrum.num_traps_min, spectrum.num_traps_max
-    middle = f"{spectrum.num_traps:g}" if spectrum.num_traps == spectrum.num_traps else UNKNOWN
+    middle = count(spectrum.num_traps)
     return middle if low == high or middle == UNKNOWN else f"{middle} ({low:g}–{high:g})"
 
 
@@ -71,7 +71,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("entropy", 9, 17, lambda s: number(s.abs_entropy, 5), lambda s: s.abs_entropy, 0),
     Column("mean", 9, 18, lambda s: number(s.mean), None),
     Column("p bulk", 8, 19, lambda s: probability(s.ks_p_bulk, s.null_draws)),
-    Column("WW traps", 9, 20, lambda s: f"{s.num_traps_weightwatcher:g}", lambda s: s.num_traps_weightwatcher, 0),
+    Column("WW traps", 9, 20, lambda s: count(s.num_traps_weightwatcher), lambda s: s.num_traps_weightwatcher, 0),
 )
 
 
