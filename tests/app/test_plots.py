@@ -260,6 +260,47 @@ def test_a_trajectory_names_its_values_at_the_cursor() -> None:
     assert any("╌" in line for line in lines)
 
 
+@pytest.mark.parametrize("width", [34, 39, 59])
+def test_the_first_line_of_a_trajectory_is_always_named_and_the_last_ones_go_by_an_ellipsis(width: int) -> None:
+    lines = tuple(Line(f"fc{k}", np.full(6, k + 0.25), DARK.test) for k in range(9))
+    title = lines_of(trajectory(Panel("stable rank", lines), RUN, Cursors(4), width, 8, DARK).text())[0]
+    assert "fc0 0.250" in title
+    assert "fc8" not in title
+    assert title.rstrip().endswith("…")
+    long = (Line("a name that has no room at all", np.full(6, 3.25), DARK.test), *lines)
+    title = lines_of(trajectory(Panel("stable rank", long), RUN, Cursors(4), width, 8, DARK).text())[0]
+    assert "3.25" in title
+
+
+def test_the_first_line_of_a_trajectory_is_drawn_over_the_others() -> None:
+    first, second = (Line(name, np.full(6, 1.0), color) for name, color in (("a", DARK.mark), ("b", DARK.test)))
+    canvas = trajectory(Panel("α", (first, second)), RUN, Cursors(4), 40, 8, DARK)
+    looks = [
+        look[0] for row in range(1, 6) for c, look in zip(canvas.characters[row], canvas.looks[row], strict=True)
+        if "⠀" < c <= "⣿"
+    ]  # fmt: skip
+    assert set(looks) == {DARK.mark}
+
+
+@pytest.mark.parametrize("label", range(10))
+@pytest.mark.parametrize("height", [8, 10, 13])
+def test_a_class_that_swallows_the_rest_is_seen_at_any_height(label: int, height: int) -> None:
+    shares = np.full((6, 10), 0.1)
+    shares[4:], shares[4:, label] = 0.01, 0.91
+    lines = lines_of(class_shares(replace(RUN, predictions=shares), Cursors(2), 39, height, DARK).text())
+    assert f"most: {0} with 10 %" in lines[0]
+    dark = [line for line in lines if "██" in line]
+    assert len(dark) == 1
+    ends = dark[0].split("│")[0].strip().split("–")
+    assert int(ends[0]) <= label <= int(ends[-1])
+
+
+def test_the_label_of_the_axis_of_steps_covers_no_tick() -> None:
+    panel = Panel("α", (Line("fc1", np.arange(6.0), DARK.test),))
+    last = lines_of(trajectory(panel, RUN, Cursors(4), 39, 8, DARK, x_label="1–4 of 12, tab").text())[-1]
+    assert last.split("1–4")[0].split() == ["1", "100"]
+
+
 def test_a_trajectory_without_values_says_so() -> None:
     panel = Panel("α", (Line("fc1", np.full(6, np.nan), DARK.test),))
     assert "nothing recorded" in trajectory(panel, RUN, Cursors(0), 60, 10, DARK).text().plain
