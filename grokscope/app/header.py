@@ -9,6 +9,7 @@ from rich.style import Style
 from rich.text import Text
 
 from grokscope.app.keys import footer as footer_keys
+from grokscope.app.plots.timeline import NOT_MEASURED, NOT_OBSERVED
 from grokscope.app.state import State
 from grokscope.app.text import duration, fit, number, percent, whole
 from grokscope.app.theme import phase_letter
@@ -41,7 +42,8 @@ def header(state: State, width: int) -> Text:
         waiting = Piece(("no checkpoints yet",), palette.muted, (8,))
         return line([Piece((name,), palette.text, (9,), bold=True), waiting, *_badge(state)], width)
     letter, said = phase_letter(frame.observed), phase_letter(frame.inferred)
-    seen = frame.observed.upper() if frame.observed != "unknown" else "NO ACCURACIES"
+    seen = NOT_OBSERVED.upper() if frame.observed == "unknown" else frame.observed.upper()
+    verdict = NOT_MEASURED if frame.inferred == "unknown" else f"say {said} {frame.inferred}"
     ground = palette.background if palette.dark else "#ffffff"
     names = (name, fit(name, 24), fit(name, 14)) if cell_len(name) > 14 else (name,)
     pieces = [
@@ -49,7 +51,7 @@ def header(state: State, width: int) -> Text:
         Piece((f"step {whole(frame.step)}", whole(frame.step)), palette.cursor, (3, 99), bold=True),
         Piece((f"{frame.index + 1}/{frame.num_checkpoints}",), palette.muted, (6,)),
         Piece((f" {letter} {seen} ", f" {letter} "), ground, (10, 20), palette.phases[letter], True),
-        Piece((f"weights say {said} {frame.inferred}", f"weights {said}"), palette.phases[said], (1, 8)),
+        Piece((f"weights {verdict}", f"weights {said}"), palette.phases[said], (1, 8)),
         *_accuracies(state),
         *_badge(state),
     ]

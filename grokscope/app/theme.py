@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from textual.theme import Theme
 
-PHASE_LETTERS = {"pre-grokking": "P", "grokking": "G", "anti-grokking": "A", "undecided": "?", "unknown": "?"}
+PHASE_LETTERS = {"pre-grokking": "P", "grokking": "G", "anti-grokking": "A", "undecided": "?", "unknown": "·"}
 
 
 def phase_letter(phase: str) -> str:
-    """One letter for a phase: P pre-grokking, G grokking, A anti-grokking, ? undecided or unknown."""
-    return PHASE_LETTERS.get(phase, "?")
+    """One letter for a phase: P pre-grokking, G grokking, A anti-grokking, ? undecided, · nothing is known."""
+    return PHASE_LETTERS[phase]
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ DARK = Palette(
     negative="#56b4e9",
     selected="#24344a",
     layers=("#56b4e9", "#f0b83c", "#2cc295", "#e08bbd", "#ff7a45", "#b8c4d2", "#a99cf0", "#f0e442"),
-    phases={"P": "#56b4e9", "G": "#2cc295", "A": "#ff7a45", "?": "#8f9bab"},
-    bands={"P": "#152636", "G": "#123027", "A": "#3a2117", "?": "#191e25"},
+    phases={"P": "#56b4e9", "G": "#2cc295", "A": "#ff7a45", "?": "#8f9bab", "·": "#93a0b0"},
+    bands={"P": "#152636", "G": "#123027", "A": "#3a2117", "?": "#191e25", "·": "#10141a"},
 )
 
 LIGHT = Palette(
@@ -108,8 +108,8 @@ LIGHT = Palette(
     negative="#0063a3",
     selected="#d5e3f0",
     layers=("#0063a3", "#985000", "#00785a", "#a8457f", "#b83600", "#56616e", "#5a4bc0", "#7d6300"),
-    phases={"P": "#0063a3", "G": "#00785a", "A": "#b83600", "?": "#5d6873"},
-    bands={"P": "#dcebf7", "G": "#d9f0e6", "A": "#fae0d3", "?": "#efefec"},
+    phases={"P": "#0063a3", "G": "#00785a", "A": "#b83600", "?": "#5d6873", "·": "#56616e"},
+    bands={"P": "#dcebf7", "G": "#d9f0e6", "A": "#fae0d3", "?": "#efefec", "·": "#fbfbf8"},
 )
 
 PALETTES = {palette.name: palette for palette in (DARK, LIGHT)}

@@ -142,6 +142,18 @@ async def test_phases_are_told_by_letter_and_word(analysed_run: Path) -> None:
             assert words in screen_of(app).split("\n")[0]
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_what_is_not_analysed_is_no_verdict(story: Callable[..., Path], size: tuple[int, int]) -> None:
+    app = app_on(story())
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        text = screen_of(app)
+        assert "weights · not measured" in text, "in the band"
+        assert "undecided" not in text
+        assert "?" not in text.split("\n")[0]
+        assert {event.kind for event in app.state.timeline.events} == {"phase"}
+
+
 async def test_axes_flip_on_the_pane_in_focus_only(analysed_run: Path) -> None:
     app = app_on(analysed_run)
     async with app.run_test(size=(120, 40)) as pilot:

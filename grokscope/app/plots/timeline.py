@@ -38,6 +38,20 @@ def positions(
     return axis.position(np.maximum(steps, axis.low))
 
 
+NOT_OBSERVED, NOT_MEASURED = "no accuracies", "not measured"
+"""Why a phase is not known: from accuracies, from weights."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """A row of phases through time: the run, the row's title, a label a checkpoint, and the word for unknown."""
+
+    run: Timeline
+    title: str
+    labels: Sequence[str]
+    unknown: str
+
+
 @dataclass(frozen=True)
 class Cursors:
     """Indices of the checkpoint under the cursor and of the marked one (None: none)."""
@@ -65,11 +79,14 @@ def timeline(
         canvas.put_fitted(height // 2, 2, width - 2, f"{data.run}: no checkpoints yet", palette.muted)
         return canvas.text()
     axis = step_axis(data, log=log, others=others)
-    bands = [(data, "seen", data.observed), (data, "weights", data.inferred)]
-    bands += [(other, "seen b", other.observed) for other in others[:1] if height >= 8]
+    bands = [
+        Band(data, "seen", data.observed, NOT_OBSERVED),
+        Band(data, "weights", data.inferred, NOT_MEASURED),
+    ]
+    bands += [Band(other, "seen b", other.observed, NOT_OBSERVED) for other in others[:1] if height >= 8]
     figure = _figure(width, height, axis, palette, len(bands))
-    for row, (run, label, labels) in enumerate(bands):
-        _band(figure, run, row, label, labels, palette)
+    for row, band in enumerate(bands):
+        _draw_band(figure, row, band, palette)
     if figure.rows >= 2:
         _accuracies(figure, data, others, palette)
     _events(figure, data, palette)
@@ -101,24 +118,25 @@ def _column(figure: Figure, data: Timeline, index: int) -> int:
     return figure.column(step) or figure.left
 
 
-def _band(figure: Figure, data: Timeline, row: int, label: str, labels: Sequence[str], palette: Palette) -> None:
+def _draw_band(figure: Figure, row: int, band: Band, palette: Palette) -> None:
     """One row of phases: coloured ground, the name where it fits, and letters else; ground behind the plot too."""
-    figure.canvas.put_right(row, figure.left - 1, label, palette.muted)
-    for start, stop, phase in stretches(labels):
+    data = band.run
+    figure.canvas.put_right(row, figure.left - 1, band.title, palette.muted)
+    for start, stop, phase in stretches(band.labels):
         first = _column(figure, data, start)
         last = _column(figure, data, stop) if stop < len(data.steps) else _column(figure, data, stop - 1) + 1
         figure.canvas.background(row, first, last, palette.band(phase))
         if row == 0:
             for below in range(figure.top, figure.top + figure.rows):
                 figure.canvas.background(below, first, last, palette.band(phase))
-        _name(figure.canvas, row, first, last, phase, palette)
+        word = band.unknown if phase == "unknown" else phase
+        _name(figure.canvas, row, first, last, phase_letter(phase), word, palette.phase(phase))
 
 
-def _name(canvas: Canvas, row: int, first: int, last: int, phase: str, palette: Palette) -> None:
-    letter, color = phase_letter(phase), palette.phase(phase)
+def _name(canvas: Canvas, row: int, first: int, last: int, letter: str, word: str, color: str) -> None:
     room = last - first
-    if room >= len(phase) + 4:
-        canvas.put(row, first, f"{letter} {phase} ".ljust(room, "─")[:room], color)
+    if room >= len(word) + 4:
+        canvas.put(row, first, f"{letter} {word} ".ljust(room, "─")[:room], color)
         canvas.put(row, first, f"{letter} ", color, bold=True)
     else:
         canvas.put(row, first, letter * max(1, room), color)
