@@ -62,7 +62,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("KS", 7, 7, lambda s: fixed(s.ks_distance, 4), lambda s: s.ks_distance, 4),
     Column("p", 7, 2, lambda s: probability(s.ks_p, s.null_draws)),
     Column("p naive", 9, 8, lambda s: probability(s.ks_p_naive, 0)),
-    Column("traps", 11, 3, traps_count, lambda s: s.num_traps, 0),
+    Column("traps", 9, 3, traps_count, lambda s: s.num_traps, 0),
     Column("cause", 9, 12, traps_by_cause),
     Column("verdict", 14, 5, lambda s: s.verdict),
     Column("‖W‖", 8, 14, lambda s: number(s.norm, 4), lambda s: s.norm, 2),

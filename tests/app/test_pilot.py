@@ -15,10 +15,12 @@ from grokscope.analysis import Spectra
 from grokscope.analysis.spectra_file import SpectraWriter
 from grokscope.app.app import Microscope
 from grokscope.app.goto_screen import parse_step
+from grokscope.app.header import status
 from grokscope.app.keys import KEYS, VIEWS
 from grokscope.app.session import Session
-from grokscope.app.state import State
+from grokscope.app.state import Comparison, State
 from grokscope.runfile import LayerSpec, Run, RunWriter
+from grokscope.runfile.liveness import Liveness
 from tests.app.conftest import COLLAPSE, GROKKING, PLANTED, STEPS
 
 LAST = len(STEPS) - 1
@@ -216,6 +218,85 @@ async def test_traps_are_listed_with_their_cause_and_entries(analysed_run: Path)
         assert "pixels of the trap's entries" in text
         await press(pilot, "down")
         assert "mean: the entries' mean is shifted" in screen_of(app)
+
+
+async def test_the_arrows_walk_through_the_traps_of_all_layers_and_the_footer_says_so(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "3")
+        assert "↑ ↓ layer" in screen_of(app)
+        await press(pilot, "tab")
+        assert "↑ ↓ trap" in screen_of(app)
+        app.put(with_traps(app.state, 3))
+        walked = []
+        for key in ["down"] * 5 + ["up"] * 5:
+            await press(pilot, key)
+            walked.append((app.state.layer, app.state.trap))
+        there = [(0, 1), (0, 2), (1, 0), (2, 0), (2, 0)]
+        assert walked == [*there, (1, 0), (0, 2), (0, 1), (0, 0), (0, 0)]
+
+
+async def test_the_y_key_in_the_traps_view_says_that_there_is_no_such_axis(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "3", "y")
+        assert ["no y axis here" in notice.message for notice in app._notifications] == [True]
+        assert not app.state.values_log
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (200, 60)])
+async def test_one_key_shows_every_reason_whole(analysed_run: Path, size: tuple[int, int]) -> None:
+    reasons = ("one sign of collapse, not two", "one direction dominates while the norm grows: fc1 10.2, fc2 24.4")
+    app = app_on(analysed_run)
+    async with app.run_test(size=size) as pilot:
+        assert app.state.frame is not None
+        app.put(replace(app.state, frame=replace(app.state.frame, reasons=reasons)))
+        await press(pilot, "w")
+        text = " ".join(screen_of(app).replace("│", " ").split())
+        for reason in (*reasons, "Two of three signs"):
+            assert reason in text
+        await press(pilot, "w")
+        assert "Two of three signs" not in screen_of(app)
+
+
+async def test_a_help_taller_than_the_terminal_scrolls(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(60, 20)) as pilot:
+        await press(pilot, "?")
+        assert "median (range)" not in screen_of(app)
+        await press(pilot, "down", "j", "end")
+        await pilot.pause(0.5)
+        assert "median (range)" in screen_of(app)
+        assert app.index == LAST, "the keys are the sheet's"
+        await press(pilot, "?")
+        assert "ESD fc1" in screen_of(app)
+
+
+def status_of(state: State, width: int) -> str:
+    return status(state, width).plain
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize("compared", [False, True])
+def test_the_deciding_words_stand_in_the_status_line_whatever_else_there_is(
+    analysed_run: Path, width: int, finished: bool, compared: bool
+) -> None:
+    state = app_on(analysed_run).state
+    assert state.frame is not None
+    reasons = (
+        "one sign of collapse, not two",
+        "one direction dominates while the norm grows: fc1 10.2 times the edge",
+    )
+    state = replace(state, frame=replace(state.frame, reasons=reasons))
+    if finished:
+        state = replace(state, liveness=Liveness("finished", 3_162_278, 0.0, 9e9, 0.0))
+    if compared:
+        state = replace(state, comparison=Comparison("mnist-wd001.h5 at 1,000,000", state.frame))
+    words = status_of(state, width)
+    assert len(words) <= width
+    assert "why ?: one sign of collapse, not two" in words
+    assert ("mnist-wd001.h5 at 1,000,000" in words) is compared
 
 
 async def test_playing_goes_on_by_itself_and_stops_at_a_key(analysed_run: Path) -> None:
