@@ -15,8 +15,8 @@ from grokscope.app.theme import Palette, phase_letter
 RULE = (
     "The rule: without eigenvalues of W beyond the edge of its own shuffled entries it is pre-grokking, with them "
     "grokking. Two of three signs make it anti-grokking, one alone is undecided: traps made by large entries; α "
-    "whose whole interval is below 2; one direction that dominates a layer. The last two count only while the norm "
-    "grows."
+    "whose whole interval is below 2; one direction that dominates a layer. The last two count only while the "
+    "norm grows."
 )
 
 
