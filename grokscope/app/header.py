@@ -25,7 +25,7 @@ LIVE_WORDS = {
 }
 STOPPED = ("stalled", "interrupted", "crashed")
 
-DECIDING_CELLS = 38
+DECIDING_CELLS = 37
 """Of the reasons: fewer would cut the words that decided."""
 
 
@@ -103,7 +103,8 @@ def status(state: State, width: int) -> Text:
         pieces.append(Piece((note,), palette.warning, (9,), least=30))
     if state.comparison is not None:
         name = state.comparison.name
-        pieces.append(Piece((f"compared with {name}", f"with {name}"), palette.mark, (2, 7)))
+        # A stroke in the colour of its curves: this is the legend of every plot.
+        pieces.append(Piece((f"── compared with {name}", f"── with {name}"), palette.mark, (2, 7)))
     if state.frame is not None and state.frame.reasons:
         words = f"why {phase_letter(state.frame.inferred)}: {'; '.join(state.frame.reasons)}"
         pieces.append(Piece((words,), palette.muted, (3,), least=DECIDING_CELLS))

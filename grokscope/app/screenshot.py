@@ -15,7 +15,7 @@ from grokscope.errors import StorageError, UsageError
 def take(
     runs: Sequence[Path], output: Path, columns: int, rows: int, press: Sequence[str], *, theme: str = "dark"
 ) -> list[str]:
-    """Write the app's screen after the given keys as SVG; returns a sentence for each run that is not all analysed.
+    """Write the app's screen after the given keys as SVG; returns a sentence for each run not wholly analysed.
 
     Nothing is analysed for it. Raises UsageError for a key that there is none of and a name that does not end in
     .svg, BadRunFile for a run that is none, StorageError where the picture cannot be written.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -187,6 +188,46 @@ async def test_a_mark_compares_two_checkpoints(analysed_run: Path) -> None:
         await press(pilot, "escape")
         assert app.state.mark is None
         assert "Δ" not in screen_of(app)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+@pytest.mark.parametrize("runs", [1, 2])
+async def test_a_comparison_covers_no_label_and_shows_every_layer(
+    own_run: Path, size: tuple[int, int], runs: int
+) -> None:
+    app = app_on(*[own_run] * runs)
+    async with app.run_test(size=size, notifications=False) as pilot:
+        await press(pilot, *(["m", "left", "left"] if runs == 1 else ["left"]))
+        text = screen_of(app)
+        titles = next(line for line in text.split("\n") if line.startswith("  layer "))
+        assert all(title.isalnum() or title in "α ± σ λ₊ σ_mp ‖W‖ |w| 95 %" for title in titles.split())
+        assert text.count("Δ") == 3
+        plots = text[text.index("ESD fc1") :].partition("\n")[2]
+        assert "xmin" in plots
+        assert "λ₊" in plots
+        region = app.query_one("#table").region
+        assert all(line.strip() for line in text.split("\n")[region.y : region.bottom]), "no row stays blank"
+
+
+async def test_the_rows_of_differences_hold_no_plain_values(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(200, 60)) as pilot:
+        await press(pilot, "g", "m", "G")
+        rows = [line for line in screen_of(app).split("\n") if line.startswith("    Δ")]
+        assert len(rows) == 3
+        for row in rows:
+            for word in re.split(r" {2,}| (?=[+-])", row.strip())[1:]:
+                assert word[0] in "+-≠–", row
+
+
+async def test_a_table_without_room_says_which_layers_it_shows(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(60, 20), notifications=False) as pilot:
+        await press(pilot, "m", "left")
+        assert "  1–2/3 " in screen_of(app)
+        await press(pilot, "down", "down")
+        assert "  2–3/3 " in screen_of(app)
+        assert " fc3 " in screen_of(app)
 
 
 async def test_two_runs_share_a_timeline_and_a_cursor(analysed_run: Path, story: Callable[..., Path]) -> None:

@@ -17,10 +17,10 @@ from grokscope.app.plots.axis import Axis, axis_over
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.picture import image_side, picture
 from grokscope.app.plots.raster import Series, raster
-from grokscope.app.plots.spectrum import Axes, esd, histogram, randomized_esd
+from grokscope.app.plots.spectrum import Axes, esd, histogram, randomized_canvas, randomized_esd
 from grokscope.app.plots.timeline import Cursors, index_at, step_axis, timeline
 from grokscope.app.plots.trajectory import Line, Panel, class_shares, trajectory
-from grokscope.app.theme import DARK, LIGHT
+from grokscope.app.theme import DARK, LIGHT, Palette
 from grokscope.app.vectors import leading_direction
 from grokscope.spectra import LayerSpectrum, analyze_layer
 
@@ -187,6 +187,27 @@ def test_the_randomised_esd_marks_each_trap_by_its_cause(trapped: LayerSpectrum)
     assert "1 trap" in lines[0]
 
 
+@pytest.mark.parametrize("size", [(39, 7), (60, 12), (119, 26), (199, 40)])
+@pytest.mark.parametrize("x_log", [True, False])
+def test_only_bars_with_traps_are_coloured_as_such_and_each_sign_stands_on_one(
+    trapped: LayerSpectrum, size: tuple[int, int], x_log: bool
+) -> None:
+    beyond = trapped.lambda_plus * 1.02  # beyond the law's edge, below the edge of noise: no trap
+    spectrum = replace(trapped, randomized_esd=np.append(trapped.randomized_esd, beyond))
+    canvas = randomized_canvas(spectrum, *size, DARK, axes=Axes(x_log, False))
+    bottom = size[1] - 3
+    coloured = [k for k, look in enumerate(canvas.looks[bottom]) if look[0] == DARK.trap]
+    signs = [(row, cells.index("▲")) for row, cells in enumerate(canvas.characters) if "▲" in cells]
+    assert len(signs) == 1
+    (row, column) = signs[0]
+    assert column in coloured
+    assert row < bottom
+    assert canvas.characters[row - 1][column] == "e"
+    assert coloured == list(range(min(coloured), max(coloured) + 1)), "the bar of the trap and no other"
+    edge = next(cells.index("λ") - 1 for cells in canvas.characters[1:] if "λ" in cells)
+    assert min(coloured) > edge + 2
+
+
 def test_a_trap_stands_right_of_the_edge(trapped: LayerSpectrum) -> None:
     lines = lines_of(randomized_esd(trapped, 100, 20, DARK))
     trap = next(line.rindex("▲") for line in lines if "▲" in line)
@@ -198,7 +219,7 @@ def test_a_trap_stands_right_of_the_edge(trapped: LayerSpectrum) -> None:
 @pytest.mark.parametrize("axes", [Axes(x, y) for x in (False, True) for y in (False, True)])
 def test_spectra_fill_their_size_exactly(trapped: LayerSpectrum, size: tuple[int, int], axes: Axes) -> None:
     for draw in (esd, randomized_esd):
-        lines = lines_of(draw(trapped, *size, LIGHT, axes=axes, other=trapped, other_name="step 3"))
+        lines = lines_of(draw(trapped, *size, LIGHT, axes=axes, other=trapped))
         assert len(lines) == size[1]
         assert {len(line) for line in lines} == {size[0]}
 
@@ -229,6 +250,38 @@ def test_the_timeline_names_phases_by_letter_and_word() -> None:
     assert "A" in lines[0]
     assert lines[1].strip().startswith("weights")
     assert "?" in lines[1]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+@pytest.mark.parametrize("size", [(60, 6), (80, 7), (120, 10), (200, 14)])
+def test_the_legend_of_the_timeline_covers_no_curve(
+    count: int, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = np.array([0, 0, 0, 0.3, 0.8, 0.9])
+    others = [replace(RUN, run=f"run-{k}.h5", metrics={"test_accuracy": late - 0.1 * k}) for k in range(count)]
+
+    def dots() -> int:
+        drawn = timeline(RUN, Cursors(0), *size, DARK, others=others).plain
+        return sum("⠀" < character <= "⣿" for character in drawn)
+
+    with_legend, text = dots(), timeline(RUN, Cursors(0), *size, DARK, others=others).plain
+    if size[1] > 7 or (size[1] == 7 and count < 3):
+        assert all(f"test run-{k}.h5" in text for k in range(count))
+    monkeypatch.setattr("grokscope.app.plots.timeline._legend", lambda figure, words: None)
+    assert with_legend == dots()
+
+
+@pytest.mark.parametrize("palette", [DARK, LIGHT])
+def test_the_second_run_has_one_colour_and_no_other_run_or_layer_has_it(palette: Palette) -> None:
+    assert palette.runs[0] == palette.mark
+    assert len({*palette.runs, palette.train, palette.test, palette.fit}) == len(palette.runs) + 3
+    assert palette.mark not in palette.layers
+    others = [replace(RUN, run=f"run-{k}.h5") for k in range(2)]
+    spans = timeline(RUN, Cursors(0), 120, 10, palette, others=others)
+    for k in range(2):
+        place = spans.plain.index(f"test run-{k}.h5")
+        styles = [span.style for span in spans.spans if span.start <= place < span.end]
+        assert [isinstance(one, Style) and one.color and one.color.name for one in styles] == [palette.runs[k]]
 
 
 def test_the_cursor_stands_at_its_step_with_its_whole_number() -> None:

@@ -13,7 +13,7 @@ from rich.text import Text
 from grokscope.app.plots.axis import Axis, axis_over
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.figure import Curve, Figure
-from grokscope.app.text import fit, fixed, number, probability
+from grokscope.app.text import fixed, number, probability
 from grokscope.app.theme import Palette
 from grokscope.spectra import marchenko_pastur, power_law
 
@@ -83,7 +83,6 @@ def esd(
     *,
     axes: Axes = Axes(True, True),
     other: LayerSpectrum | None = None,
-    other_name: str = "",
     search: bool = False,
     focused: bool = False,
 ) -> Text:
@@ -113,13 +112,12 @@ def esd(
     figure.curves(curves)
     figure.vertical(spectrum.xmin, palette.fit, "┊", "xmin")
     if height > 8:
-        figure.vertical(spectrum.xmax, palette.faint, "┊", "xmax", label_row=2 if other_name else 1)
+        figure.vertical(spectrum.xmax, palette.faint, "┊", "xmax", label_row=1)
     below = int(np.count_nonzero(values < x.low))
     if below:
         figure.canvas.put(figure.top + figure.rows - 1, figure.left, f"◂{below}", palette.muted)
     figure.canvas.put(0, 0, "▌" if focused else " ", palette.accent)
     _esd_title(figure.canvas, title, spectrum, palette, search)
-    _other_label(figure, other_name, palette)
     return figure.canvas.text()
 
 
@@ -131,13 +129,10 @@ def randomized_esd(
     *,
     axes: Axes = Axes(True, False),
     other: LayerSpectrum | None = None,
-    other_name: str = "",
     focused: bool = False,
 ) -> Text:
     """The shuffled entries' eigenvalues with the fitted Marchenko-Pastur density, its edges and the traps."""
-    canvas = randomized_canvas(
-        spectrum, width, height, palette, axes=axes, other=other, other_name=other_name, focused=focused
-    )
+    canvas = randomized_canvas(spectrum, width, height, palette, axes=axes, other=other, focused=focused)
     return canvas.text()
 
 
@@ -149,7 +144,6 @@ def randomized_canvas(
     *,
     axes: Axes = Axes(True, False),
     other: LayerSpectrum | None = None,
-    other_name: str = "",
     focused: bool = False,
 ) -> Canvas:
     """The same as a canvas, to be part of a larger drawing."""
@@ -167,16 +161,15 @@ def randomized_canvas(
     law = _marchenko_pastur(spectrum, x)
     y = _density_axis([bars.density, compared.density, law[1]], axes.y_log)
     figure = Figure(width, height, x, y, palette, x_label="λ", y_ticks=None if axes.y_log else [])
-    centres = _centres(bars.edges, x)
-    colors = [palette.trap if c > spectrum.lambda_plus and spectrum.traps else palette.bars for c in centres]
-    figure.bars(bars.edges, bars.density, colors)
+    least = min((trap.eigenvalue for trap in spectrum.traps), default=np.inf)
+    colors = [palette.trap if right > least else palette.bars for right in bars.edges[1:]]
+    drawn = figure.bars(bars.edges, bars.density, colors)
     figure.curves([_in_steps(compared, palette.mark), Curve(*law, palette.fit)])
     figure.vertical(spectrum.lambda_minus, palette.edge, "┊", "λ₋")
     figure.vertical(spectrum.lambda_plus, palette.edge, "┊", "λ₊")
-    _mark_traps(figure, spectrum, palette)
+    _mark_traps(figure, spectrum, bars, drawn, palette)
     figure.canvas.put(0, 0, "▌" if focused else " ", palette.accent)
     _randomized_title(figure.canvas, title, spectrum, palette)
-    _other_label(figure, other_name, palette)
     return figure.canvas
 
 
@@ -252,20 +245,26 @@ def _marchenko_pastur(spectrum: LayerSpectrum, x: Axis) -> tuple[Array, Array]:
     return points, np.where(law > 0, law, np.nan)
 
 
-def _mark_traps(figure: Figure, spectrum: LayerSpectrum, palette: Palette) -> None:
+def _mark_traps(
+    figure: Figure, spectrum: LayerSpectrum, bars: Histogram, drawn: NDArray[np.intp], palette: Palette
+) -> None:
+    """A sign and the cause's letter above the bar that each trap stands in; `drawn` says which bar is where."""
     for trap in spectrum.traps:
         column = figure.column(trap.eigenvalue)
-        if column is not None:
-            row = figure.top + figure.rows - 2
-            figure.canvas.put(row, column, CAUSE_LETTERS.get(trap.cause, "?"), palette.trap, bold=True)
-            figure.canvas.put(row + 1, column, "▲", palette.trap)
+        own = np.flatnonzero(drawn == np.searchsorted(bars.edges, trap.eigenvalue, side="right") - 1) + figure.left
+        if column is not None and figure.rows > 1:
+            place = int(own[np.argmin(np.abs(own - column))]) if len(own) else column
+            row = _free_row(figure, place)
+            figure.canvas.put(row - 1, place, CAUSE_LETTERS.get(trap.cause, "?"), palette.trap, bold=True)
+            figure.canvas.put(row, place, "▲", palette.trap)
 
 
-def _other_label(figure: Figure, name: str, palette: Palette) -> None:
-    if name:
-        figure.canvas.put_right(
-            figure.top, figure.canvas.width, fit(f"── {name}", min(len(name) + 3, 24)), palette.mark
-        )
+def _free_row(figure: Figure, column: int) -> int:
+    """The lowest row of a column with nothing in it, and a row above it; signs of other traps do not count."""
+    for row in range(figure.top + figure.rows - 1, figure.top, -1):
+        if figure.canvas.characters[row][column] in " ▲":
+            return row
+    return figure.top + 1
 
 
 def _words(canvas: Canvas, words: list[tuple[str, str]], *, start: int = 1) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rich.cells import cell_len
 from rich.text import Text
 
 from grokscope.app.frame import Timeline, stretches
@@ -19,6 +21,7 @@ ZERO = 0.5
 """Where step 0, the initialisation, stands on a logarithmic axis."""
 
 LABEL_WIDTH = 8
+SHORTEST_NAME = 10  # cells of a legend's entry, below which it says nothing
 
 
 def step_axis(timeline: Timeline, *, log: bool = True, others: Sequence[Timeline] = ()) -> Axis:
@@ -83,7 +86,7 @@ def timeline(
         Band(data, "seen", data.observed, NOT_OBSERVED),
         Band(data, "weights", data.inferred, NOT_MEASURED),
     ]
-    bands += [Band(other, "seen b", other.observed, NOT_OBSERVED) for other in others[:1] if height >= 8]
+    bands += [Band(other, "seen b", other.observed, NOT_OBSERVED) for other in others[:1] if height >= 7]
     figure = _figure(width, height, axis, palette, len(bands))
     for row, band in enumerate(bands):
         _draw_band(figure, row, band, palette)
@@ -143,26 +146,48 @@ def _name(canvas: Canvas, row: int, first: int, last: int, letter: str, word: st
 
 
 def _accuracies(figure: Figure, data: Timeline, others: Sequence[Timeline], palette: Palette) -> None:
+    """The front run's accuracies over the other runs', with a legend where there is room beside them."""
+    colors = [palette.runs[number % len(palette.runs)] for number in range(len(others))]
+    shown = [(data, "train", palette.train), (data, "test", palette.test)]
+    shown += [(other, f"test {other.run}", color) for other, color in zip(others, colors, strict=True)]
     curves = []
-    for number, other in enumerate(others):
-        steps = np.maximum(other.steps, figure.x.low)
-        color = palette.layers[(number + 3) % len(palette.layers)]
-        curves.append(Curve(steps, other.metric("test_accuracy"), color))
-    steps = np.maximum(data.steps, figure.x.low)
-    curves.append(Curve(steps, data.metric("train_accuracy"), palette.train))
-    curves.append(Curve(steps, data.metric("test_accuracy"), palette.test))
+    for run, words, color in (*shown[2:], *shown[:2]):
+        metric = "train_accuracy" if words == "train" else "test_accuracy"
+        curves.append(Curve(np.maximum(run.steps, figure.x.low), run.metric(metric), color))
     figure.curves(curves)
-    if figure.rows < 3:
+    _legend(figure, [(words, color) for _, words, color in shown])
+
+
+def _legend(figure: Figure, words: Sequence[tuple[str, str]]) -> None:
+    """Write (words, colour) where nothing is drawn: all in one place, else each where there is room for it."""
+    size = sum(cell_len(text) + 2 for text, _ in words) - 2
+    if place := _gap(figure, size):
+        row, column, _ = place
+        for text, color in words:
+            figure.canvas.put(row, column, text, color)
+            column += cell_len(text) + 2
         return
-    words = [("train", palette.train), ("test", palette.test)]
-    words += [
-        (f"test {fit(other.run, min(20, len(other.run)))}", palette.layers[(k + 3) % len(palette.layers)])
-        for k, other in enumerate(others)
-    ]
-    column, row = figure.left + 1, figure.top + figure.rows // 2
     for text, color in words:
-        figure.canvas.put(row, column, text, color)
-        column += len(text) + 2
+        if place := _gap(figure, cell_len(text)) or _gap(figure, SHORTEST_NAME):
+            row, column, room = place
+            figure.canvas.put(row, column, fit(text, min(room, cell_len(text))), color)
+
+
+def _gap(figure: Figure, size: int) -> tuple[int, int, int] | None:
+    """(row, first column, cells) of the leftmost empty stretch of so many cells, near the middle of the height."""
+    middle = figure.top + figure.rows // 2
+    gaps = [gap for row in range(figure.top, figure.top + figure.rows) for gap in _gaps(figure, row)]
+    fitting = [gap for gap in gaps if gap[2] >= size]
+    return min(fitting, key=lambda gap: (gap[1], abs(gap[0] - middle))) if fitting else None
+
+
+def _gaps(figure: Figure, row: int) -> list[tuple[int, int, int]]:
+    """The empty stretches of a row, less the cells that keep words in them from their neighbours."""
+    cells, found = "".join(figure.canvas.characters[row][figure.left :]), []
+    for match in re.finditer(" +", cells):
+        start = match.start() + (2 if match.start() else 1)
+        found.append((row, figure.left + start, match.end() - 1 - start))
+    return found
 
 
 def _events(figure: Figure, data: Timeline, palette: Palette) -> None:
