@@ -25,6 +25,9 @@ LIVE_WORDS = {
 }
 STOPPED = ("stalled", "interrupted", "crashed")
 
+NOTE_CELLS = 72
+"""Of what is wrong, before anything else may stand beside it."""
+
 DECIDING_CELLS = 37
 """Of the reasons: fewer would cut the words that decided."""
 
@@ -100,7 +103,7 @@ def status(state: State, width: int) -> Text:
             Piece((f"analysing {done:,} of {total:,} layers", f"analysing {done}/{total}"), palette.accent, (4, 8))
         )
     if note := state.problem or (state.analysis_note if state.analysing is None else ""):
-        pieces.append(Piece((note,), palette.warning, (9,), least=30))
+        pieces.append(Piece((note, fit(note, width - 2)), palette.warning, (3, 9), least=NOTE_CELLS))
     if state.comparison is not None:
         name = state.comparison.name
         # A stroke in the colour of its curves: this is the legend of every plot.

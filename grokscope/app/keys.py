@@ -22,7 +22,6 @@ class Key:
     help: str
     group: str
     palette: str = ""
-    priority: bool = False
 
 
 KEYS: tuple[Key, ...] = (
@@ -43,8 +42,8 @@ KEYS: tuple[Key, ...] = (
     Key(("2",), "2", "view('spectrum')", "spectrum", "spectrum", "Look", "Spectrum"),
     Key(("3",), "3", "view('traps')", "traps", "traps", "Look", "Traps"),
     Key(("4",), "4", "view('trajectories')", "trajectories", "trajectories", "Look", "Trajectories"),
-    Key(("tab",), "tab", "pane(1)", "pane", "next pane", "Look", "Next pane", priority=True),
-    Key(("shift+tab",), "⇧tab", "pane(-1)", "pane", "previous pane", "Look", "Previous pane", priority=True),
+    Key(("tab",), "tab", "pane(1)", "pane", "next pane", "Look", "Next pane"),
+    Key(("shift+tab",), "⇧tab", "pane(-1)", "pane", "previous pane", "Look", "Previous pane"),
     Key(("x",), "x", "axis('x')", "x axis", "x axis: log, linear", "Look", "Log or linear x axis"),
     Key(("y",), "y", "axis('y')", "y axis", "y axis: log, linear", "Look", "Log or linear y axis"),
     Key(("p",), "p", "search", "D(xmin)", "D(xmin), how xmin was chosen", "Look", "Show D against xmin"),
@@ -114,7 +113,7 @@ def bindings() -> list[Binding]:
     """The table as Textual bindings; no key appears twice."""
     from textual.binding import Binding
 
-    found = [Binding(",".join(key.keys), key.action, key.label, show=False, priority=key.priority) for key in KEYS]
+    found = [Binding(",".join(key.keys), key.action, key.label, show=False) for key in KEYS]
     return [*found, Binding("ctrl+c", "quit", "quit", show=False, priority=True)]
 
 

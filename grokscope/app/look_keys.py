@@ -43,8 +43,6 @@ class LookKeys(Base):
 
     def action_pane(self, by: int) -> None:
         """Make the next pane the one that the keys act on."""
-        if len(self.screen_stack) > 1:
-            return
         count = 2
         if self.state.view == "trajectories":
             from grokscope.app.trajectories import panels

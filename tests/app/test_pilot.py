@@ -12,7 +12,7 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from grokscope.analysis import Spectra
+from grokscope.analysis import Parameters, Spectra, analyze
 from grokscope.analysis.spectra_file import SpectraWriter
 from grokscope.app.app import Microscope
 from grokscope.app.goto_screen import parse_step
@@ -277,6 +277,15 @@ async def test_the_arrows_walk_through_the_traps_of_all_layers_and_the_footer_sa
         assert walked == [*there, (1, 0), (0, 2), (0, 1), (0, 0), (0, 0)]
 
 
+async def test_keys_typed_at_once_are_heard_in_their_order(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        for key, character in (("3", "3"), ("tab", None), ("down", None)):
+            app.post_message(events.Key(key, character))
+        await pilot.pause(0.2)
+        assert (app.state.view, app.state.pane, app.state.layer) == ("traps", 1, 1)
+
+
 async def test_the_y_key_in_the_traps_view_says_that_there_is_no_such_axis(analysed_run: Path) -> None:
     app = app_on(analysed_run)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -338,6 +347,45 @@ def test_the_deciding_words_stand_in_the_status_line_whatever_else_there_is(
     assert len(words) <= width
     assert "why ?: one sign of collapse, not two" in words
     assert ("mnist-wd001.h5 at 1,000,000" in words) is compared
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
+@pytest.mark.parametrize("stands", ["interrupted", "crashed", "stalled"])
+async def test_a_run_that_does_not_move_shows_it(analysed_run: Path, size: tuple[int, int], stands: str) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=size) as pilot:
+        app.put(replace(app.state, liveness=Liveness(stands, 54_321, 0.0, 3700.0, float("nan"))))
+        await pilot.pause()
+        assert f"{stands}  trainer at 54,321  last sign 1h01m ago" in screen_of(app).split("\n")[1].replace(
+            stands.upper(), stands
+        )
+
+
+def test_a_file_that_is_gone_is_said_once(analysed_run: Path) -> None:
+    problem = "there is no file /home/somebody/runs/a/long/way/down/story.h5; `grokscope train -o …` makes one"
+    state = replace(app_on(analysed_run).state, problem=problem, analysis_note=f"analysis: {problem}")
+    words = status_of(state, 80)
+    assert words.count("there is no file") == 1
+    assert "/home/somebody/runs/a/long/way/down/" in words
+
+
+async def test_a_layer_that_is_not_measured_says_why_and_its_shape_once(tmp_path: Path) -> None:
+    layers = (LayerSpec("small", (4, 64)), LayerSpec("flat", (64,)))
+    path = tmp_path / "odd.h5"
+    with RunWriter.create(path, steps=[0], layers=layers, metrics=[], config={}, origin="test") as writer:
+        weights = {layer.name: np.ones(layer.shape) for layer in layers}
+        writer.commit(0, weights, {layer.name: np.zeros(layer.shape[0]) for layer in layers}, {})
+    analyze(Run.open(path), parameters=Parameters(permutations=1, null_draws=100))
+    app = app_on(path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        rows = [line for line in screen_of(app).split("\n") if "not measured:" in line]
+        assert rows[0].split("not measured: ")[0].split() == ["▸", "small"]
+        assert "4 × 64: fewer than 8 eigenvalues" in rows[0]
+        assert rows[1].split("not measured: ")[0].split() == ["flat", "64"]
+        assert "nan" not in screen_of(app)
+        await press(pilot, "4")
+        assert "nan" not in screen_of(app)
 
 
 async def test_playing_goes_on_by_itself_and_stops_at_a_key(analysed_run: Path) -> None:
