@@ -10,6 +10,7 @@ from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.reactive import reactive
+from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Static
 
 from grokscope.app import draw
@@ -26,6 +27,10 @@ def _shape(state: State) -> tuple[object, ...]:
     """What of a state decides the sizes of the panes."""
     compared = state.comparison is not None
     return state.view, compared, state.palette.name, has_status(state), state.pane, state.timeline.layers
+
+
+class MainScreen(Screen[None], inherit_bindings=False):
+    """The screen of the panes, on which tab is one of the app's keys, heard in its turn."""
 
 
 class Base(App[str]):
@@ -58,6 +63,10 @@ class Base(App[str]):
     def at_cursor(self, state: State) -> State:
         """The state with the frames and timelines at the cursor."""
         return at_cursor(state, self.sessions, self.index)
+
+    def get_default_screen(self) -> MainScreen:
+        """The screen that the panes are on."""
+        return MainScreen(id="_default")
 
     def compose(self) -> ComposeResult:
         """One screen: header, status, timeline, the four views, footer."""

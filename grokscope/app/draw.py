@@ -11,15 +11,13 @@ from grokscope.app.plots import spectrum as spectra
 from grokscope.app.plots import timeline as timelines
 from grokscope.app.state import State
 from grokscope.app.table import layer_at, table
-from grokscope.app.text import fit, number
+from grokscope.app.text import number
 from grokscope.app.trajectories import trajectories_view
 from grokscope.app.widgets import Place
 
 NOT_ANALYSED = "not analysed yet"
 WEIGHTWATCHER_FIRST = ("alpha", "D", "rand_num_spikes", "rand_sigma_mp")
 """The columns that stay longest where there is little room."""
-
-CORNER_CELLS = 21  # room for the name of what is compared with, in the corner of a plot at 80 columns
 
 
 def draw_header(state: State, width: int, height: int) -> Text:
@@ -64,7 +62,7 @@ def draw_esd(state: State, width: int, height: int) -> Text:
     beside = weightwatcher(state, width)
     plot = spectra.esd(
         layer.spectrum, width, height - bool(beside), state.palette, axes=state.esd_axes, search=state.search,
-        other=None if other is None else other.spectrum, other_name=_other_name(state), focused=focused(state, 0),
+        other=None if other is None else other.spectrum, focused=focused(state, 0),
     )  # fmt: skip
     return plot.append("\n").append_text(beside) if beside else plot
 
@@ -94,7 +92,7 @@ def draw_randomized(state: State, width: int, height: int) -> Text:
         return _missing("randomised", layer, state, width, height)
     return spectra.randomized_esd(
         layer.spectrum, width, height, state.palette, axes=state.randomized_axes,
-        other=None if other is None else other.spectrum, other_name=_other_name(state), focused=focused(state, 1),
+        other=None if other is None else other.spectrum, focused=focused(state, 1),
     )  # fmt: skip
 
 
@@ -106,15 +104,6 @@ def draw_trajectories(state: State, width: int, height: int) -> Text:
 def focused(state: State, pane: int) -> bool:
     """Whether a spectrum's pane is the one that the axis keys act on."""
     return state.pane % 2 == pane
-
-
-def _other_name(state: State) -> str:
-    """What is compared with, for a plot's corner: where its step does not fit it is left out, not cut."""
-    if state.comparison is None:
-        return ""
-    name = state.comparison.name
-    shown = name if len(name) <= CORNER_CELLS else name.rpartition(" at ")[0] or name
-    return fit(shown, min(CORNER_CELLS, len(shown)))
 
 
 def _missing(title: str, layer: Layer | None, state: State, width: int, height: int) -> Text:

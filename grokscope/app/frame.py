@@ -46,7 +46,7 @@ class Frame:
     layers: tuple[Layer, ...]
     metrics: Mapping[str, float] = field(default_factory=dict)
     observed: str = "unknown"
-    inferred: str = "undecided"
+    inferred: str = "unknown"
     reasons: tuple[str, ...] = ()
 
     def metric(self, name: str) -> float:

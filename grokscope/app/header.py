@@ -8,7 +8,10 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
+from grokscope.app.keys import Situation
 from grokscope.app.keys import footer as footer_keys
+from grokscope.app.layout import BESIDE
+from grokscope.app.plots.timeline import NOT_MEASURED, NOT_OBSERVED
 from grokscope.app.state import State
 from grokscope.app.text import duration, fit, number, percent, whole
 from grokscope.app.theme import phase_letter
@@ -20,17 +23,33 @@ LIVE_WORDS = {
     "interrupted": "■ interrupted",
     "crashed": "✕ CRASHED",
 }
+STOPPED = ("stalled", "interrupted", "crashed")
+
+NOTE_CELLS = 72
+"""Of what is wrong, before anything else may stand beside it."""
+
+DECIDING_CELLS = 37
+"""Of the reasons: fewer would cut the words that decided."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a line in its forms, longest first, and how much each is worth keeping when room is short."""
+    """A part of a line in its forms, longest first, and how much each is worth keeping when room is short.
+
+    With `least` a form may also be cut, to no fewer cells than that.
+    """
 
     forms: tuple[str, ...]
     color: str
     keep: tuple[int, ...]
     background: str | None = None
     bold: bool = False
+    least: int | None = None
+
+    def least_cells(self, form: int) -> int:
+        """The cells that a form takes at least."""
+        size = cell_len(self.forms[form])
+        return size if self.least is None else min(size, self.least)
 
 
 def header(state: State, width: int) -> Text:
@@ -41,7 +60,8 @@ def header(state: State, width: int) -> Text:
         waiting = Piece(("no checkpoints yet",), palette.muted, (8,))
         return line([Piece((name,), palette.text, (9,), bold=True), waiting, *_badge(state)], width)
     letter, said = phase_letter(frame.observed), phase_letter(frame.inferred)
-    seen = frame.observed.upper() if frame.observed != "unknown" else "NO ACCURACIES"
+    seen = NOT_OBSERVED.upper() if frame.observed == "unknown" else frame.observed.upper()
+    verdict = NOT_MEASURED if frame.inferred == "unknown" else f"say {said} {frame.inferred}"
     ground = palette.background if palette.dark else "#ffffff"
     names = (name, fit(name, 24), fit(name, 14)) if cell_len(name) > 14 else (name,)
     pieces = [
@@ -49,7 +69,7 @@ def header(state: State, width: int) -> Text:
         Piece((f"step {whole(frame.step)}", whole(frame.step)), palette.cursor, (3, 99), bold=True),
         Piece((f"{frame.index + 1}/{frame.num_checkpoints}",), palette.muted, (6,)),
         Piece((f" {letter} {seen} ", f" {letter} "), ground, (10, 20), palette.phases[letter], True),
-        Piece((f"weights say {said} {frame.inferred}", f"weights {said}"), palette.phases[said], (1, 8)),
+        Piece((f"weights {verdict}", f"weights {said}"), palette.phases[said], (1, 8)),
         *_accuracies(state),
         *_badge(state),
     ]
@@ -65,7 +85,7 @@ def _accuracies(state: State) -> list[Piece]:
 
 
 def _badge(state: State) -> list[Piece]:
-    if state.liveness is None or state.liveness.state not in {"running", "stalled", "crashed"}:
+    if state.liveness is None or state.liveness.state not in {"running", *STOPPED}:
         return []
     words = LIVE_WORDS[state.liveness.state]
     color = state.palette.phases["G"] if state.liveness.state == "running" else state.palette.warning
@@ -80,24 +100,17 @@ def status(state: State, width: int) -> Text:
     if state.analysing is not None:
         done, total = state.analysing
         pieces.append(
-            Piece((f"analysing {done:,} of {total:,} layers", f"analysing {done}/{total}"), palette.accent, (3, 8))
+            Piece((f"analysing {done:,} of {total:,} layers", f"analysing {done}/{total}"), palette.accent, (4, 8))
         )
-    for note in (state.problem, state.analysis_note if state.analysing is None else ""):
-        if note:
-            pieces.append(Piece((note, fit(note, max(20, width // 2 - 2))), palette.warning, (4, 9)))
+    if note := state.problem or (state.analysis_note if state.analysing is None else ""):
+        pieces.append(Piece((note, fit(note, width - 2)), palette.warning, (3, 9), least=NOTE_CELLS))
     if state.comparison is not None:
-        pieces.append(Piece((f"compared with {state.comparison.name}",), palette.mark, (7,)))
+        name = state.comparison.name
+        # A stroke in the colour of its curves: this is the legend of every plot.
+        pieces.append(Piece((f"── compared with {name}", f"── with {name}"), palette.mark, (2, 7)))
     if state.frame is not None and state.frame.reasons:
-        reasons = "; ".join(state.frame.reasons)
-        letter = phase_letter(state.frame.inferred)
-        used = sum(cell_len(piece.forms[-1]) + 2 for piece in pieces) + 16
-        pieces.append(
-            Piece(
-                (f"why {letter}: {reasons}", f"why {letter}: {fit(reasons, max(20, width - used))}"),
-                palette.muted,
-                (1, 2),
-            )
-        )
+        words = f"why {phase_letter(state.frame.inferred)}: {'; '.join(state.frame.reasons)}"
+        pieces.append(Piece((words,), palette.muted, (3,), least=DECIDING_CELLS))
     return line(pieces, width)
 
 
@@ -105,21 +118,22 @@ def has_status(state: State) -> bool:
     """Whether there is something to say that cannot wait for a taller screen."""
     stands = None if state.liveness is None else state.liveness.state
     words = (state.problem, state.analysis_note, state.analysing, state.comparison)
-    return state.live or stands == "crashed" or any(words)
+    return state.live or stands in {"crashed", "interrupted"} or any(words)
 
 
 def _live_pieces(state: State) -> list[Piece]:
     live, palette = state.liveness, state.palette
     if live is None or live.state == "static":
         return []
-    color = palette.phases["G"] if live.state == "running" else palette.warning
-    pieces = [Piece((LIVE_WORDS[live.state],), color, (6,))]
+    color = palette.warning if live.state in STOPPED else palette.phases["G"]
+    done = live.state == "finished"  # no news: it gives way to everything
+    pieces = [Piece((LIVE_WORDS[live.state],), color, (1 if done else 6,))]
     if live.step >= 0:
-        pieces.append(Piece((f"trainer at {whole(live.step)}",), palette.text, (5,)))
+        pieces.append(Piece((f"trainer at {whole(live.step)}",), palette.text, (0 if done else 5,)))
     if live.state == "running" and live.steps_per_second > 0:
         pieces.append(Piece((f"{number(live.steps_per_second)} steps/s",), palette.muted, (4,)))
         pieces.append(Piece((f"ETA {duration(live.eta_seconds)}",), palette.muted, (4,)))
-    if live.state in {"stalled", "crashed", "interrupted"} and live.seconds_since >= 0:
+    if live.state in STOPPED and live.seconds_since >= 0:
         pieces.append(Piece((f"last sign {duration(live.seconds_since)} ago",), palette.muted, (4,)))
     return pieces
 
@@ -127,36 +141,53 @@ def _live_pieces(state: State) -> list[Piece]:
 def footer(state: State, width: int) -> Text:
     """The keys that matter now, from the table of keys."""
     palette = state.palette
-    keys = footer_keys(state.view, live=state.live, playing=state.playing, marked=state.mark is not None)
     text = Text(no_wrap=True, end="")
     used = 0
-    for key, word in keys:
-        size = cell_len(key) + cell_len(word) + 3
-        if used + size > width:
-            break
+    for key, word in footer_keys(_situation(state, width), width):
         text.append(f" {key}", Style(color=palette.accent, bgcolor=palette.panel, bold=True))
         text.append(f" {word} ", Style(color=palette.muted, bgcolor=palette.panel))
-        used += size
+        used += cell_len(key) + cell_len(word) + 3
     text.append(" " * (width - used), Style(bgcolor=palette.panel))
     return text
 
 
+def _situation(state: State, width: int) -> Situation:
+    return Situation(
+        state.view,
+        live=state.live,
+        following=state.following,
+        playing=state.playing,
+        mark="" if state.mark is None else "here" if state.mark == state.index else "elsewhere",
+        one_spectrum=width < BESIDE,
+        listing=state.listing,
+    )
+
+
 def line(pieces: list[Piece], width: int) -> Text:
-    """Lay pieces out two cells apart; what matters least is shortened, then left out, until the rest fits."""
+    """Lay pieces out two cells apart; what matters least is shortened, then left out, until the rest fits.
+
+    What may be cut gets the room that is left, what matters most first.
+    """
     chosen = dict.fromkeys(range(len(pieces)), 0)
-    while chosen and _length(pieces, chosen) > width - 2:
+    while chosen and _least_length(pieces, chosen) > width - 2:
         least = min(chosen, key=lambda k: pieces[k].keep[chosen[k]])
         if chosen[least] + 1 < len(pieces[least].forms):
             chosen[least] += 1
         else:
             del chosen[least]
+    words, spare = {}, width - 2 - _least_length(pieces, chosen)
+    for k, form in sorted(chosen.items(), key=lambda one: -pieces[one[0]].keep[one[1]]):
+        piece, size = pieces[k], cell_len(pieces[k].forms[form])
+        given = min(size, piece.least_cells(form) + spare)
+        spare -= given - piece.least_cells(form)
+        words[k] = piece.forms[form] if given == size else fit(piece.forms[form], given)
     text = Text(" ", no_wrap=True, end="")
-    for place, (k, form) in enumerate(chosen.items()):
+    for place, k in enumerate(chosen):
         piece = pieces[k]
         text.append("  " if place else "")
-        text.append(piece.forms[form], Style(color=piece.color, bgcolor=piece.background, bold=piece.bold or None))
+        text.append(words[k], Style(color=piece.color, bgcolor=piece.background, bold=piece.bold or None))
     return text
 
 
-def _length(pieces: list[Piece], chosen: dict[int, int]) -> int:
-    return sum(cell_len(pieces[k].forms[form]) for k, form in chosen.items()) + 2 * (len(chosen) - 1)
+def _least_length(pieces: list[Piece], chosen: dict[int, int]) -> int:
+    return sum(pieces[k].least_cells(form) for k, form in chosen.items()) + 2 * (len(chosen) - 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ class Key:
     help: str
     group: str
     palette: str = ""
-    priority: bool = False
 
 
 KEYS: tuple[Key, ...] = (
@@ -43,11 +42,12 @@ KEYS: tuple[Key, ...] = (
     Key(("2",), "2", "view('spectrum')", "spectrum", "spectrum", "Look", "Spectrum"),
     Key(("3",), "3", "view('traps')", "traps", "traps", "Look", "Traps"),
     Key(("4",), "4", "view('trajectories')", "trajectories", "trajectories", "Look", "Trajectories"),
-    Key(("tab",), "tab", "pane(1)", "pane", "next pane", "Look", "Next pane", priority=True),
-    Key(("shift+tab",), "⇧tab", "pane(-1)", "pane", "previous pane", "Look", "Previous pane", priority=True),
+    Key(("tab",), "tab", "pane(1)", "pane", "next pane", "Look", "Next pane"),
+    Key(("shift+tab",), "⇧tab", "pane(-1)", "pane", "previous pane", "Look", "Previous pane"),
     Key(("x",), "x", "axis('x')", "x axis", "x axis: log, linear", "Look", "Log or linear x axis"),
     Key(("y",), "y", "axis('y')", "y axis", "y axis: log, linear", "Look", "Log or linear y axis"),
     Key(("p",), "p", "search", "D(xmin)", "D(xmin), how xmin was chosen", "Look", "Show D against xmin"),
+    Key(("w",), "w", "why", "why", "why: what the weights say", "Look", "Why the weights say so"),
     Key(("m",), "m", "mark", "mark", "mark, and compare with it", "Do", "Mark this checkpoint and compare"),
     Key(("o",), "o", "other_run", "other run", "other run to the front", "Do", "Other run to the front"),
     Key(("c",), "c", "copy", "copy", "copy the layer's row", "Do", "Copy the layer's row"),
@@ -63,26 +63,49 @@ KEYS: tuple[Key, ...] = (
     Key(("ctrl+z",), "ctrl+z", "suspend_process", "suspend", "to the shell (fg returns)", "Do"),
 )
 
-_FOOTER_WORDS: dict[str, tuple[str, ...]] = {
-    "step": ("move(-1)", "move(1)"),
-    "event": ("event(-1)", "event(1)"),
-    "layer": ("select(-1)", "select(1)"),
-    "view": ("view('overview')", "view('trajectories')"),
-    "compare": ("mark",),
-    "unmark": ("mark",),
-    "pane": ("pane(1)",),
-    "axes": ("axis('x')", "axis('y')"),
-    "D(xmin)": ("search",),
-    "pause": ("play",),
-    "follow": ("follow",),
-    "help": ("help",),
-    "quit": ("quit",),
-}
-_FOOTERS: dict[str, tuple[str, ...]] = {
-    "overview": ("step", "event", "layer", "view", "compare"),
-    "spectrum": ("step", "layer", "pane", "axes", "D(xmin)"),
-    "traps": ("step", "event", "layer", "pane", "view"),
-    "trajectories": ("step", "layer", "pane", "axes", "view"),
+
+@dataclass(frozen=True)
+class Hint:
+    """A word of the footer: the actions whose keys it stands for, and how much it is worth when room is short."""
+
+    word: str
+    actions: tuple[str, ...]
+    keep: int
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What decides which keys matter now, and what they do.
+
+    `mark` is "", "here" (the cursor stands on it) or "elsewhere"; `one_spectrum` that the overview has room for
+    one of the two; `listing` that the arrows walk through traps.
+    """
+
+    view: str
+    live: bool = False
+    following: bool = False
+    playing: bool = False
+    mark: str = ""
+    one_spectrum: bool = False
+    listing: bool = False
+
+
+_STEP = Hint("step", ("move(-1)", "move(1)"), 8)
+_EVENT = Hint("event", ("event(-1)", "event(1)"), 4)
+_LAYER = Hint("layer", ("select(-1)", "select(1)"), 7)
+_VIEW = Hint("view", ("view('overview')", "view('trajectories')"), 6)
+_PANE = Hint("pane", ("pane(1)",), 5)
+_AXES = Hint("axes", ("axis('x')", "axis('y')"), 3)
+_SEARCH = Hint("D(xmin)", ("search",), 3)
+_COMPARE = Hint("compare", ("mark",), 4)
+_WHY = Hint("why", ("why",), 2)
+_ALWAYS = (Hint("help", ("help",), 20), Hint("quit", ("quit",), 20))
+
+_HINTS: dict[str, tuple[Hint, ...]] = {
+    "overview": (_STEP, _EVENT, _LAYER, _VIEW, _COMPARE, _WHY),
+    "spectrum": (_STEP, _LAYER, _PANE, _AXES, _SEARCH, _WHY),
+    "traps": (_STEP, _EVENT, _LAYER, _PANE, _VIEW, _WHY),
+    "trajectories": (_STEP, _LAYER, _PANE, _AXES, _VIEW, _WHY),
 }
 
 
@@ -90,7 +113,7 @@ def bindings() -> list[Binding]:
     """The table as Textual bindings; no key appears twice."""
     from textual.binding import Binding
 
-    found = [Binding(",".join(key.keys), key.action, key.label, show=False, priority=key.priority) for key in KEYS]
+    found = [Binding(",".join(key.keys), key.action, key.label, show=False) for key in KEYS]
     return [*found, Binding("ctrl+c", "quit", "quit", show=False, priority=True)]
 
 
@@ -102,20 +125,41 @@ def groups() -> dict[str, list[Key]]:
     return found
 
 
-def footer(view: str, *, live: bool, playing: bool, marked: bool) -> list[tuple[str, str]]:
-    """The keys that matter now, at most seven, as (key, word)."""
-    words = list(_FOOTERS[view])
-    if playing:
-        words[-1] = "pause"
-    elif live:
-        words[-1] = "follow"
-    elif marked:
-        words[-1] = "unmark"
-    return [(_shown(_FOOTER_WORDS[word]), word) for word in (*words, "help", "quit")]
+def footer(now: Situation, width: int) -> list[tuple[str, str]]:
+    """The keys that matter now, as (key, word): as many as fit with a cell before, between and after; help and
+    quit always."""
+    hints = [*(_as_it_is(hint, now) for hint in _HINTS[now.view]), *_now(now), *_ALWAYS]
+    shown = {hint: (_keys_of(hint), hint.word) for hint in hints}
+    while len(shown) > len(_ALWAYS) and sum(len(key) + len(word) + 3 for key, word in shown.values()) > width:
+        del shown[min(shown, key=lambda hint: hint.keep)]
+    return list(shown.values())
 
 
-def _shown(actions: tuple[str, ...]) -> str:
-    first = [next(key.shown.split()[0] for key in KEYS if key.action == action) for action in actions]
+def _as_it_is(hint: Hint, now: Situation) -> Hint:
+    """What a key does where that is something else than usual."""
+    if hint is _LAYER and now.listing:
+        return replace(hint, word="trap")
+    if hint is _COMPARE and now.mark:
+        return replace(hint, word="unmark" if now.mark == "here" else "mark here")
+    return hint
+
+
+def _now(now: Situation) -> list[Hint]:
+    """What matters in this situation alone."""
+    found = []
+    if now.view == "overview" and now.one_spectrum:
+        found.append(Hint("spectra", _PANE.actions, 6))
+    if now.playing:
+        found.append(Hint("pause", ("play",), 9))
+    elif now.live:
+        found.append(Hint("unfollow" if now.following else "follow", ("follow",), 9))
+    elif now.mark == "elsewhere":
+        found.append(Hint("unmark", ("leave",), 5))
+    return found
+
+
+def _keys_of(hint: Hint) -> str:
+    first = [next(key.shown.split()[0] for key in KEYS if key.action == action) for action in hint.actions]
     return "-".join(first) if all(key.isdigit() for key in first) else " ".join(first)
 
 

@@ -24,11 +24,10 @@ def layout(width: int, height: int, view: str, *, layers: int, compared: bool, s
     lines = 1 if status or height >= 30 else 0
     if view != "overview":
         return Layout(lines, 4 if height < 44 else 8, 0, False)
-    timeline = 6 if height < 24 else 7 if height < 30 else 9 if height < 44 else 13
-    timeline += runs > 1
-    most = max(4, height // 4)
-    table = min(1 + max(1, layers) * (2 if compared else 1), most)
-    return Layout(lines, timeline, table, width >= BESIDE)
+    timeline = 6 if height < 24 else 7 if height < 30 else 9 + (runs > 1) if height < 44 else 13 + (runs > 1)
+    each = 2 if compared else 1
+    most = max(5, 3 * height // 10) if compared else max(4, height // 4)
+    return Layout(lines, timeline, 1 + each * min(max(1, layers), (most - 1) // each), width >= BESIDE)
 
 
 def too_small(width: int, height: int) -> str:

@@ -120,5 +120,5 @@ class Live(Base):
             self.set_reactive(Base.index, max(0, self.validate_index(self.index)))
             self.put(self.at_cursor(replace(state, comparison=None)))
         except (GrokscopeError, OSError, KeyError) as error:  # gone or being replaced: the next look tells
-            self.put(replace(state, problem=str(error)))
+            self.put(replace(state, problem=state.problem or str(error)))
         return True

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from grokscope.app.at_cursor import comparison
 from grokscope.app.base import Base
 from grokscope.app.messages import SelectLayer, SelectTrap
+from grokscope.app.state import State
 from grokscope.app.text import whole
 from grokscope.app.theme import DARK, LIGHT
 
@@ -15,14 +17,17 @@ class LookKeys(Base):
     """Every action that changes what is shown of a checkpoint."""
 
     def action_select(self, by: int) -> None:
-        """Select another layer; in the list of traps, another trap."""
-        state, layer = self.state, self.state.selected
-        if state.view == "traps" and state.pane == 1 and layer is not None and layer.spectrum is not None:
-            last = max(0, len(layer.spectrum.traps) - 1)
-            self.put(replace(state, trap=min(last, max(0, min(last, state.trap) + by))))
+        """Select another layer; in the list of traps, another trap, past its end the next layer's first."""
+        state = self.state
+        layer, trap = state.layer, 0
+        if state.listing and 0 <= state.trap + by < _num_traps(state, layer):
+            trap = state.trap + by
+        elif 0 <= layer + by < len(state.timeline.layers):
+            layer += by
+            trap = max(0, _num_traps(state, layer) - 1) if state.listing and by < 0 else 0
+        else:
             return
-        last = max(0, len(state.timeline.layers) - 1)
-        self.put(replace(state, layer=min(last, max(0, state.layer + by)), trap=0))
+        self.put(replace(state, layer=layer, trap=trap))
 
     def on_select_layer(self, message: SelectLayer) -> None:
         """The mouse on the table of layers."""
@@ -38,8 +43,6 @@ class LookKeys(Base):
 
     def action_pane(self, by: int) -> None:
         """Make the next pane the one that the keys act on."""
-        if len(self.screen_stack) > 1:
-            return
         count = 2
         if self.state.view == "trajectories":
             from grokscope.app.trajectories import panels
@@ -50,11 +53,12 @@ class LookKeys(Base):
     def action_axis(self, which: str) -> None:
         """Make an axis of the pane logarithmic, or linear again."""
         state = self.state
-        if state.view in {"trajectories", "traps"}:
-            if which == "x":
-                self.put(replace(state, steps_log=not state.steps_log))
-            else:
-                self.put(replace(state, values_log=not state.values_log))
+        if state.view in {"trajectories", "traps"} and which == "x":
+            self.put(replace(state, steps_log=not state.steps_log))
+        elif state.view == "trajectories":
+            self.put(replace(state, values_log=not state.values_log))
+        elif state.view == "traps":
+            self.notify("no y axis here: 2 shows the spectra, 4 the trajectories", timeout=2)
         elif state.pane % 2:
             self.put(replace(state, randomized_axes=state.randomized_axes.flipped(which)))
         else:
@@ -107,6 +111,20 @@ class LookKeys(Base):
 
     def action_help(self) -> None:
         """Show the table of keys."""
-        from grokscope.app.help_screen import HelpScreen
+        from grokscope.app.help_text import help_text
+        from grokscope.app.sheet import Sheet
 
-        self.push_screen(HelpScreen(self.state.palette))
+        self.push_screen(Sheet(partial(help_text, self.state.palette), "question_mark"))
+
+    def action_why(self) -> None:
+        """Show why the weights say what they say."""
+        from grokscope.app.sheet import Sheet
+        from grokscope.app.why_text import why_text
+
+        if self.state.frame is not None:
+            self.push_screen(Sheet(partial(why_text, self.state.palette, self.state.frame), "w"))
+
+
+def _num_traps(state: State, layer: int) -> int:
+    spectrum = None if state.frame is None else state.frame.layers[layer].spectrum
+    return 0 if spectrum is None else len(spectrum.traps)

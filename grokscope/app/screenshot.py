@@ -7,28 +7,35 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grokscope.app.app import Microscope
+from grokscope.app.keys import KEYS
 from grokscope.app.session import Session
-from grokscope.errors import StorageError
+from grokscope.errors import StorageError, UsageError
 
 
 def take(
     runs: Sequence[Path], output: Path, columns: int, rows: int, press: Sequence[str], *, theme: str = "dark"
-) -> None:
-    """Write the app's screen after the given keys as SVG; nothing is analysed for it.
+) -> list[str]:
+    """Write the app's screen after the given keys as SVG; returns a sentence for each run not wholly analysed.
 
-    Raises BadRunFile for a run that is none, StorageError where the picture cannot be written.
+    Nothing is analysed for it. Raises UsageError for a key that there is none of and a name that does not end in
+    .svg, BadRunFile for a run that is none, StorageError where the picture cannot be written.
     """
-    svg = asyncio.run(picture_of([Session.open(run) for run in runs], columns, rows, press, theme=theme))
+    if output.suffix.lower() != ".svg":
+        raise UsageError(f"--screenshot {output}: the picture is SVG; give a name that ends in .svg")
+    keys = [key_named(word) for word in press]
+    sessions = [Session.open(run) for run in runs]
+    svg = asyncio.run(picture_of(sessions, columns, rows, keys, theme=theme))
     try:
         output.write_text(svg, encoding="utf-8")
     except OSError as error:
         raise StorageError(f"the picture cannot be written to {output}: {error.strerror}") from None
+    return [sentence for session in sessions if (sentence := _not_analysed(session))]
 
 
 async def picture_of(
     sessions: Sequence[Session], columns: int, rows: int, press: Sequence[str], *, theme: str = "dark"
 ) -> str:
-    """The screen after the keys, as SVG."""
+    """The screen after the keys, by Textual's names, as SVG."""
     app = Microscope(sessions, theme=theme, analysis=False, watching=False)
     async with app.run_test(size=(columns, rows)) as pilot:
         for key in press:
@@ -36,3 +43,36 @@ async def picture_of(
         await app.workers.wait_for_complete()
         await pilot.pause()
         return app.export_screenshot(title=sessions[0].name)
+
+
+def key_named(word: str) -> str:
+    """Textual's name of a key as the table of keys writes it, as Textual does, or as the character that it types.
+
+    Raises UsageError where it names none.
+    """
+    from textual.keys import Keys
+
+    written = {shown.lower(): name for key in KEYS for shown, name in _spellings(key.shown, key.keys)}
+    if len(word) == 1 and word.isprintable():
+        return written.get(word, word)
+    name = written.get(word.lower(), word.lower())
+    if name not in {key.value for key in Keys} | {name for key in KEYS for name in key.keys}:
+        raise UsageError(f"--press {word} names no key; give keys such as right, Home, ⇧tab, esc, enter, G or 2")
+    return name
+
+
+def _spellings(shown: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    """How the table writes keys beside Textual's names of them, letters left out: their case matters."""
+    pairs = zip(shown.split(), names, strict=True)
+    return [(word, name) for word, name in pairs if not (len(word) == 1 and word.isalpha())]
+
+
+def _not_analysed(session: Session) -> str:
+    missing = int((~session.spectra.done.all(axis=1)).sum())
+    if not missing:
+        return ""
+    path = session.run.path
+    return (
+        f"note: {missing} of {session.num_checkpoints} checkpoints of {session.name} are not analysed, and the "
+        f"picture is empty there; `grokscope analyze {path}` measures them"
+    )

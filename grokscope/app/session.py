@@ -185,7 +185,7 @@ def find_events(
     events = [
         Event(index, int(steps[index]), "phase", f"{labels[index]} begins")
         for index in range(1, len(labels))
-        if labels[index] != labels[index - 1]
+        if labels[index] not in ("unknown", labels[index - 1])
     ]
     for layer in layers:
         for name, words in (("num_traps", "first trap"), ("num_entry_traps", "first trap by large entries")):

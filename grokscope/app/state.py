@@ -69,3 +69,8 @@ class State:
     def live(self) -> bool:
         """Whether a trainer is at work on the run, moving or not."""
         return self.liveness is not None and self.liveness.state in {"running", "stalled"}
+
+    @property
+    def listing(self) -> bool:
+        """Whether the arrows walk through the list of traps, not through the layers."""
+        return self.view == "traps" and self.pane == 1

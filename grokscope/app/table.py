@@ -11,7 +11,7 @@ from grokscope.app.frame import Layer
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.spectrum import FEW_IN_TAIL
 from grokscope.app.state import State
-from grokscope.app.text import UNKNOWN, fit, fixed, number, probability
+from grokscope.app.text import UNKNOWN, count, fit, fixed, number, probability
 from grokscope.app.theme import Palette
 from grokscope.spectra.layer import LayerSpectrum
 
@@ -42,7 +42,7 @@ def traps_by_cause(spectrum: LayerSpectrum) -> str:
 def traps_count(spectrum: LayerSpectrum) -> str:
     """The median count over permutations with its range, `7 (5–9)`."""
     low, high = spectrum.num_traps_min, spectrum.num_traps_max
-    middle = f"{spectrum.num_traps:g}" if spectrum.num_traps == spectrum.num_traps else UNKNOWN
+    middle = count(spectrum.num_traps)
     return middle if low == high or middle == UNKNOWN else f"{middle} ({low:g}–{high:g})"
 
 
@@ -62,7 +62,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("KS", 7, 7, lambda s: fixed(s.ks_distance, 4), lambda s: s.ks_distance, 4),
     Column("p", 7, 2, lambda s: probability(s.ks_p, s.null_draws)),
     Column("p naive", 9, 8, lambda s: probability(s.ks_p_naive, 0)),
-    Column("traps", 11, 3, traps_count, lambda s: s.num_traps, 0),
+    Column("traps", 9, 3, traps_count, lambda s: s.num_traps, 0),
     Column("cause", 9, 12, traps_by_cause),
     Column("verdict", 14, 5, lambda s: s.verdict),
     Column("‖W‖", 8, 14, lambda s: number(s.norm, 4), lambda s: s.norm, 2),
@@ -71,7 +71,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("entropy", 9, 17, lambda s: number(s.abs_entropy, 5), lambda s: s.abs_entropy, 0),
     Column("mean", 9, 18, lambda s: number(s.mean), None),
     Column("p bulk", 8, 19, lambda s: probability(s.ks_p_bulk, s.null_draws)),
-    Column("WW traps", 9, 20, lambda s: f"{s.num_traps_weightwatcher:g}", lambda s: s.num_traps_weightwatcher, 0),
+    Column("WW traps", 9, 20, lambda s: count(s.num_traps_weightwatcher), lambda s: s.num_traps_weightwatcher, 0),
 )
 
 
@@ -83,17 +83,18 @@ def table(state: State, width: int, height: int) -> Text:
         canvas.put_fitted(0, 1, width - 1, "waiting for the first checkpoint", palette.muted)
         return canvas.text()
     name_width = _name_width(frame.layers, width)
-    columns = fitting(width - name_width - 2, [layer.spectrum for layer in frame.layers])
-    _titles(canvas, columns, name_width, palette)
+    partners = [_partner(state, layer, place) for place, layer in enumerate(frame.layers)]
+    pairs = [(layer.spectrum, partner) for layer, partner in zip(frame.layers, partners, strict=True)]
+    columns = fitting(width - name_width - 2, pairs)
     each, first, room = _window(state, len(frame.layers), height)
-    for place, layer in enumerate(frame.layers[first : first + room]):
-        row = 1 + place * each
-        _row(canvas, row, layer, columns, name_width, palette, selected=first + place == state.layer)
+    last = min(first + room, len(frame.layers))
+    count_of = f"{first + 1}–{last}/{len(frame.layers)}" if last - first < len(frame.layers) else ""
+    _titles(canvas, columns, name_width, palette, count_of)
+    for place in range(first, last):
+        row, layer = 1 + (place - first) * each, frame.layers[place]
+        _row(canvas, row, layer, columns, name_width, palette, selected=place == state.layer)
         if each == 2:
-            _difference(
-                canvas, row + 1, layer, _partner(state, layer, first + place), columns, name_width, palette
-            )
-    _more(canvas, first, len(frame.layers) - first - room, palette)
+            _difference(canvas, row + 1, *pairs[place], columns, name_width, palette)
     return canvas.text()
 
 
@@ -112,16 +113,27 @@ def _window(state: State, count: int, height: int) -> tuple[int, int, int]:
     return each, min(max(0, state.layer - room + 1), max(0, count - room)), room
 
 
-def fitting(width: int, spectra: Sequence[LayerSpectrum | None]) -> list[tuple[Column, int]]:
-    """The columns that fit with every digit, most important first to be kept, in their usual order."""
-    measured = [spectrum for spectrum in spectra if spectrum is not None and not spectrum.reason]
-    widths = [max([column.width, *(len(column.show(s)) + 2 for s in measured)]) for column in COLUMNS]
+def fitting(
+    width: int, pairs: Sequence[tuple[LayerSpectrum | None, LayerSpectrum | None]]
+) -> list[tuple[Column, int]]:
+    """The columns that fit with every digit, most important first to be kept, in their usual order.
+
+    `pairs` are each layer's spectrum and the one that it is compared with.
+    """
+    widths = [max([column.width, *(_widest(column, *pair) for pair in pairs)]) for column in COLUMNS]
     chosen: set[int] = set()
     for k in sorted(range(len(COLUMNS)), key=lambda k: COLUMNS[k].rank):
         if sum(widths[j] for j in chosen) + widths[k] > width:
             break
         chosen.add(k)
     return [(COLUMNS[k], widths[k]) for k in sorted(chosen)]
+
+
+def _widest(column: Column, spectrum: LayerSpectrum | None, other: LayerSpectrum | None) -> int:
+    """The cells that a pair of rows needs in a column, with those that keep it from the one before."""
+    if spectrum is None or spectrum.reason:
+        return 0
+    return max(len(column.show(spectrum)) + 2, len(difference(column, spectrum, other)) + 1)
 
 
 def row_values(layer: Layer) -> dict[str, str]:
@@ -137,9 +149,12 @@ def _name_width(layers: Sequence[Layer], width: int) -> int:
     return min(max(NAME_WIDTH, longest + 1), max(NAME_WIDTH, width // 6))
 
 
-def _titles(canvas: Canvas, columns: Sequence[tuple[Column, int]], name_width: int, palette: Palette) -> None:
+def _titles(
+    canvas: Canvas, columns: Sequence[tuple[Column, int]], name_width: int, palette: Palette, shown: str
+) -> None:
+    """The titles; where not all layers are shown the first one says which, `1–2/3`."""
     canvas.background(0, 0, canvas.width, palette.panel)
-    canvas.put(0, 2, "layer", palette.muted)
+    canvas.put(0, 2, shown or "layer", palette.accent if shown else palette.muted)
     end = name_width + 2
     for column, width in columns:
         end += width
@@ -162,14 +177,22 @@ def _row(
     canvas.put(row, 2, fit(layer.name, name_width - 1), palette.text, bold=selected)
     spectrum = layer.spectrum
     if spectrum is None or spectrum.reason:
-        shape = "×".join(map(str, layer.shape))
-        words = "not analysed yet" if spectrum is None else f"not measured: {spectrum.reason}"
-        canvas.put_fitted(row, name_width + 3, canvas.width - name_width - 3, f"{shape}  {words}", palette.muted)
+        words = _not_measured(layer)
+        canvas.put_fitted(row, name_width + 3, canvas.width - name_width - 3, words, palette.muted)
         return
     end = name_width + 2
     for column, width in columns:
         end += width
         canvas.put_right(row, end, column.show(spectrum), _color(column.title, spectrum, palette))
+
+
+def _not_measured(layer: Layer) -> str:
+    """Why a row has no numbers, and the layer's shape where the reason does not name it."""
+    shape = "×".join(map(str, layer.shape))
+    if layer.spectrum is None:
+        return f"{shape}  not analysed yet"
+    named = shape in layer.spectrum.reason.replace(" × ", "×")
+    return f"not measured: {layer.spectrum.reason}" if named else f"{shape}  not measured: {layer.spectrum.reason}"
 
 
 def _color(title: str, spectrum: LayerSpectrum, palette: Palette) -> str:
@@ -194,32 +217,32 @@ def _partner(state: State, layer: Layer, place: int) -> LayerSpectrum | None:
 def _difference(
     canvas: Canvas,
     row: int,
-    layer: Layer,
+    spectrum: LayerSpectrum | None,
     other: LayerSpectrum | None,
     columns: Sequence[tuple[Column, int]],
     name_width: int,
     palette: Palette,
 ) -> None:
-    """Differences to the compared checkpoint; where a difference makes no sense, its value."""
+    """The row below a layer's: what differs from the compared checkpoint."""
     canvas.put(row, 2, "  Δ", palette.mark)
-    if layer.spectrum is None or other is None or other.reason or layer.spectrum.reason:
+    if spectrum is None or spectrum.reason:
         return
     end = name_width + 2
     for column, width in columns:
         end += width
-        text = column.show(other)
-        if column.value is not None:
-            text = _signed(column.value(layer.spectrum) - column.value(other), column.decimals)
-        elif column.title == "shape":
-            text = ""
-        canvas.put_right(row, end, text, palette.mark)
+        canvas.put_right(row, end, difference(column, spectrum, other), palette.mark)
+
+
+def difference(column: Column, spectrum: LayerSpectrum, other: LayerSpectrum | None) -> str:
+    """This value less the other; of what is no such number the other value, `≠ 0.030`, and nothing where equal."""
+    if other is None or other.reason:
+        return ""
+    if column.value is not None:
+        return _signed(column.value(spectrum) - column.value(other), column.decimals)
+    text = column.show(other)
+    return "" if text == column.show(spectrum) else f"≠ {text}"
 
 
 def _signed(value: float, decimals: int) -> str:
     text = fixed(abs(value), decimals)
     return text if text == UNKNOWN else f"{'-' if value < 0 else '+'}{text}"
-
-
-def _more(canvas: Canvas, above: int, below: int, palette: Palette) -> None:
-    words = [f"↑{above}" if above else "", f"↓{below}" if below > 0 else ""]
-    canvas.put_right(0, canvas.width, " ".join(word for word in words if word), palette.accent, palette.panel)

@@ -74,17 +74,34 @@ def whole(value: float) -> str:
     return UNKNOWN if math.isnan(value) else f"{round(value):,}"
 
 
+def count(value: float) -> str:
+    """A count, or a median of counts, in as few digits as it has."""
+    return UNKNOWN if math.isnan(value) else f"{value:g}"
+
+
 def probability(p: float, draws: int) -> str:
-    """A p-value; the smallest that `draws` Monte-Carlo draws can give is shown as a bound."""
+    """A p-value: three decimals, below 0.001 in powers of ten; what is known only as a bound is shown as one.
+
+    `draws` Monte-Carlo draws (0: a formula) can give no less than 1 / (draws + 1), which is rounded up.
+    """
     if math.isnan(p):
         return UNKNOWN
     if draws > 0 and p <= 1.0000001 / (draws + 1):
-        return f"<{1 / (draws + 1):.4f}".replace("<0.", "<.")
+        return "<" + _rounded_up(1 / (draws + 1))
     if p < 1e-99:
         return "<1e-99"
-    if p < 5e-4:
-        return f"{p:.0e}".replace("e-0", "e-")
-    return f"{p:.3f}"
+    return f"{p:.3f}" if p >= 9.5e-4 else _in_powers_of_ten(p, 0)
+
+
+def _rounded_up(bound: float) -> str:
+    """A bound below 1 to two significant digits, no less than it is."""
+    unit = 10.0 ** (math.floor(math.log10(bound)) - 1)
+    raised = math.ceil(bound / unit - 1e-9) * unit
+    return f"{raised:.2g}" if raised >= 9.5e-4 else _in_powers_of_ten(raised, 1)
+
+
+def _in_powers_of_ten(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}e}".replace(".0e", "e").replace("e-0", "e-")
 
 
 def power_of_ten(exponent: int) -> str:

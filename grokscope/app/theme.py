@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from textual.theme import Theme
 
-PHASE_LETTERS = {"pre-grokking": "P", "grokking": "G", "anti-grokking": "A", "undecided": "?", "unknown": "?"}
+PHASE_LETTERS = {"pre-grokking": "P", "grokking": "G", "anti-grokking": "A", "undecided": "?", "unknown": "·"}
 
 
 def phase_letter(phase: str) -> str:
-    """One letter for a phase: P pre-grokking, G grokking, A anti-grokking, ? undecided or unknown."""
-    return PHASE_LETTERS.get(phase, "?")
+    """One letter for a phase: P pre-grokking, G grokking, A anti-grokking, ? undecided, · nothing is known."""
+    return PHASE_LETTERS[phase]
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours by what they stand for, as `#rrggbb`."""
+    """Colours by what they stand for, as `#rrggbb`.
+
+    `mark` is what is compared with, everywhere: a marked checkpoint or the second run, the first of `runs`.
+    """
 
     name: str
     dark: bool
@@ -45,6 +48,7 @@ class Palette:
     positive: str
     negative: str
     selected: str
+    runs: tuple[str, ...]
     layers: tuple[str, ...]
     phases: dict[str, str]
     bands: dict[str, str]
@@ -68,21 +72,22 @@ DARK = Palette(
     faint="#4a5666",
     accent="#56b4e9",
     cursor="#ffffff",
-    mark="#f0e442",
+    mark="#ff8fc8",
     train="#8f9bab",
     test="#f0b83c",
     bars="#4f6f95",
     tail="#e69f00",
     fit="#f6f0a0",
-    edge="#c9a2dc",
+    edge="#b3a6f2",
     trap="#ff7a45",
     warning="#f0b83c",
     positive="#ff9d4d",
     negative="#56b4e9",
     selected="#24344a",
-    layers=("#56b4e9", "#f0b83c", "#2cc295", "#e08bbd", "#ff7a45", "#b8c4d2", "#a99cf0", "#f0e442"),
-    phases={"P": "#56b4e9", "G": "#2cc295", "A": "#ff7a45", "?": "#8f9bab"},
-    bands={"P": "#152636", "G": "#123027", "A": "#3a2117", "?": "#191e25"},
+    runs=("#ff8fc8", "#2cc295", "#b8c4d2", "#a99cf0"),
+    layers=("#56b4e9", "#f0b83c", "#2cc295", "#b8c4d2", "#ff7a45", "#a99cf0", "#f0e442"),
+    phases={"P": "#56b4e9", "G": "#2cc295", "A": "#ff7a45", "?": "#8f9bab", "·": "#93a0b0"},
+    bands={"P": "#152636", "G": "#123027", "A": "#3a2117", "?": "#191e25", "·": "#10141a"},
 )
 
 LIGHT = Palette(
@@ -95,21 +100,22 @@ LIGHT = Palette(
     faint="#b4bbc2",
     accent="#0063a3",
     cursor="#000000",
-    mark="#7d6300",
+    mark="#b02a72",
     train="#5d6873",
     test="#985000",
     bars="#9db7d3",
     tail="#b86400",
     fit="#7a1f00",
-    edge="#8a3f8f",
+    edge="#5a4bc0",
     trap="#b83600",
     warning="#955200",
     positive="#b83600",
     negative="#0063a3",
     selected="#d5e3f0",
-    layers=("#0063a3", "#985000", "#00785a", "#a8457f", "#b83600", "#56616e", "#5a4bc0", "#7d6300"),
-    phases={"P": "#0063a3", "G": "#00785a", "A": "#b83600", "?": "#5d6873"},
-    bands={"P": "#dcebf7", "G": "#d9f0e6", "A": "#fae0d3", "?": "#efefec"},
+    runs=("#b02a72", "#00785a", "#56616e", "#5a4bc0"),
+    layers=("#0063a3", "#985000", "#00785a", "#56616e", "#b83600", "#5a4bc0", "#7d6300"),
+    phases={"P": "#0063a3", "G": "#00785a", "A": "#b83600", "?": "#5d6873", "·": "#56616e"},
+    bands={"P": "#dcebf7", "G": "#d9f0e6", "A": "#fae0d3", "?": "#efefec", "·": "#fbfbf8"},
 )
 
 PALETTES = {palette.name: palette for palette in (DARK, LIGHT)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.timeline import Cursors
 from grokscope.app.plots.trajectory import Line, Panel, class_shares, trajectory
 from grokscope.app.state import State
-from grokscope.app.text import safe_name
+from grokscope.app.text import count, probability, safe_name
 
 Array = NDArray[np.float64]
 
@@ -26,19 +27,19 @@ def panels(state: State) -> list[Panel | str]:
     predicted classes."""
     timeline, palette = state.timeline, state.palette
     accuracies = (
-        Line("train", timeline.metric("train_accuracy"), palette.train),
         Line("test", timeline.metric("test_accuracy"), palette.test),
         *_other_metric(state, "test_accuracy"),
+        Line("train", timeline.metric("train_accuracy"), palette.train),
     )
     losses = (
-        Line("train", timeline.metric("train_loss"), palette.train),
         Line("test", timeline.metric("test_loss"), palette.test),
+        Line("train", timeline.metric("train_loss"), palette.train),
     )
     found: list[Panel | str] = [
         Panel("accuracy", accuracies, limits=(-0.02, 1.04)),
         Panel("α", _layers(state, "alpha", ("alpha_low", "alpha_high")), references=(2.0,), y_log=True),
-        Panel("traps", _layers(state, "num_traps", ("num_traps_min", "num_traps_max")), show=lambda v: f"{v:g}"),
-        Panel("KS p", _layers(state, "ks_p", joined=False), y_log=True, references=(0.05,)),
+        Panel("traps", _layers(state, "num_traps", ("num_traps_min", "num_traps_max")), show=count),
+        Panel("KS p", _layers(state, "ks_p", joined=False), y_log=True, references=(0.05,), show=_p_values(state)),
         CLASSES,
         Panel("‖W‖ of all layers", (Line("l²", total_norm(timeline), palette.test), *_other_norm(state))),
         Panel("σ_mp", _layers(state, "sigma_mp"), references=(1.0,)),
@@ -81,51 +82,62 @@ def trajectories_view(state: State, width: int, height: int) -> Canvas:
     page = columns * rows
     chosen = state.pane % len(found)
     first = chosen // page * page
-    for place, panel in enumerate(found[first : first + page]):
+    shown = found[first : first + page]
+    counter = f"{first + 1}–{first + len(shown)} of {len(found)}, tab" if len(found) > page else ""
+    for place, panel in enumerate(shown):
         top, bottom = height * (place // columns) // rows, height * (place // columns + 1) // rows
         left, right = width * (place % columns) // columns, width * (place % columns + 1) // columns
-        drawn = _draw(state, panel, right - left - 1, bottom - top, focused=first + place == chosen)
+        label = counter if place == len(shown) - 1 else ""
+        focused = first + place == chosen
+        drawn = _draw(state, panel, right - left - 1, bottom - top, focused=focused, x_label=label)
         canvas.paste(drawn, top, left)
-    if len(found) > page:
-        words = f"{first + 1}–{min(first + page, len(found))} of {len(found)}, tab"
-        canvas.put_right(height - 1, width, f" {words}", state.palette.accent)
     return canvas
 
 
-def _draw(state: State, panel: Panel | str, width: int, height: int, *, focused: bool) -> Canvas:
+def _draw(state: State, panel: Panel | str, width: int, height: int, *, focused: bool, x_label: str) -> Canvas:
     cursors = Cursors(state.index, state.mark)
     if isinstance(panel, str):
         return class_shares(
-            state.timeline, cursors, width, height, state.palette, log=state.steps_log, focused=focused
-        )
+            state.timeline, cursors, width, height, state.palette, log=state.steps_log, focused=focused,
+            x_label=x_label,
+        )  # fmt: skip
     if state.values_log and panel.limits is None:
         panel = replace(panel, y_log=not panel.y_log)
     return trajectory(
         panel, state.timeline, cursors, width, height, state.palette, log=state.steps_log, focused=focused,
-        others=state.others,
+        others=state.others, x_label=x_label,
     )  # fmt: skip
 
 
 def _layers(
     state: State, field: str, interval: tuple[str, str] | None = None, *, joined: bool = True
 ) -> tuple[Line, ...]:
-    """A line a layer, the selected one last and with its interval; at most six layers, around the selected one."""
+    """A line a layer, the selected one first and with its interval, then the other run's; at most six layers,
+    around the selected one."""
     timeline, palette = state.timeline, state.palette
     first = min(max(0, state.layer - MOST_LAYERS // 2), max(0, len(timeline.layers) - MOST_LAYERS))
-    shown = list(range(first, min(first + MOST_LAYERS, len(timeline.layers))))
+    shown = range(first, min(first + MOST_LAYERS, len(timeline.layers)))
     lines = []
-    for k in sorted(shown, key=lambda k: k == state.layer):
+    for k in sorted(shown, key=lambda k: k != state.layer):
         layer = timeline.layers[k]
         low, high = (
             (timeline.measure(name, layer) for name in interval) if interval and k == state.layer else (None, None)
         )
         color = palette.layers[k % len(palette.layers)]
         lines.append(Line(safe_name(layer), timeline.measure(field, layer), color, low, high, joined=joined))
-    for other in state.others[:1]:
-        if state.layer < len(other.layers):
-            name = other.layers[state.layer]
-            lines.append(Line("b", other.measure(field, name), palette.mark, timeline=other))
-    return tuple(lines)
+    others = [
+        Line("b", other.measure(field, other.layers[state.layer]), palette.mark, timeline=other, joined=joined)
+        for other in state.others[:1]
+        if state.layer < len(other.layers)
+    ]
+    return (*lines[:1], *others, *lines[1:])
+
+
+def _p_values(state: State) -> Callable[[float], str]:
+    """How p-values are written: with the bound that the draws at the cursor set."""
+    layers = () if state.frame is None else state.frame.layers
+    draws = max((layer.spectrum.null_draws for layer in layers if layer.spectrum), default=0)
+    return lambda p: probability(p, draws)
 
 
 def _other_metric(state: State, name: str) -> list[Line]:

@@ -12,7 +12,7 @@ from grokscope.app.plots.picture import image_side, picture
 from grokscope.app.plots.spectrum import randomized_canvas
 from grokscope.app.state import State
 from grokscope.app.table import traps_count
-from grokscope.app.text import UNKNOWN, fixed, number, probability
+from grokscope.app.text import UNKNOWN, count, fixed, number, probability
 from grokscope.app.theme import Palette
 from grokscope.spectra.layer import LayerSpectrum
 from grokscope.spectra.traps import Trap
@@ -121,7 +121,7 @@ def _list(state: State, spectrum: LayerSpectrum, width: int, height: int) -> tup
     canvas.put(0, 1, f"traps {spectrum.name}", palette.accent if focused else palette.text, bold=True)
     start = 9 + len(spectrum.name)
     words = f"{traps_count(spectrum)} over shuffles"
-    rule = f" · WeightWatcher's rule: {spectrum.num_traps_weightwatcher:g}"
+    rule = f" · WeightWatcher's rule: {count(spectrum.num_traps_weightwatcher)}"
     canvas.put_fitted(
         0, start, width - start, words + (rule if len(words + rule) <= width - start else ""), palette.muted
     )

@@ -42,7 +42,8 @@ def view(
         columns, rows = _size(size)
         from grokscope.app.screenshot import take
 
-        take(runs, screenshot, columns, rows, press.split(), theme=theme)
+        for note in take(runs, screenshot, columns, rows, press.split(), theme=theme):
+            typer.echo(note, err=True)
         typer.echo(str(screenshot))
         return
     from grokscope.app.session import Session

@@ -56,36 +56,42 @@ class LayerEvidence:
 
 @dataclass(frozen=True)
 class Inferred:
-    """A label, "undecided" included, and the reasons for it, one short sentence each."""
+    """A label, "undecided" and "unknown" included, and the reasons for it, one short sentence each."""
 
     label: str
     reasons: tuple[str, ...]
 
 
 def infer(layers: Sequence[LayerEvidence]) -> Inferred:
-    """Infer the phase at the last checkpoint of the given histories.
+    """Infer the phase at the last checkpoint of the given histories; what decided comes first in the reasons.
 
-    "undecided" where no layer with 50 or more eigenvalues has been measured, or where the signs contradict.
+    "undecided" where the signs contradict or no layer has 50 or more eigenvalues; "unknown" where nothing is
+    measured, or not what the answer hangs on.
     """
-    large = [layer for layer in layers if layer.num_eigenvalues >= MIN_EIGENVALUES and _known(layer)]
+    if not any(map(_known, layers)):
+        return Inferred("unknown", ("no layer is measured",))
+    large = [layer for layer in layers if layer.num_eigenvalues >= MIN_EIGENVALUES]
+    measured = [layer for layer in large if _known(layer)]
+    if large and not measured:
+        return Inferred("unknown", (f"no layer with {MIN_EIGENVALUES} or more eigenvalues is measured",))
     if not large:
-        return Inferred("undecided", (f"no layer with {MIN_EIGENVALUES} or more eigenvalues is measured",))
-    structure = _named("eigenvalues beyond the edge of shuffled entries", large, _structure)
+        return Inferred("undecided", (f"no layer has {MIN_EIGENVALUES} or more eigenvalues",))
+    structure = _named("eigenvalues beyond the edge of shuffled entries", measured, _structure)
     signs = [
-        *_named("traps made by large entries", large, _heavy_entries),
-        *_named("over-trained while the norm grows", large, _over_training),
-        *_named("one direction dominates while the norm grows", large, _dominance),
+        *_named("traps made by large entries", measured, _heavy_entries),
+        *_named("over-trained while the norm grows", measured, _over_training),
+        *_named("one direction dominates while the norm grows", measured, _dominance),
     ]
     if not structure:
         quiet = "no eigenvalue beyond the edge of shuffled entries"
-        return Inferred("undecided" if signs else "pre-grokking", (*signs, quiet))
+        return Inferred("undecided" if signs else "pre-grokking", (quiet, *signs))
     if len(signs) >= 2:
         return Inferred("anti-grokking", (*signs, *structure))
-    if waiting := [layer.name for layer in large if _waits_for_norms(layer)]:
+    if waiting := [layer.name for layer in measured if _waits_for_norms(layer)]:
         unknown = f"not known whether the norm grows before earlier checkpoints are measured: {', '.join(waiting)}"
-        return Inferred("undecided", (unknown, *signs, *structure))
+        return Inferred("unknown", (unknown, *signs, *structure))
     if signs:
-        return Inferred("undecided", (*signs, "one sign of collapse, not two", *structure))
+        return Inferred("undecided", ("one sign of collapse, not two", *signs, *structure))
     return Inferred("grokking", tuple(structure))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,16 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from grokscope.analysis import Spectra
+from grokscope.analysis import Parameters, Spectra, analyze
 from grokscope.analysis.spectra_file import SpectraWriter
 from grokscope.app.app import Microscope
 from grokscope.app.goto_screen import parse_step
+from grokscope.app.header import status
 from grokscope.app.keys import KEYS, VIEWS
 from grokscope.app.session import Session
-from grokscope.app.state import State
+from grokscope.app.state import Comparison, State
 from grokscope.runfile import LayerSpec, Run, RunWriter
+from grokscope.runfile.liveness import Liveness
 from tests.app.conftest import COLLAPSE, GROKKING, PLANTED, STEPS
 
 LAST = len(STEPS) - 1
@@ -142,6 +145,18 @@ async def test_phases_are_told_by_letter_and_word(analysed_run: Path) -> None:
             assert words in screen_of(app).split("\n")[0]
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_what_is_not_analysed_is_no_verdict(story: Callable[..., Path], size: tuple[int, int]) -> None:
+    app = app_on(story())
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        text = screen_of(app)
+        assert "weights · not measured" in text, "in the band"
+        assert "undecided" not in text
+        assert "?" not in text.split("\n")[0]
+        assert {event.kind for event in app.state.timeline.events} == {"phase"}
+
+
 async def test_axes_flip_on_the_pane_in_focus_only(analysed_run: Path) -> None:
     app = app_on(analysed_run)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -175,6 +190,46 @@ async def test_a_mark_compares_two_checkpoints(analysed_run: Path) -> None:
         assert "Δ" not in screen_of(app)
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+@pytest.mark.parametrize("runs", [1, 2])
+async def test_a_comparison_covers_no_label_and_shows_every_layer(
+    own_run: Path, size: tuple[int, int], runs: int
+) -> None:
+    app = app_on(*[own_run] * runs)
+    async with app.run_test(size=size, notifications=False) as pilot:
+        await press(pilot, *(["m", "left", "left"] if runs == 1 else ["left"]))
+        text = screen_of(app)
+        titles = next(line for line in text.split("\n") if line.startswith("  layer "))
+        assert all(title.isalnum() or title in "α ± σ λ₊ σ_mp ‖W‖ |w| 95 %" for title in titles.split())
+        assert text.count("Δ") == 3
+        plots = text[text.index("ESD fc1") :].partition("\n")[2]
+        assert "xmin" in plots
+        assert "λ₊" in plots
+        region = app.query_one("#table").region
+        assert all(line.strip() for line in text.split("\n")[region.y : region.bottom]), "no row stays blank"
+
+
+async def test_the_rows_of_differences_hold_no_plain_values(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(200, 60)) as pilot:
+        await press(pilot, "g", "m", "G")
+        rows = [line for line in screen_of(app).split("\n") if line.startswith("    Δ")]
+        assert len(rows) == 3
+        for row in rows:
+            for word in re.split(r" {2,}| (?=[+-])", row.strip())[1:]:
+                assert word[0] in "+-≠–", row
+
+
+async def test_a_table_without_room_says_which_layers_it_shows(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(60, 20), notifications=False) as pilot:
+        await press(pilot, "m", "left")
+        assert "  1–2/3 " in screen_of(app)
+        await press(pilot, "down", "down")
+        assert "  2–3/3 " in screen_of(app)
+        assert " fc3 " in screen_of(app)
+
+
 async def test_two_runs_share_a_timeline_and_a_cursor(analysed_run: Path, story: Callable[..., Path]) -> None:
     other = story(8, "shorter.h5", seed=1)
     app = app_on(analysed_run, other)
@@ -204,6 +259,133 @@ async def test_traps_are_listed_with_their_cause_and_entries(analysed_run: Path)
         assert "pixels of the trap's entries" in text
         await press(pilot, "down")
         assert "mean: the entries' mean is shifted" in screen_of(app)
+
+
+async def test_the_arrows_walk_through_the_traps_of_all_layers_and_the_footer_says_so(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "3")
+        assert "↑ ↓ layer" in screen_of(app)
+        await press(pilot, "tab")
+        assert "↑ ↓ trap" in screen_of(app)
+        app.put(with_traps(app.state, 3))
+        walked = []
+        for key in ["down"] * 5 + ["up"] * 5:
+            await press(pilot, key)
+            walked.append((app.state.layer, app.state.trap))
+        there = [(0, 1), (0, 2), (1, 0), (2, 0), (2, 0)]
+        assert walked == [*there, (1, 0), (0, 2), (0, 1), (0, 0), (0, 0)]
+
+
+async def test_keys_typed_at_once_are_heard_in_their_order(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        for key, character in (("3", "3"), ("tab", None), ("down", None)):
+            app.post_message(events.Key(key, character))
+        await pilot.pause(0.2)
+        assert (app.state.view, app.state.pane, app.state.layer) == ("traps", 1, 1)
+
+
+async def test_the_y_key_in_the_traps_view_says_that_there_is_no_such_axis(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "3", "y")
+        assert ["no y axis here" in notice.message for notice in app._notifications] == [True]
+        assert not app.state.values_log
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (200, 60)])
+async def test_one_key_shows_every_reason_whole(analysed_run: Path, size: tuple[int, int]) -> None:
+    reasons = ("one sign of collapse, not two", "one direction dominates while the norm grows: fc1 10.2, fc2 24.4")
+    app = app_on(analysed_run)
+    async with app.run_test(size=size) as pilot:
+        assert app.state.frame is not None
+        app.put(replace(app.state, frame=replace(app.state.frame, reasons=reasons)))
+        await press(pilot, "w")
+        text = " ".join(screen_of(app).replace("│", " ").split())
+        for reason in (*reasons, "Two of three signs"):
+            assert reason in text
+        await press(pilot, "w")
+        assert "Two of three signs" not in screen_of(app)
+
+
+async def test_a_help_taller_than_the_terminal_scrolls(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(60, 20)) as pilot:
+        await press(pilot, "?")
+        assert "median (range)" not in screen_of(app)
+        await press(pilot, "down", "j", "end")
+        await pilot.pause(0.5)
+        assert "median (range)" in screen_of(app)
+        assert app.index == LAST, "the keys are the sheet's"
+        await press(pilot, "?")
+        assert "ESD fc1" in screen_of(app)
+
+
+def status_of(state: State, width: int) -> str:
+    return status(state, width).plain
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize("compared", [False, True])
+def test_the_deciding_words_stand_in_the_status_line_whatever_else_there_is(
+    analysed_run: Path, width: int, finished: bool, compared: bool
+) -> None:
+    state = app_on(analysed_run).state
+    assert state.frame is not None
+    reasons = (
+        "one sign of collapse, not two",
+        "one direction dominates while the norm grows: fc1 10.2 times the edge",
+    )
+    state = replace(state, frame=replace(state.frame, reasons=reasons))
+    if finished:
+        state = replace(state, liveness=Liveness("finished", 3_162_278, 0.0, 9e9, 0.0))
+    if compared:
+        state = replace(state, comparison=Comparison("mnist-wd001.h5 at 1,000,000", state.frame))
+    words = status_of(state, width)
+    assert len(words) <= width
+    assert "why ?: one sign of collapse, not two" in words
+    assert ("mnist-wd001.h5 at 1,000,000" in words) is compared
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
+@pytest.mark.parametrize("stands", ["interrupted", "crashed", "stalled"])
+async def test_a_run_that_does_not_move_shows_it(analysed_run: Path, size: tuple[int, int], stands: str) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=size) as pilot:
+        app.put(replace(app.state, liveness=Liveness(stands, 54_321, 0.0, 3700.0, float("nan"))))
+        await pilot.pause()
+        assert f"{stands}  trainer at 54,321  last sign 1h01m ago" in screen_of(app).split("\n")[1].replace(
+            stands.upper(), stands
+        )
+
+
+def test_a_file_that_is_gone_is_said_once(analysed_run: Path) -> None:
+    problem = "there is no file /home/somebody/runs/a/long/way/down/story.h5; `grokscope train -o …` makes one"
+    state = replace(app_on(analysed_run).state, problem=problem, analysis_note=f"analysis: {problem}")
+    words = status_of(state, 80)
+    assert words.count("there is no file") == 1
+    assert "/home/somebody/runs/a/long/way/down/" in words
+
+
+async def test_a_layer_that_is_not_measured_says_why_and_its_shape_once(tmp_path: Path) -> None:
+    layers = (LayerSpec("small", (4, 64)), LayerSpec("flat", (64,)))
+    path = tmp_path / "odd.h5"
+    with RunWriter.create(path, steps=[0], layers=layers, metrics=[], config={}, origin="test") as writer:
+        weights = {layer.name: np.ones(layer.shape) for layer in layers}
+        writer.commit(0, weights, {layer.name: np.zeros(layer.shape[0]) for layer in layers}, {})
+    analyze(Run.open(path), parameters=Parameters(permutations=1, null_draws=100))
+    app = app_on(path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        rows = [line for line in screen_of(app).split("\n") if "not measured:" in line]
+        assert rows[0].split("not measured: ")[0].split() == ["▸", "small"]
+        assert "4 × 64: fewer than 8 eigenvalues" in rows[0]
+        assert rows[1].split("not measured: ")[0].split() == ["flat", "64"]
+        assert "nan" not in screen_of(app)
+        await press(pilot, "4")
+        assert "nan" not in screen_of(app)
 
 
 async def test_playing_goes_on_by_itself_and_stops_at_a_key(analysed_run: Path) -> None:

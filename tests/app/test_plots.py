@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import plotext
 import pytest
+from rich.style import Style
+from rich.text import Text
 
 from grokscope.app.frame import Event, Timeline
 from grokscope.app.plots.axis import Axis, axis_over
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.picture import image_side, picture
 from grokscope.app.plots.raster import Series, raster
-from grokscope.app.plots.spectrum import Axes, esd, histogram, randomized_esd
+from grokscope.app.plots.spectrum import Axes, esd, histogram, randomized_canvas, randomized_esd
 from grokscope.app.plots.timeline import Cursors, index_at, step_axis, timeline
 from grokscope.app.plots.trajectory import Line, Panel, class_shares, trajectory
-from grokscope.app.theme import DARK, LIGHT
+from grokscope.app.theme import DARK, LIGHT, Palette
 from grokscope.app.vectors import leading_direction
 from grokscope.spectra import LayerSpectrum, analyze_layer
 
@@ -130,6 +133,50 @@ def test_the_search_replaces_the_fit_by_the_distance_of_every_xmin(trapped: Laye
     assert "D(xmin)" in lines_of(esd(trapped, 100, 20, DARK, search=True))[0]
 
 
+def decades(weight_scale: float, seed: int = 2) -> LayerSpectrum:
+    """A layer whose eigenvalues span many decades around weight_scale²."""
+    rng = np.random.default_rng(seed)
+    weight = weight_scale * rng.normal(size=(60, 120)) * np.logspace(-4, 0, 60)[:, None]
+    return analyze_layer(weight, "fc1", step=0, permutations=3, null_draws=200)
+
+
+def columns_in(text: Text, color: str) -> list[int]:
+    """The columns of the curve of a colour, below the title."""
+    plain, found = text.plain, []
+    for span in text.spans:
+        style = span.style
+        if isinstance(style, Style) and style.color is not None and style.color.name == color:
+            row, column = plain.count("\n", 0, span.start), span.start - (plain.rfind("\n", 0, span.start) + 1)
+            found += [column + k for k, c in enumerate(plain[span.start : span.end]) if row and "⠀" < c <= "⣿"]
+    return found
+
+
+@pytest.mark.parametrize("scales", [(1.0, 1e-3), (1e-3, 1.0), (1.0, 1.0)])
+@pytest.mark.parametrize("draw", [esd, randomized_esd])
+@pytest.mark.parametrize("log", [True, False])
+def test_every_part_of_a_compared_spectrum_is_on_the_axes(
+    scales: tuple[float, float], draw: Callable[..., Text], log: bool
+) -> None:
+    """Its outline is as wide as its eigenvalues lie apart, whatever the front run's are."""
+    front, other = (decades(scale) for scale in scales)
+    drawn = columns_in(draw(front, 120, 30, DARK, axes=Axes(True, log), other=other), DARK.mark)
+    alone = columns_in(draw(other, 120, 30, DARK, axes=Axes(True, log), other=other), DARK.mark)
+    decades_alone, decades_more = 3, abs(np.log10(scales[0] / scales[1])) * 2
+    assert len(set(drawn)) > 0.8 * len(set(alone)) * decades_alone / (decades_alone + decades_more)
+
+
+def test_the_chosen_xmin_and_the_least_distance_are_on_the_axis() -> None:
+    weight = np.random.default_rng(3).normal(size=(60, 120)) * np.logspace(-4, 0, 60)[:, None]
+    spectrum = analyze_layer(weight, "fc1", step=0, permutations=3, null_draws=200)
+    assert spectrum.xmin < spectrum.esd.max() * 1e-5, "the case in question: a tail over all decades"
+    lines = lines_of(esd(spectrum, 120, 30, DARK, search=True))
+    column = next(line.index("xmin") for line in lines[1:] if "xmin" in line) - 1
+    assert sum(line[column] == "┊" for line in lines) > 20, "over the bars as well"
+    lowest = max(row for row, line in enumerate(lines) if any("⠀" < c <= "⣿" for c in line))
+    dots = [k for k, c in enumerate(lines[lowest]) if "⠀" < c <= "⣿"]
+    assert any(abs(k - column) <= 1 for k in dots), "D is least where xmin stands"
+
+
 def test_the_randomised_esd_marks_each_trap_by_its_cause(trapped: LayerSpectrum) -> None:
     assert [trap.cause for trap in trapped.traps] == ["entries"]
     lines = lines_of(randomized_esd(trapped, 100, 20, DARK))
@@ -138,6 +185,27 @@ def test_the_randomised_esd_marks_each_trap_by_its_cause(trapped: LayerSpectrum)
     assert any(line[marked[0]] == "e" for line in lines if len(line) > marked[0])
     assert any("λ₊" in line for line in lines[1:])
     assert "1 trap" in lines[0]
+
+
+@pytest.mark.parametrize("size", [(39, 7), (60, 12), (119, 26), (199, 40)])
+@pytest.mark.parametrize("x_log", [True, False])
+def test_only_bars_with_traps_are_coloured_as_such_and_each_sign_stands_on_one(
+    trapped: LayerSpectrum, size: tuple[int, int], x_log: bool
+) -> None:
+    beyond = trapped.lambda_plus * 1.02  # beyond the law's edge, below the edge of noise: no trap
+    spectrum = replace(trapped, randomized_esd=np.append(trapped.randomized_esd, beyond))
+    canvas = randomized_canvas(spectrum, *size, DARK, axes=Axes(x_log, False))
+    bottom = size[1] - 3
+    coloured = [k for k, look in enumerate(canvas.looks[bottom]) if look[0] == DARK.trap]
+    signs = [(row, cells.index("▲")) for row, cells in enumerate(canvas.characters) if "▲" in cells]
+    assert len(signs) == 1
+    (row, column) = signs[0]
+    assert column in coloured
+    assert row < bottom
+    assert canvas.characters[row - 1][column] == "e"
+    assert coloured == list(range(min(coloured), max(coloured) + 1)), "the bar of the trap and no other"
+    edge = next(cells.index("λ") - 1 for cells in canvas.characters[1:] if "λ" in cells)
+    assert min(coloured) > edge + 2
 
 
 def test_a_trap_stands_right_of_the_edge(trapped: LayerSpectrum) -> None:
@@ -151,7 +219,7 @@ def test_a_trap_stands_right_of_the_edge(trapped: LayerSpectrum) -> None:
 @pytest.mark.parametrize("axes", [Axes(x, y) for x in (False, True) for y in (False, True)])
 def test_spectra_fill_their_size_exactly(trapped: LayerSpectrum, size: tuple[int, int], axes: Axes) -> None:
     for draw in (esd, randomized_esd):
-        lines = lines_of(draw(trapped, *size, LIGHT, axes=axes, other=trapped, other_name="step 3"))
+        lines = lines_of(draw(trapped, *size, LIGHT, axes=axes, other=trapped))
         assert len(lines) == size[1]
         assert {len(line) for line in lines} == {size[0]}
 
@@ -184,6 +252,38 @@ def test_the_timeline_names_phases_by_letter_and_word() -> None:
     assert "?" in lines[1]
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+@pytest.mark.parametrize("size", [(60, 6), (80, 7), (120, 10), (200, 14)])
+def test_the_legend_of_the_timeline_covers_no_curve(
+    count: int, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = np.array([0, 0, 0, 0.3, 0.8, 0.9])
+    others = [replace(RUN, run=f"run-{k}.h5", metrics={"test_accuracy": late - 0.1 * k}) for k in range(count)]
+
+    def dots() -> int:
+        drawn = timeline(RUN, Cursors(0), *size, DARK, others=others).plain
+        return sum("⠀" < character <= "⣿" for character in drawn)
+
+    with_legend, text = dots(), timeline(RUN, Cursors(0), *size, DARK, others=others).plain
+    if size[1] > 7 or (size[1] == 7 and count < 3):
+        assert all(f"test run-{k}.h5" in text for k in range(count))
+    monkeypatch.setattr("grokscope.app.plots.timeline._legend", lambda figure, words: None)
+    assert with_legend == dots()
+
+
+@pytest.mark.parametrize("palette", [DARK, LIGHT])
+def test_the_second_run_has_one_colour_and_no_other_run_or_layer_has_it(palette: Palette) -> None:
+    assert palette.runs[0] == palette.mark
+    assert len({*palette.runs, palette.train, palette.test, palette.fit}) == len(palette.runs) + 3
+    assert palette.mark not in palette.layers
+    others = [replace(RUN, run=f"run-{k}.h5") for k in range(2)]
+    spans = timeline(RUN, Cursors(0), 120, 10, palette, others=others)
+    for k in range(2):
+        place = spans.plain.index(f"test run-{k}.h5")
+        styles = [span.style for span in spans.spans if span.start <= place < span.end]
+        assert [isinstance(one, Style) and one.color and one.color.name for one in styles] == [palette.runs[k]]
+
+
 def test_the_cursor_stands_at_its_step_with_its_whole_number() -> None:
     lines = lines_of(timeline(RUN, Cursors(5, mark=1), 80, 9, DARK))
     assert "10,000" in lines[-1]
@@ -211,6 +311,47 @@ def test_a_trajectory_names_its_values_at_the_cursor() -> None:
     lines = lines_of(trajectory(panel, RUN, Cursors(4), 60, 10, DARK).text())
     assert "fc1 2.25" in lines[0]
     assert any("╌" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", [34, 39, 59])
+def test_the_first_line_of_a_trajectory_is_always_named_and_the_last_ones_go_by_an_ellipsis(width: int) -> None:
+    lines = tuple(Line(f"fc{k}", np.full(6, k + 0.25), DARK.test) for k in range(9))
+    title = lines_of(trajectory(Panel("stable rank", lines), RUN, Cursors(4), width, 8, DARK).text())[0]
+    assert "fc0 0.250" in title
+    assert "fc8" not in title
+    assert title.rstrip().endswith("…")
+    long = (Line("a name that has no room at all", np.full(6, 3.25), DARK.test), *lines)
+    title = lines_of(trajectory(Panel("stable rank", long), RUN, Cursors(4), width, 8, DARK).text())[0]
+    assert "3.25" in title
+
+
+def test_the_first_line_of_a_trajectory_is_drawn_over_the_others() -> None:
+    first, second = (Line(name, np.full(6, 1.0), color) for name, color in (("a", DARK.mark), ("b", DARK.test)))
+    canvas = trajectory(Panel("α", (first, second)), RUN, Cursors(4), 40, 8, DARK)
+    looks = [
+        look[0] for row in range(1, 6) for c, look in zip(canvas.characters[row], canvas.looks[row], strict=True)
+        if "⠀" < c <= "⣿"
+    ]  # fmt: skip
+    assert set(looks) == {DARK.mark}
+
+
+@pytest.mark.parametrize("label", range(10))
+@pytest.mark.parametrize("height", [8, 10, 13])
+def test_a_class_that_swallows_the_rest_is_seen_at_any_height(label: int, height: int) -> None:
+    shares = np.full((6, 10), 0.1)
+    shares[4:], shares[4:, label] = 0.01, 0.91
+    lines = lines_of(class_shares(replace(RUN, predictions=shares), Cursors(2), 39, height, DARK).text())
+    assert f"most: {0} with 10 %" in lines[0]
+    dark = [line for line in lines if "██" in line]
+    assert len(dark) == 1
+    ends = dark[0].split("│")[0].strip().split("–")
+    assert int(ends[0]) <= label <= int(ends[-1])
+
+
+def test_the_label_of_the_axis_of_steps_covers_no_tick() -> None:
+    panel = Panel("α", (Line("fc1", np.arange(6.0), DARK.test),))
+    last = lines_of(trajectory(panel, RUN, Cursors(4), 39, 8, DARK, x_label="1–4 of 12, tab").text())[-1]
+    assert last.split("1–4")[0].split() == ["1", "100"]
 
 
 def test_a_trajectory_without_values_says_so() -> None:

@@ -32,7 +32,7 @@ CASES: dict[str, tuple[tuple[int, int], str]] = {
     "spectrum-80x24": (SMALL, "2"),
     "spectrum-search-120x40": (MIDDLE, "2 p"),
     "traps-80x24": (SMALL, "3"),
-    "traps-120x40": (MIDDLE, "3 tab down"),
+    "traps-120x40": (MIDDLE, "3 tab"),
     "trajectories-80x24": (SMALL, "4"),
     "trajectories-120x40": (MIDDLE, "4 tab"),
     "compare-120x40": (MIDDLE, "g m G"),

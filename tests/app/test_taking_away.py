@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from grokscope.analysis import Spectra
-from grokscope.app.keys import VIEWS
+from grokscope.app.keys import KEYS, VIEWS
+from grokscope.app.screenshot import key_named
 from grokscope.runfile import Run
 from tests.app.conftest import LAYERS, PLANTED, STEPS
 from tests.app.test_pilot import app_on, press
@@ -104,6 +105,7 @@ def test_a_screenshot_needs_no_terminal(analysed_run: Path, tmp_path: Path, grok
     done = grokscope_command("view", analysed_run, *options)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(picture)
+    assert done.stderr == ""
     words = "".join(ElementTree.parse(picture).getroot().itertext()).replace("\xa0", " ")
     assert f"2/{len(STEPS)}" in words
     assert "ESD fc1" in words
@@ -116,6 +118,9 @@ def test_a_screenshot_needs_no_terminal(analysed_run: Path, tmp_path: Path, grok
         (["story.h5", "--theme", "pink"], "neither dark nor light"),
         (["story.h5", "--screenshot", "a.svg", "--size", "big"], "--size big is no size"),
         (["story.h5", "--screenshot", "nowhere/a.svg"], "cannot be written"),
+        (["story.h5", "--screenshot", "a.png"], "a name that ends in .svg"),
+        (["story.h5", "--screenshot", "a.svg", "--press", "g foo"], "--press foo names no key"),
+        (["story.h5", "--screenshot", "a.svg", "--press", "ctrl+shift+q"], "--press ctrl+shift+q names no key"),
         (["story.h5"], "needs a terminal"),
         (["story.spectra.h5", "--screenshot", "a.svg"], "give the run file itself"),
     ],
@@ -126,6 +131,32 @@ def test_mistakes_get_one_sentence_and_exit_2(
     done = grokscope_command("view", *arguments, cwd=own_run.parent)
     assert done.returncode == 2
     assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        *((word, name) for key in KEYS for word, name in zip(key.shown.split(), key.keys, strict=True)),
+        *((name, name) for key in KEYS for name in key.keys),
+        ("Right", "right"),
+        ("ESC", "escape"),
+        ("enter", "enter"),
+        ("5", "5"),
+    ],
+)
+def test_keys_are_understood_as_the_readme_and_textual_write_them(word: str, name: str) -> None:
+    characters = {"left_square_bracket": "[", "right_square_bracket": "]", "colon": ":", "question_mark": "?"}
+    assert characters.get(key_named(word), key_named(word)) == characters.get(name, name)
+
+
+def test_a_screenshot_of_a_run_that_is_not_analysed_says_so(
+    story: Callable[..., Path], tmp_path: Path, grokscope_command: Command
+) -> None:
+    done = grokscope_command("view", story(3), "--screenshot", tmp_path / "a.svg")
+    assert done.returncode == 0
+    assert done.stdout.strip() == str(tmp_path / "a.svg")
+    assert "3 of 3 checkpoints of live.h5 are not analysed" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

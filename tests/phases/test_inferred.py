@@ -39,7 +39,8 @@ def layer(
         (layer(signal=9, dominance=15, entries=1), "anti-grokking"),
         (layer(signal=9, dominance=15, alpha_high=1.9), "anti-grokking"),
         (layer(entries=2), "undecided"),
-        (layer(signal=np.nan), "undecided"),
+        (layer(signal=np.nan), "unknown"),
+        (layer(signal=np.nan, size=10), "unknown"),
         (layer(signal=9, size=10), "undecided"),
     ],
 )
@@ -50,12 +51,12 @@ def test_label(evidence: LayerEvidence, label: str) -> None:
     assert all(reason and "\n" not in reason for reason in inferred.reasons)
 
 
-def test_a_sign_that_hangs_on_norms_not_measured_yet_is_undecided() -> None:
+def test_a_sign_that_hangs_on_norms_not_measured_yet_is_unknown() -> None:
     dominated = layer(signal=9, dominance=15)
     unmeasured = replace(dominated, norm=np.array([np.nan, 12.0]))
-    assert infer([dominated]).reasons[1] == "one sign of collapse, not two"
+    assert infer([dominated]).reasons[0] == "one sign of collapse, not two"
     assert "before earlier checkpoints are measured" in infer([unmeasured]).reasons[0]
-    assert infer([unmeasured]).label == "undecided"
+    assert infer([unmeasured]).label == "unknown"
     assert infer([replace(layer(signal=9), norm=np.array([np.nan, 12.0]))]).label == "grokking"
 
 
@@ -65,5 +66,8 @@ def test_what_comes_later_is_not_looked_at() -> None:
     assert infer([collapsed.until(1)]).label == "anti-grokking"
 
 
-def test_no_layers_is_undecided() -> None:
-    assert infer([]).label == "undecided"
+def test_what_is_not_measured_is_no_verdict() -> None:
+    assert infer([]).label == "unknown"
+    small, large = layer(signal=9, size=10), layer(signal=np.nan)
+    assert infer([small, large]).label == "unknown"
+    assert infer([small, replace(large, num_eigenvalues=10)]).label == "undecided"

@@ -104,21 +104,28 @@ class Figure:
             self._draw_over(self.top + row, self.left + column, character, curves[number].color)
 
     def _draw_over(self, row: int, column: int, character: str, color: str) -> None:
-        """Put a braille cell; over a full bar the bar's colour becomes the ground."""
+        """Put a character; over a full bar the bar's colour becomes the ground."""
         if self.canvas.characters[row][column] == "█":
             self.canvas.background(row, column, column + 1, self.canvas.looks[row][column][0] or "")
         self.canvas.put(row, column, character, color)
 
-    def bars(self, edges: NDArray[np.float64], heights: NDArray[np.float64], colors: Sequence[str]) -> None:
-        """Fill a histogram: edges float64 [n + 1] and heights float64 [n] in data units, one colour a bar."""
+    def bars(
+        self, edges: NDArray[np.float64], heights: NDArray[np.float64], colors: Sequence[str]
+    ) -> NDArray[np.intp]:
+        """Fill a histogram: edges float64 [n + 1] and heights float64 [n] in data units, one colour a bar.
+
+        Returns which bar each column of the area shows, intp [columns], −1 where none.
+        """
         left = self.x.position(edges[:-1]) * self.columns
         right = self.x.position(edges[1:]) * self.columns
         levels = np.nan_to_num(np.clip(self.y.position(heights), 0, 1), nan=0.0) * self.rows * 8
         centres = np.arange(self.columns) + 0.5
-        bins = np.searchsorted(right, centres)
-        for column, index in enumerate(bins):
-            if index < len(heights) and left[index] <= centres[column] and heights[index] > 0:
+        bins = np.minimum(np.searchsorted(right, centres), len(heights) - 1)
+        shown = np.where((left[bins] <= centres) & (centres <= right[bins]) & (heights[bins] > 0), bins, -1)
+        for column, index in enumerate(shown.tolist()):
+            if index >= 0:
                 self._bar(self.left + column, max(1, round(float(levels[index]))), colors[index])
+        return shown
 
     def _bar(self, column: int, eighths: int, color: str) -> None:
         full, rest = divmod(eighths, 8)
@@ -131,13 +138,13 @@ class Figure:
     def vertical(
         self, value: float, color: str, character: str = "│", label: str = "", *, label_row: int = 0
     ) -> None:
-        """A vertical line at an x value, with a label beside it in the given row of the area."""
+        """A vertical line at an x value, behind curves, with a label beside it in the given row of the area."""
         column = self.column(value)
         if column is None:
             return
         for row in range(self.top, self.top + self.rows):
-            if self.canvas.characters[row][column] in " │┊╎":
-                self.canvas.put(row, column, character, color)
+            if self.canvas.characters[row][column] in " │┊╎█":
+                self._draw_over(row, column, character, color)
         if label:
             start = column + 1 if column + 1 + cell_len(label) <= self.canvas.width else column - cell_len(label)
             self.canvas.put(self.top + label_row, start, label, color)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from rich.text import Text
 from grokscope.app.plots.axis import Axis, axis_over
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.figure import Curve, Figure
-from grokscope.app.text import fit, fixed, number, probability
+from grokscope.app.text import fixed, number, probability
 from grokscope.app.theme import Palette
 from grokscope.spectra import marchenko_pastur, power_law
 
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 DEEPEST = 10.0**-4.5
-"""Of the largest eigenvalue: a logarithmic axis goes no deeper, and says how many lie below."""
+"""Of the largest eigenvalue: a logarithmic axis goes no deeper, if xmin does not, and says how many lie below."""
+
+BELOW_XMIN = 0.5
+"""Of xmin: as deep as that an axis goes at least, so that the least D(xmin) is seen to rise again to its left."""
 
 CAUSE_LETTERS = {"mean": "m", "entries": "e", "mean+entries": "b", "unexplained": "?"}
+BELOW_EDGE = 1e-3  # of λ₊: as deep as that a logarithmic axis of a shuffled spectrum goes
 SMALLEST = 1e-12  # of the largest eigenvalue: what lies below is rounding
 FEW_IN_TAIL = power_law.DECIDABLE_TAIL
 
@@ -78,7 +83,6 @@ def esd(
     *,
     axes: Axes = Axes(True, True),
     other: LayerSpectrum | None = None,
-    other_name: str = "",
     search: bool = False,
     focused: bool = False,
 ) -> Text:
@@ -91,28 +95,29 @@ def esd(
     if len(values) < 2:
         return empty(width, height, title, spectrum.reason or "no positive eigenvalues", palette)
     others = np.empty(0) if other is None else _positive(other.esd)
-    seen = np.concatenate([values, others])
-    shown = seen[seen >= seen.max() * DEEPEST] if axes.x_log else seen
-    x = axis_over(shown, log=axes.x_log, padding=0.03)
-    bars = _density_per_value(histogram(values, x, _bins(width, len(values))), x)
-    heights = bars.density[bars.density > 0]
-    y = _density_axis(heights, axes.y_log)
+    seen = [_down_to(_depth(one, eigenvalues), eigenvalues, axes.x_log)
+            for one, eigenvalues in ((spectrum, values), (other, others)) if one is not None]  # fmt: skip
+    x = axis_over(np.concatenate(seen), log=axes.x_log, padding=0.03, include=(spectrum.xmin * BELOW_XMIN,))
+    bars, compared = (
+        _density_per_value(histogram(eigenvalues, x, _bins(width, len(eigenvalues))), x)
+        for eigenvalues in (values, others)
+    )
+    y = _density_axis([bars.density, compared.density], axes.y_log)
     figure = Figure(width, height, x, y, palette, x_label="λ", y_ticks=None)
     centres = _centres(bars.edges, x)
     colors = [palette.tail if centre >= spectrum.xmin else palette.bars for centre in centres]
     figure.bars(bars.edges, bars.density, colors)
-    curves = _other_curve(others, x, width, palette)
+    curves = [_in_steps(compared, palette.mark)]
     curves += _search_curve(spectrum, y, palette) if search else _tail_curve(spectrum, x, palette)
     figure.curves(curves)
     figure.vertical(spectrum.xmin, palette.fit, "┊", "xmin")
     if height > 8:
-        figure.vertical(spectrum.xmax, palette.faint, "┊", "xmax", label_row=2 if other_name else 1)
+        figure.vertical(spectrum.xmax, palette.faint, "┊", "xmax", label_row=1)
     below = int(np.count_nonzero(values < x.low))
     if below:
         figure.canvas.put(figure.top + figure.rows - 1, figure.left, f"◂{below}", palette.muted)
     figure.canvas.put(0, 0, "▌" if focused else " ", palette.accent)
     _esd_title(figure.canvas, title, spectrum, palette, search)
-    _other_label(figure, other_name, palette)
     return figure.canvas.text()
 
 
@@ -124,13 +129,10 @@ def randomized_esd(
     *,
     axes: Axes = Axes(True, False),
     other: LayerSpectrum | None = None,
-    other_name: str = "",
     focused: bool = False,
 ) -> Text:
     """The shuffled entries' eigenvalues with the fitted Marchenko-Pastur density, its edges and the traps."""
-    canvas = randomized_canvas(
-        spectrum, width, height, palette, axes=axes, other=other, other_name=other_name, focused=focused
-    )
+    canvas = randomized_canvas(spectrum, width, height, palette, axes=axes, other=other, focused=focused)
     return canvas.text()
 
 
@@ -142,7 +144,6 @@ def randomized_canvas(
     *,
     axes: Axes = Axes(True, False),
     other: LayerSpectrum | None = None,
-    other_name: str = "",
     focused: bool = False,
 ) -> Canvas:
     """The same as a canvas, to be part of a larger drawing."""
@@ -151,24 +152,24 @@ def randomized_canvas(
     if len(values) < 2 or not spectrum.sigma_robust > 0:
         return _empty(width, height, title, spectrum.reason or "no Marchenko-Pastur fit", palette)
     others = np.empty(0) if other is None else _positive(other.randomized_esd)
-    seen = np.concatenate([values, others])
-    if axes.x_log:
-        seen = seen[seen > spectrum.lambda_plus * 1e-3]
-    x = axis_over(seen, log=axes.x_log, padding=0.03, include=(spectrum.lambda_plus * 1.05,))
-    bars = histogram(values[values >= x.low], x, _bins(width, len(values)))
+    seen = [_down_to(one.lambda_plus * BELOW_EDGE, eigenvalues, axes.x_log)
+            for one, eigenvalues in ((spectrum, values), (other, others)) if one is not None]  # fmt: skip
+    x = axis_over(np.concatenate(seen), log=axes.x_log, padding=0.03, include=(spectrum.lambda_plus * 1.05,))
+    bars, compared = (
+        histogram(eigenvalues, x, _bins(width, len(eigenvalues))) for eigenvalues in (values, others)
+    )
     law = _marchenko_pastur(spectrum, x)
-    y = _density_axis(np.concatenate([bars.density[bars.density > 0], law[1][law[1] > 0]]), axes.y_log)
+    y = _density_axis([bars.density, compared.density, law[1]], axes.y_log)
     figure = Figure(width, height, x, y, palette, x_label="λ", y_ticks=None if axes.y_log else [])
-    centres = _centres(bars.edges, x)
-    colors = [palette.trap if c > spectrum.lambda_plus and spectrum.traps else palette.bars for c in centres]
-    figure.bars(bars.edges, bars.density, colors)
-    figure.curves([*_other_curve(others, x, width, palette, per_log=axes.x_log), Curve(*law, palette.fit)])
+    least = min((trap.eigenvalue for trap in spectrum.traps), default=np.inf)
+    colors = [palette.trap if right > least else palette.bars for right in bars.edges[1:]]
+    drawn = figure.bars(bars.edges, bars.density, colors)
+    figure.curves([_in_steps(compared, palette.mark), Curve(*law, palette.fit)])
     figure.vertical(spectrum.lambda_minus, palette.edge, "┊", "λ₋")
     figure.vertical(spectrum.lambda_plus, palette.edge, "┊", "λ₊")
-    _mark_traps(figure, spectrum, palette)
+    _mark_traps(figure, spectrum, bars, drawn, palette)
     figure.canvas.put(0, 0, "▌" if focused else " ", palette.accent)
     _randomized_title(figure.canvas, title, spectrum, palette)
-    _other_label(figure, other_name, palette)
     return figure.canvas
 
 
@@ -190,7 +191,19 @@ def _density_per_value(bars: Histogram, axis: Axis) -> Histogram:
     return Histogram(bars.edges, bars.density / _centres(bars.edges, axis)) if axis.log else bars
 
 
-def _density_axis(heights: Array, log: bool) -> Axis:
+def _depth(spectrum: LayerSpectrum, values: Array) -> float:
+    """The least eigenvalue that a logarithmic axis shows of a spectrum."""
+    return float(np.fmin(values.max(initial=0.0) * DEEPEST, spectrum.xmin * BELOW_XMIN))
+
+
+def _down_to(depth: float, values: Array, log: bool) -> Array:
+    return values[~(values < depth)] if log else values
+
+
+def _density_axis(densities: Sequence[Array], log: bool) -> Axis:
+    """The axis that covers every one of the densities, each NaN or 0 where there is nothing to show."""
+    heights = np.concatenate(densities)
+    heights = heights[heights > 0]
     if not len(heights):
         return Axis(0.1, 1.0, log)
     if log:
@@ -217,17 +230,10 @@ def _search_curve(spectrum: LayerSpectrum, y: Axis, palette: Palette) -> list[Cu
     return [Curve(xmins, [y.value(float(v)) if np.isfinite(v) else np.nan for v in levels], palette.fit)]
 
 
-def _other_curve(
-    others: Array, x: Axis, width: int, palette: Palette, *, per_log: bool | None = None
-) -> list[Curve]:
-    """The compared spectrum's density as a line in steps."""
-    if len(others) < 2:
-        return []
-    bars = histogram(others, x, _bins(width, len(others)))
-    if per_log is None:
-        bars = _density_per_value(bars, x)
-    steps = np.where(bars.density > 0, bars.density, np.nan)
-    return [Curve(np.repeat(bars.edges, 2)[1:-1], np.repeat(steps, 2), palette.mark)]
+def _in_steps(bars: Histogram, color: str) -> Curve:
+    """A histogram's outline, broken where a bin is empty."""
+    heights = np.where(bars.density > 0, bars.density, np.nan)
+    return Curve(np.repeat(bars.edges, 2)[1:-1], np.repeat(heights, 2), color)
 
 
 def _marchenko_pastur(spectrum: LayerSpectrum, x: Axis) -> tuple[Array, Array]:
@@ -239,20 +245,26 @@ def _marchenko_pastur(spectrum: LayerSpectrum, x: Axis) -> tuple[Array, Array]:
     return points, np.where(law > 0, law, np.nan)
 
 
-def _mark_traps(figure: Figure, spectrum: LayerSpectrum, palette: Palette) -> None:
+def _mark_traps(
+    figure: Figure, spectrum: LayerSpectrum, bars: Histogram, drawn: NDArray[np.intp], palette: Palette
+) -> None:
+    """A sign and the cause's letter above the bar that each trap stands in; `drawn` says which bar is where."""
     for trap in spectrum.traps:
         column = figure.column(trap.eigenvalue)
-        if column is not None:
-            row = figure.top + figure.rows - 2
-            figure.canvas.put(row, column, CAUSE_LETTERS.get(trap.cause, "?"), palette.trap, bold=True)
-            figure.canvas.put(row + 1, column, "▲", palette.trap)
+        own = np.flatnonzero(drawn == np.searchsorted(bars.edges, trap.eigenvalue, side="right") - 1) + figure.left
+        if column is not None and figure.rows > 1:
+            place = int(own[np.argmin(np.abs(own - column))]) if len(own) else column
+            row = _free_row(figure, place)
+            figure.canvas.put(row - 1, place, CAUSE_LETTERS.get(trap.cause, "?"), palette.trap, bold=True)
+            figure.canvas.put(row, place, "▲", palette.trap)
 
 
-def _other_label(figure: Figure, name: str, palette: Palette) -> None:
-    if name:
-        figure.canvas.put_right(
-            figure.top, figure.canvas.width, fit(f"── {name}", min(len(name) + 3, 24)), palette.mark
-        )
+def _free_row(figure: Figure, column: int) -> int:
+    """The lowest row of a column with nothing in it, and a row above it; signs of other traps do not count."""
+    for row in range(figure.top + figure.rows - 1, figure.top, -1):
+        if figure.canvas.characters[row][column] in " ▲":
+            return row
+    return figure.top + 1
 
 
 def _words(canvas: Canvas, words: list[tuple[str, str]], *, start: int = 1) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rich.cells import cell_len
 from rich.text import Text
 
 from grokscope.app.frame import Timeline, stretches
@@ -19,6 +21,7 @@ ZERO = 0.5
 """Where step 0, the initialisation, stands on a logarithmic axis."""
 
 LABEL_WIDTH = 8
+SHORTEST_NAME = 10  # cells of a legend's entry, below which it says nothing
 
 
 def step_axis(timeline: Timeline, *, log: bool = True, others: Sequence[Timeline] = ()) -> Axis:
@@ -36,6 +39,20 @@ def positions(
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """Where the steps lie on the axis, 0 to 1, step 0 included."""
     return axis.position(np.maximum(steps, axis.low))
+
+
+NOT_OBSERVED, NOT_MEASURED = "no accuracies", "not measured"
+"""Why a phase is not known: from accuracies, from weights."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """A row of phases through time: the run, the row's title, a label a checkpoint, and the word for unknown."""
+
+    run: Timeline
+    title: str
+    labels: Sequence[str]
+    unknown: str
 
 
 @dataclass(frozen=True)
@@ -65,11 +82,14 @@ def timeline(
         canvas.put_fitted(height // 2, 2, width - 2, f"{data.run}: no checkpoints yet", palette.muted)
         return canvas.text()
     axis = step_axis(data, log=log, others=others)
-    bands = [(data, "seen", data.observed), (data, "weights", data.inferred)]
-    bands += [(other, "seen b", other.observed) for other in others[:1] if height >= 8]
+    bands = [
+        Band(data, "seen", data.observed, NOT_OBSERVED),
+        Band(data, "weights", data.inferred, NOT_MEASURED),
+    ]
+    bands += [Band(other, "seen b", other.observed, NOT_OBSERVED) for other in others[:1] if height >= 7]
     figure = _figure(width, height, axis, palette, len(bands))
-    for row, (run, label, labels) in enumerate(bands):
-        _band(figure, run, row, label, labels, palette)
+    for row, band in enumerate(bands):
+        _draw_band(figure, row, band, palette)
     if figure.rows >= 2:
         _accuracies(figure, data, others, palette)
     _events(figure, data, palette)
@@ -101,50 +121,73 @@ def _column(figure: Figure, data: Timeline, index: int) -> int:
     return figure.column(step) or figure.left
 
 
-def _band(figure: Figure, data: Timeline, row: int, label: str, labels: Sequence[str], palette: Palette) -> None:
+def _draw_band(figure: Figure, row: int, band: Band, palette: Palette) -> None:
     """One row of phases: coloured ground, the name where it fits, and letters else; ground behind the plot too."""
-    figure.canvas.put_right(row, figure.left - 1, label, palette.muted)
-    for start, stop, phase in stretches(labels):
+    data = band.run
+    figure.canvas.put_right(row, figure.left - 1, band.title, palette.muted)
+    for start, stop, phase in stretches(band.labels):
         first = _column(figure, data, start)
         last = _column(figure, data, stop) if stop < len(data.steps) else _column(figure, data, stop - 1) + 1
         figure.canvas.background(row, first, last, palette.band(phase))
         if row == 0:
             for below in range(figure.top, figure.top + figure.rows):
                 figure.canvas.background(below, first, last, palette.band(phase))
-        _name(figure.canvas, row, first, last, phase, palette)
+        word = band.unknown if phase == "unknown" else phase
+        _name(figure.canvas, row, first, last, phase_letter(phase), word, palette.phase(phase))
 
 
-def _name(canvas: Canvas, row: int, first: int, last: int, phase: str, palette: Palette) -> None:
-    letter, color = phase_letter(phase), palette.phase(phase)
+def _name(canvas: Canvas, row: int, first: int, last: int, letter: str, word: str, color: str) -> None:
     room = last - first
-    if room >= len(phase) + 4:
-        canvas.put(row, first, f"{letter} {phase} ".ljust(room, "─")[:room], color)
+    if room >= len(word) + 4:
+        canvas.put(row, first, f"{letter} {word} ".ljust(room, "─")[:room], color)
         canvas.put(row, first, f"{letter} ", color, bold=True)
     else:
         canvas.put(row, first, letter * max(1, room), color)
 
 
 def _accuracies(figure: Figure, data: Timeline, others: Sequence[Timeline], palette: Palette) -> None:
+    """The front run's accuracies over the other runs', with a legend where there is room beside them."""
+    colors = [palette.runs[number % len(palette.runs)] for number in range(len(others))]
+    shown = [(data, "train", palette.train), (data, "test", palette.test)]
+    shown += [(other, f"test {other.run}", color) for other, color in zip(others, colors, strict=True)]
     curves = []
-    for number, other in enumerate(others):
-        steps = np.maximum(other.steps, figure.x.low)
-        color = palette.layers[(number + 3) % len(palette.layers)]
-        curves.append(Curve(steps, other.metric("test_accuracy"), color))
-    steps = np.maximum(data.steps, figure.x.low)
-    curves.append(Curve(steps, data.metric("train_accuracy"), palette.train))
-    curves.append(Curve(steps, data.metric("test_accuracy"), palette.test))
+    for run, words, color in (*shown[2:], *shown[:2]):
+        metric = "train_accuracy" if words == "train" else "test_accuracy"
+        curves.append(Curve(np.maximum(run.steps, figure.x.low), run.metric(metric), color))
     figure.curves(curves)
-    if figure.rows < 3:
+    _legend(figure, [(words, color) for _, words, color in shown])
+
+
+def _legend(figure: Figure, words: Sequence[tuple[str, str]]) -> None:
+    """Write (words, colour) where nothing is drawn: all in one place, else each where there is room for it."""
+    size = sum(cell_len(text) + 2 for text, _ in words) - 2
+    if place := _gap(figure, size):
+        row, column, _ = place
+        for text, color in words:
+            figure.canvas.put(row, column, text, color)
+            column += cell_len(text) + 2
         return
-    words = [("train", palette.train), ("test", palette.test)]
-    words += [
-        (f"test {fit(other.run, min(20, len(other.run)))}", palette.layers[(k + 3) % len(palette.layers)])
-        for k, other in enumerate(others)
-    ]
-    column, row = figure.left + 1, figure.top + figure.rows // 2
     for text, color in words:
-        figure.canvas.put(row, column, text, color)
-        column += len(text) + 2
+        if place := _gap(figure, cell_len(text)) or _gap(figure, SHORTEST_NAME):
+            row, column, room = place
+            figure.canvas.put(row, column, fit(text, min(room, cell_len(text))), color)
+
+
+def _gap(figure: Figure, size: int) -> tuple[int, int, int] | None:
+    """(row, first column, cells) of the leftmost empty stretch of so many cells, near the middle of the height."""
+    middle = figure.top + figure.rows // 2
+    gaps = [gap for row in range(figure.top, figure.top + figure.rows) for gap in _gaps(figure, row)]
+    fitting = [gap for gap in gaps if gap[2] >= size]
+    return min(fitting, key=lambda gap: (gap[1], abs(gap[0] - middle))) if fitting else None
+
+
+def _gaps(figure: Figure, row: int) -> list[tuple[int, int, int]]:
+    """The empty stretches of a row, less the cells that keep words in them from their neighbours."""
+    cells, found = "".join(figure.canvas.characters[row][figure.left :]), []
+    for match in re.finditer(" +", cells):
+        start = match.start() + (2 if match.start() else 1)
+        found.append((row, figure.left + start, match.end() - 1 - start))
+    return found
 
 
 def _events(figure: Figure, data: Timeline, palette: Palette) -> None:

@@ -13,7 +13,7 @@ from grokscope.app.plots.axis import Axis, axis_over
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.figure import Curve, Figure
 from grokscope.app.plots.timeline import Cursors, step_axis
-from grokscope.app.text import number
+from grokscope.app.text import fit, number
 from grokscope.app.theme import Palette, phase_letter
 
 Array = NDArray[np.float64]
@@ -42,7 +42,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """What a small plot shows: lines with a title, horizontal references, and which axis is logarithmic."""
+    """What a small plot shows: lines with a title, horizontal references, and which axis is logarithmic.
+
+    The lines come in order of importance: the first is named first, whatever the room, and drawn over the others.
+    """
 
     title: str
     lines: tuple[Line, ...]
@@ -63,13 +66,14 @@ def trajectory(
     log: bool = True,
     focused: bool = False,
     others: Sequence[Timeline] = (),
+    x_label: str = "",
 ) -> Canvas:
-    """Draw a panel; its first row names it and gives each line's value at the cursor."""
+    """Draw a panel; its first row names it and gives each line's value at the cursor, `x_label` ends its last."""
     values = np.concatenate([line.values for line in panel.lines] or [np.empty(0)])
     if not np.isfinite(values).any():
         return _nothing(panel.title, width, height, palette, focused)
     y = _value_axis(panel, values)
-    figure = Figure(width, height, step_axis(timeline, log=log, others=others), y, palette)
+    figure = Figure(width, height, step_axis(timeline, log=log, others=others), y, palette, x_label=x_label)
     _phases(figure, timeline, palette)
     figure.curves(_curves(panel, timeline, figure.x, y, palette, intervals=width >= INTERVAL_WIDTH))
     for reference in panel.references:
@@ -88,29 +92,45 @@ def class_shares(
     *,
     log: bool = True,
     focused: bool = False,
+    x_label: str = "",
 ) -> Canvas:
-    """A row for each label, darker the larger its share of the test images' predictions; needs predictions."""
-    title = "share of each predicted class"
+    """A row for each label, darker the larger its share of the test images' predictions; needs predictions.
+
+    Where there are fewer rows than labels a row stands for several, and is as dark as the largest of them.
+    """
     shares = timeline.predictions
     if shares is None or not len(shares):
-        return _nothing(title, width, height, palette, focused)
+        return _nothing("share of each predicted class", width, height, palette, focused)
     classes = shares.shape[1]
-    rows = max(1, min(classes, height - 3))
-    axis = Axis(0.0, float(rows))
-    figure = Figure(width, rows + 3, step_axis(timeline, log=log), axis, palette, y_ticks=[], left=3)
+    rows = _label_rows(classes, height - 3)
+    labels = [f"{first}–{last}" if last > first else str(first) for first, last in rows]
+    axis, left = Axis(0.0, float(len(rows))), max(len(label) for label in labels) + 2
+    steps = step_axis(timeline, log=log)
+    figure = Figure(width, len(rows) + 3, steps, axis, palette, y_ticks=[], left=left, x_label=x_label)
     indices = _index_of_columns(figure, timeline)
-    for row in range(rows):
-        label = row * classes // rows
-        figure.canvas.put_right(figure.top + row, 2, str(label), palette.muted)
+    for row, (first, last) in enumerate(rows):
+        figure.canvas.put_right(figure.top + row, left - 1, labels[row], palette.muted)
+        largest = shares[:, first : last + 1].max(axis=1)
         for column, index in enumerate(indices):
             if index is not None:
-                shade = SHADES[min(4, round(4 * min(1.0, float(shares[index, label]) / (3.0 / classes))))]
+                shade = SHADES[min(4, round(4 * min(1.0, float(largest[index]) / (3.0 / classes))))]
                 figure.canvas.put(figure.top + row, figure.left + column, shade, palette.test)
     _cursors(figure, timeline, cursors, palette)
-    largest = int(np.argmax(shares[cursors.index]))
-    words = f"{title}  most: {largest} with {100 * shares[cursors.index, largest]:.0f} %"
-    _name(figure.canvas, words, palette, focused)
+    _name(figure.canvas, _shares_title(shares[cursors.index], width), palette, focused)
     return figure.canvas
+
+
+def _label_rows(classes: int, most: int) -> list[tuple[int, int]]:
+    """The first and last label of each row: all labels in order, as evenly as goes, in at most `most` rows."""
+    each = -(-classes // max(1, most))
+    return [(first, min(first + each, classes) - 1) for first in range(0, classes, each)]
+
+
+def _shares_title(shares: Array, width: int) -> str:
+    largest = int(np.argmax(shares))
+    words = f"most: {largest} with {100 * shares[largest]:.0f} %"
+    forms = [f"{name}  {words}" for name in ("share of each predicted class", "predicted classes", "classes")]
+    return next((form for form in forms if len(form) < width), words)
 
 
 def _nothing(title: str, width: int, height: int, palette: Palette, focused: bool) -> Canvas:
@@ -134,7 +154,7 @@ def _curves(
 ) -> list[Curve]:
     """Uncertainties first, as bars from low to high; the lines over them."""
     ranges, lines = [], []
-    for line in panel.lines:
+    for line in reversed(panel.lines):
         steps = np.maximum((line.timeline or timeline).steps, x.low).astype(np.float64)
         if intervals and line.low is not None and line.high is not None:
             gap = np.full(len(steps), np.nan)
@@ -174,13 +194,24 @@ def _cursors(figure: Figure, timeline: Timeline, cursors: Cursors, palette: Pale
 
 
 def _title(canvas: Canvas, panel: Panel, index: int, step: int, palette: Palette, focused: bool) -> None:
+    """The panel's name and its lines with their values; the first always, what has no room by an ellipsis."""
     column = _name(canvas, panel.title, palette, focused)
-    for line in panel.lines:
-        place = index if line.timeline is None else line.timeline.nearest(float(step))
-        words = f"{line.name} {panel.show(float(line.values[place]))}" if place < len(line.values) else line.name
-        if column + len(words) <= canvas.width:
-            canvas.put(0, column, words, line.color)
-            column += len(words) + 2
+    named = [(line.name, _value_at(line, panel, index, step), line.color) for line in panel.lines]
+    for place, (name, value, color) in enumerate(named):
+        more = 2 * (place + 1 < len(named))
+        if place == 0:
+            name = fit(name, min(len(name), canvas.width - column - len(value) - 1 - more))
+        words = f"{name} {value}".strip()
+        if place and column + len(words) + more > canvas.width:
+            canvas.put(0, column - 1, "…", palette.muted)
+            return
+        canvas.put(0, column, words, color)
+        column += len(words) + 2
+
+
+def _value_at(line: Line, panel: Panel, index: int, step: int) -> str:
+    place = index if line.timeline is None else line.timeline.nearest(float(step))
+    return panel.show(float(line.values[place])) if place < len(line.values) else ""
 
 
 def _name(canvas: Canvas, title: str, palette: Palette, focused: bool) -> int:
