@@ -34,12 +34,14 @@ def test_the_line_leaves_room_for_an_echo_and_is_whole(width: int, name: str) ->
     assert line.endswith(PARTS["accuracies"])
 
 
-def test_what_is_left_out_first_is_the_bar_and_then_the_rate() -> None:
+def test_what_is_left_out_first_is_the_rate_and_then_the_bar() -> None:
     everything = drawn(120)
     assert "━━━━━━━━" in everything
     assert all(text in everything for text in PARTS.values())
-    without_bar = drawn(96)
-    assert "━" not in without_bar
-    assert all(text in without_bar for text in PARTS.values())
-    assert drawn(40).endswith("━  9,417,201/10,000,000")
+    without_rate = drawn(96)
+    assert "━━━━━━━━" in without_rate
+    assert all(text in without_rate for text in PARTS.values() if text != PARTS["rate"])
+    assert PARTS["rate"] not in without_rate
     assert drawn(80) == "mnist-wd0.h5  9,417,201/10,000,000  42m 45s left  train 98.5  test 39.0"
+    assert drawn(80, name="run.h5").startswith("run.h5  ━━━━━━━━")
+    assert drawn(40).endswith("━  9,417,201/10,000,000")

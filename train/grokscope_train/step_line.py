@@ -13,12 +13,13 @@ from rich.text import Text
 ECHO_WIDTH = 4  # of ^C^C, which the terminal writes behind the line: one that wraps could not be drawn over
 SMALLEST_BAR = 8
 GAP = "  "
+GIVE_WAY_TO_THE_BAR = {"rate"}
 LEFT_OUT_FIRST = ("rate", "name", "left", "accuracies")
 
 
 @dataclass(frozen=True)
 class StepLine:
-    """A name, a bar and figures; where there is no room for all, the bar goes first, and no number is ever cut.
+    """A name, a bar and figures; where there is no room for all, the rate goes first, then the bar; no number is cut.
 
     `parts` are texts in their order on the line; those called as in LEFT_OUT_FIRST go next.
     """
@@ -38,7 +39,9 @@ class StepLine:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the line."""
         room = max(options.max_width - ECHO_WIDTH, 1)
-        parts = self.fitting(room)
+        parts = self.fitting(room - SMALLEST_BAR - len(GAP))
+        if not {key for key, text in self.parts.items() if text} <= parts.keys() | GIVE_WAY_TO_THE_BAR:
+            parts = self.fitting(room)
         bar = room - _width(parts) - len(GAP)
         if bar >= SMALLEST_BAR:
             name = parts.pop("name", "")
