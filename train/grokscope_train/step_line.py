@@ -19,7 +19,7 @@ LEFT_OUT_FIRST = ("rate", "name", "left", "accuracies")
 
 @dataclass(frozen=True)
 class StepLine:
-    """A name, a bar and figures; where there is no room for all, the rate goes first, then the bar; no number is cut.
+    """A name, a bar and figures; where room is short, the rate goes first, then the bar; no number is cut.
 
     `parts` are texts in their order on the line; those called as in LEFT_OUT_FIRST go next.
     """
