@@ -16,10 +16,13 @@ class TakeKeys(Base):
 
     def action_copy(self) -> None:
         """Copy the selected layer's row, tab separated with its titles."""
+        from grokscope.app.clipboard import copy_within_tmux
         from grokscope.app.export import row_as_text
 
         if self.state.selected is not None:
-            self.copy_to_clipboard(row_as_text(self.state))
+            row = row_as_text(self.state)
+            self.copy_to_clipboard(row)
+            copy_within_tmux(row)
             self.notify(f"copied the row of {self.state.selected.name}", timeout=2, markup=False)
 
     def action_export(self) -> None:

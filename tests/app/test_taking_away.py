@@ -19,6 +19,7 @@ from grokscope.app.screenshot import key_named
 from grokscope.runfile import Run
 from tests.app.conftest import LAYERS, PLANTED, STEPS
 from tests.app.test_pilot import app_on, press
+from tests.waiting import wait_until
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -65,6 +66,21 @@ async def test_export_goes_to_the_working_folder_where_the_run_is_read_only(
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "e")
     assert sorted(path.suffix for path in here.iterdir()) == [".csv", ".svg"]
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="no tmux")
+def test_within_tmux_a_copied_row_is_in_its_paste_buffer(analysed_run: Path, tmp_path: Path) -> None:
+    """By its default tmux does not heed what a program asks its terminal to copy."""
+    view = f"{sys.executable} -m grokscope view {analysed_run} --no-analysis"
+    tmux = ["tmux", "-S", str(tmp_path / "tmux"), "-f", "/dev/null"]
+    subprocess.run([*tmux, "new-session", "-d", "-x", "80", "-y", "24", view], check=True)
+    try:
+        wait_until(lambda: "fc1" in subprocess.check_output([*tmux, "capture-pane", "-p"], text=True))
+        subprocess.run([*tmux, "send-keys", "c"], check=True)
+        buffer = [*tmux, "show-buffer"]
+        wait_until(lambda: b"fc1" in subprocess.run(buffer, capture_output=True, check=False).stdout)
+    finally:
+        subprocess.run([*tmux, "kill-server"], check=False)
 
 
 async def test_copy_takes_the_row_with_its_titles(analysed_run: Path) -> None:

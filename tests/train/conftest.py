@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,14 +31,6 @@ def digits() -> Experiment:
 def changed(config: TrainConfig, **fields: Any) -> TrainConfig:
     """Return a configuration with other values."""
     return dataclasses.replace(config, **fields)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait for something that another process brings about."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def relative_difference(ours: Any, theirs: Any) -> float:

@@ -20,8 +20,9 @@ from grokscope_train.training import EnsembleTraining, Training
 
 from grokscope.errors import UsageError
 from grokscope.runfile import Run, RunWriter
-from tests.train.conftest import changed, relative_difference, wait_until
+from tests.train.conftest import changed, relative_difference
 from tests.train.forked import Forked, assert_same_run
+from tests.waiting import wait_until
 
 SEEDS = (0, 1, 2)
 SMALL = ["--dataset", "digits", "--train-points", "100", "--width", "8", "--engine", "numpy", "--threads", "1"]

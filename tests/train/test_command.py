@@ -16,7 +16,7 @@ import pytest
 
 from grokscope.runfile import Run, RunWriter, log_steps
 from tests.terminal import read_all
-from tests.train.conftest import wait_until
+from tests.waiting import wait_until
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 SMALL = ["--dataset", "digits", "--train-points", "100", "--width", "8", "--engine", "numpy", "--threads", "1"]

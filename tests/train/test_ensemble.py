@@ -14,8 +14,8 @@ from grokscope_train.ensemble import identity, member_path, parse_seeds, step_re
 
 from grokscope.errors import UsageError
 from grokscope.runfile import Run
-from tests.train.conftest import wait_until
 from tests.train.forked import assert_same_run
+from tests.waiting import wait_until
 
 SMALL = ["--dataset", "digits", "--train-points", "100", "--width", "8", "--engine", "numpy"]
 

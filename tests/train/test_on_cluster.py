@@ -17,8 +17,8 @@ from grokscope_train.signals import StopRequest
 
 from grokscope.errors import UsageError
 from grokscope.runfile import Run
-from tests.train.conftest import wait_until
 from tests.train.forked import assert_same_run
+from tests.waiting import wait_until
 
 distributed = pytest.importorskip("distributed")
 
