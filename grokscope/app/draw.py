@@ -7,8 +7,10 @@ from rich.text import Text
 from grokscope.app import header
 from grokscope.app.frame import Layer
 from grokscope.app.messages import SelectLayer
-from grokscope.app.plots import spectrum as spectra
 from grokscope.app.plots import timeline as timelines
+from grokscope.app.plots.density import empty
+from grokscope.app.plots.own_spectrum import esd
+from grokscope.app.plots.shuffled_spectrum import randomized_esd
 from grokscope.app.state import State
 from grokscope.app.table import layer_at, table
 from grokscope.app.text import number
@@ -60,7 +62,7 @@ def draw_esd(state: State, width: int, height: int) -> Text:
     if layer is None or layer.spectrum is None:
         return _missing("ESD", layer, state, width, height)
     beside = weightwatcher(state, width)
-    plot = spectra.esd(
+    plot = esd(
         layer.spectrum, width, height - bool(beside), state.palette, axes=state.esd_axes, search=state.search,
         other=None if other is None else other.spectrum, focused=focused(state, 0),
     )  # fmt: skip
@@ -90,7 +92,7 @@ def draw_randomized(state: State, width: int, height: int) -> Text:
     layer, other = state.selected, state.compared
     if layer is None or layer.spectrum is None:
         return _missing("randomised", layer, state, width, height)
-    return spectra.randomized_esd(
+    return randomized_esd(
         layer.spectrum, width, height, state.palette, axes=state.randomized_axes,
         other=None if other is None else other.spectrum, focused=focused(state, 1),
     )  # fmt: skip
@@ -109,4 +111,4 @@ def focused(state: State, pane: int) -> bool:
 def _missing(title: str, layer: Layer | None, state: State, width: int, height: int) -> Text:
     name = "" if layer is None else f" {layer.name}"
     reason = "no layers" if layer is None else NOT_ANALYSED
-    return spectra.empty(width, height, title + name, reason, state.palette)
+    return empty(width, height, title + name, reason, state.palette)

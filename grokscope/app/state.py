@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from grokscope.app.frame import Frame, Layer, Timeline
-from grokscope.app.plots.spectrum import Axes
+from grokscope.app.plots.density import Axes
 from grokscope.app.theme import DARK, Palette
 from grokscope.runfile.liveness import Liveness
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from grokscope.app.frame import Layer
 from grokscope.app.plots.canvas import Canvas
-from grokscope.app.plots.spectrum import FEW_IN_TAIL
+from grokscope.app.plots.own_spectrum import FEW_IN_TAIL
 from grokscope.app.state import State
 from grokscope.app.text import UNKNOWN, count, fit, fixed, number, probability
 from grokscope.app.theme import Palette

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.picture import image_side, picture
-from grokscope.app.plots.spectrum import randomized_canvas
+from grokscope.app.plots.shuffled_spectrum import randomized_canvas
 from grokscope.app.state import State
 from grokscope.app.table import traps_count
 from grokscope.app.text import UNKNOWN, count, fixed, number, probability

@@ -15,9 +15,11 @@ from rich.text import Text
 from grokscope.app.frame import Event, Timeline
 from grokscope.app.plots.axis import Axis, axis_over
 from grokscope.app.plots.canvas import Canvas
+from grokscope.app.plots.density import Axes, histogram
+from grokscope.app.plots.own_spectrum import esd
 from grokscope.app.plots.picture import image_side, picture
 from grokscope.app.plots.raster import Series, raster
-from grokscope.app.plots.spectrum import Axes, esd, histogram, randomized_canvas, randomized_esd
+from grokscope.app.plots.shuffled_spectrum import randomized_canvas, randomized_esd
 from grokscope.app.plots.timeline import Cursors, index_at, step_axis, timeline
 from grokscope.app.plots.trajectory import Line, Panel, class_shares, trajectory
 from grokscope.app.theme import DARK, LIGHT, Palette
