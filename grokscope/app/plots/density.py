@@ -31,6 +31,9 @@ class Axes:
         return Axes(self.x_log ^ (which == "x"), self.y_log ^ (which == "y"))
 
 
+LOG_LOG, LOG_X = Axes(True, True), Axes(True, False)
+
+
 @dataclass(frozen=True)
 class Histogram:
     """edges float64 [n + 1] in units of λ; density float64 [n] per unit of λ, or of ln λ on a logarithmic axis."""

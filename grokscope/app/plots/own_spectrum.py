@@ -10,6 +10,7 @@ from rich.text import Text
 from grokscope.app.plots.axis import Axis, axis_over
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.density import (
+    LOG_LOG,
     Array,
     Axes,
     Histogram,
@@ -45,7 +46,7 @@ def esd(
     height: int,
     palette: Palette,
     *,
-    axes: Axes = Axes(True, True),
+    axes: Axes = LOG_LOG,
     other: LayerSpectrum | None = None,
     search: bool = False,
     focused: bool = False,

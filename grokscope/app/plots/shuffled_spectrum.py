@@ -11,6 +11,7 @@ from rich.text import Text
 from grokscope.app.plots.axis import Axis, axis_over
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.density import (
+    LOG_X,
     Array,
     Axes,
     Histogram,
@@ -41,7 +42,7 @@ def randomized_esd(
     height: int,
     palette: Palette,
     *,
-    axes: Axes = Axes(True, False),
+    axes: Axes = LOG_X,
     other: LayerSpectrum | None = None,
     focused: bool = False,
 ) -> Text:
@@ -56,7 +57,7 @@ def randomized_canvas(
     height: int,
     palette: Palette,
     *,
-    axes: Axes = Axes(True, False),
+    axes: Axes = LOG_X,
     other: LayerSpectrum | None = None,
     focused: bool = False,
 ) -> Canvas:
