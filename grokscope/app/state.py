@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from grokscope.app.frame import Frame, Layer, Timeline
-from grokscope.app.plots.density import Axes
+from grokscope.app.plots.density import LOG_LOG, LOG_X, Axes
 from grokscope.app.theme import DARK, Palette
 from grokscope.runfile.liveness import Liveness
 
@@ -32,8 +32,8 @@ class State:
     pane: int = 0
     trap: int = 0
     steps_log: bool = True
-    esd_axes: Axes = field(default_factory=lambda: Axes(True, True))
-    randomized_axes: Axes = field(default_factory=lambda: Axes(True, False))
+    esd_axes: Axes = LOG_LOG
+    randomized_axes: Axes = LOG_X
     values_log: bool = False
     search: bool = False
     palette: Palette = DARK
