@@ -74,6 +74,10 @@ class Work(NamedTuple):
     values: Array  # units of every layer, one after another [batch, width]
     slopes: Array
     deltas: Array
+    live_unit: Array  # the units that each image of the batch lights, where its values lie (see `sparse`)
+    live_value: Array
+    live_delta: Array
+    live_count: Array  # [depth, batch]
     batch_pixels: Array  # [batch, pixels], or [0, 0]
     batch_start: Array  # [pixels, batches + 1], where each batch's nonzeros begin, pixel by pixel
     batch_row: Array  # [nonzeros]
@@ -85,7 +89,7 @@ class Work(NamedTuple):
 class CompiledLayout:
     """The order of parameters in the compiled steps' buffers.
 
-    The first weight is kept as [in, out], the weights of a pixel together; each bias follows its weight.
+    Weights are kept as [in, out], those of one pixel or unit together; each bias follows its weight.
     """
 
     def __init__(self, sizes: tuple[int, ...]) -> None:
@@ -102,8 +106,7 @@ class CompiledLayout:
         matrices = []
         for layer, (inputs, outputs) in enumerate(pairwise(self.sizes)):
             weight, bias = np.split(flat[self.weight_start[layer] :][: (inputs + 1) * outputs], [inputs * outputs])
-            weight = weight.reshape(inputs, outputs).T if layer == 0 else weight.reshape(outputs, inputs)
-            matrices.append(np.column_stack([weight, bias]))
+            matrices.append(np.column_stack([weight.reshape(inputs, outputs).T, bias]))
         return matrices
 
 
@@ -185,6 +188,10 @@ class CompiledSteps:
             values=self._zeros(units),
             slopes=self._zeros(units),
             deltas=self._zeros(units),
+            live_unit=np.zeros(units, np.uint32),
+            live_value=self._zeros(units),
+            live_delta=self._zeros(units),
+            live_count=np.zeros((len(self.layout.sizes) - 1, self._plan.batch), np.int64),
             batch_pixels=self._zeros(self._plan.batch, pixels) if self._plan.dense else self._zeros(0, 0),
             batch_start=np.zeros((pixels, self.steps_per_epoch + 1), np.uint32),
             batch_row=np.zeros(nonzeros, np.uint32),
