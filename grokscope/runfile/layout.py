@@ -36,6 +36,14 @@ class LayerSpec:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A tensor of a checkpoint, or several of a kind, that is no layer, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Layout:
     """All that has to be known to create a run file."""
 

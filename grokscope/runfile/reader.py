@@ -22,6 +22,7 @@ from grokscope.runfile.layout import (
     RESUME_SLOTS,
     LayerSpec,
     Layout,
+    LeftOut,
     array_crc32,
     bias_path,
     checkpoint_paths,
@@ -80,6 +81,12 @@ class Run:
     def layers(self) -> tuple[LayerSpec, ...]:
         """The network's layers, in order."""
         return self._layout.layers
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the imported checkpoints held beside the layers, and why it is none; empty for a trained run."""
+        with self._reading() as file:
+            return _left_out(file)
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -175,6 +182,10 @@ class Run:
             int(self.planned_steps[-1]),
             time.time() if now is None else now,
         )
+
+    def crc32(self, index: int) -> int:
+        """Return the CRC that a checkpoint was stored with."""
+        return int(self._row("crc32", index))
 
     def verify(self, index: int) -> None:
         """Raise DamagedCheckpoint where a checkpoint's bytes do not match its CRC."""
@@ -293,3 +304,11 @@ def _layout_of(file: h5py.File) -> Layout:
         uuid=str(file.attrs["uuid"]),
         created=str(file.attrs["created"]),
     )
+
+
+def _left_out(file: h5py.File) -> tuple[LeftOut, ...]:
+    """Read what an import left out, stored as JSON in an array of bytes."""
+    if "fixed/left_out" not in file:
+        return ()
+    pairs = json.loads(np.asarray(file["fixed/left_out"][...]).tobytes())
+    return tuple(LeftOut(str(name), str(reason)) for name, reason in pairs)
