@@ -18,6 +18,7 @@ from grokscope.errors import BadRunFile, DamagedCheckpoint, UsageError
 from grokscope.runfile.layout import (
     FORMAT,
     FORMAT_VERSION,
+    LEFT_OUT,
     NOT_COMMITTED,
     RESUME_SLOTS,
     LayerSpec,
@@ -85,8 +86,10 @@ class Run:
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """What the imported checkpoints held beside the layers, and why it is none; empty for a trained run."""
-        with self._reading() as file:
-            return _left_out(file)
+        if LEFT_OUT not in self._layout.fixed:
+            return ()
+        pairs = json.loads(self._layout.fixed[LEFT_OUT].tobytes())
+        return tuple(LeftOut(str(name), str(reason)) for name, reason in pairs)
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -184,7 +187,7 @@ class Run:
         )
 
     def crc32(self, index: int) -> int:
-        """Return the CRC that a checkpoint was stored with."""
+        """Return the stored CRC of a checkpoint, over its step and all that it holds: the key of its content."""
         return int(self._row("crc32", index))
 
     def verify(self, index: int) -> None:
@@ -304,11 +307,3 @@ def _layout_of(file: h5py.File) -> Layout:
         uuid=str(file.attrs["uuid"]),
         created=str(file.attrs["created"]),
     )
-
-
-def _left_out(file: h5py.File) -> tuple[LeftOut, ...]:
-    """Read what an import left out, stored as JSON in an array of bytes."""
-    if "fixed/left_out" not in file:
-        return ()
-    pairs = json.loads(np.asarray(file["fixed/left_out"][...]).tobytes())
-    return tuple(LeftOut(str(name), str(reason)) for name, reason in pairs)
