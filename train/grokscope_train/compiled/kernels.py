@@ -32,6 +32,9 @@ from grokscope_train.compiled.sparse import (
     sort_by_batch,
 )
 
+LINE = 8
+"""Numbers in a cache line: each thread's loss has a line of its own."""
+
 SPARSE_PRODUCT = 0.12
 """The share of lit units up to which a product over them alone is faster than BLAS over all."""
 
@@ -78,15 +81,19 @@ def read_images(plan: Any, images: Any, work: Any, chosen: Array, first: int, la
 
 @compiled
 def is_sparse(plan: Any, work: Any, layer: int, first: int, last: int, limit: float) -> bool:
-    """Tell whether rows first ≤ i < last of a batch light few units of a hidden layer; a ReLU's alone rest at 0."""
+    """Tell whether rows first ≤ i < last of a batch light few of a hidden layer's units; only ReLUs rest at 0."""
     if plan.activation != RELU or layer == len(plan.widths) - 2:
         return False
     return is_mostly_dead(work.live_count[layer], first, last, plan.widths[layer + 1], limit)
 
 
 @compiled
-def propagate(plan: Any, images: Any, work: Any, chosen: Array, first: int, last: int) -> None:
-    """Carry rows first ≤ i < last of a batch forward, and the loss's gradient back to every layer's outputs."""
+def propagate(plan: Any, images: Any, work: Any, chosen: Array, first: int, last: int) -> float:
+    """Carry rows first ≤ i < last of a batch forward, and the loss's gradient back to every layer's outputs.
+
+    Returns their part of the batch's loss.
+    """
+    loss = 0.0
     batch, output = len(chosen), len(plan.widths) - 2
     for layer in range(output + 1):
         units = units_of(plan, work.deltas if layer == output else work.values, layer, batch)
@@ -98,9 +105,10 @@ def propagate(plan: Any, images: Any, work: Any, chosen: Array, first: int, last
             if plan.activation == RELU:
                 list_live(units, first, last, plan.unit_start[layer] * plan.batch, work, layer)
         else:
-            loss_gradient(plan.loss, units[first:last], bias, images.targets, chosen[first:last], batch)
+            loss = loss_gradient(plan.loss, units[first:last], bias, images.targets, chosen[first:last], batch)
     for layer in range(output, 0, -1):
         carry_back(plan, work, layer, batch, first, last)
+    return loss
 
 
 @compiled
@@ -180,9 +188,13 @@ def add_rows(rows: Array, total: Array) -> None:
 @compiled
 def learn(plan: Any, images: Any, work: Any, factors: Any, place: int, batch: int, thread: int) -> None:
     """Move this thread's share of all parameters by the gradient of batch number `place` of the epoch."""
-    learn_first(plan, images, work, factors, place, batch, plan.pixel_share[thread], plan.pixel_share[thread + 1])
     for layer in range(len(plan.widths) - 1):
-        if layer > 0:
+        if plan.frozen[layer]:
+            continue
+        if layer == 0:
+            first, last = plan.pixel_share[thread], plan.pixel_share[thread + 1]
+            learn_first(plan, images, work, factors, place, batch, first, last)
+        else:
             learn_above(plan, work, factors, layer, batch, thread)
         deltas, outputs = units_of(plan, work.deltas, layer, batch), plan.widths[layer + 1]
         first, last = outputs * thread // plan.threads, outputs * (thread + 1) // plan.threads
@@ -226,7 +238,11 @@ def take_steps(
         chosen = order[place * plan.batch : min((place + 1) * plan.batch, num_images)]
         batch = len(chosen)
         first, last = batch * thread // plan.threads, batch * (thread + 1) // plan.threads
-        propagate(plan, images, work, chosen, first, last)
+        work.losses[thread * LINE] = propagate(plan, images, work, chosen, first, last)
         wait_for_all(work.gate, plan.threads)
-        learn(plan, images, work, step_factors(plan, number + 1), place, batch, thread)
+        if thread == 0:
+            loss = work.losses[::LINE].sum()
+            # a loss that is not a number is larger than any other
+            work.largest_loss[0] = work.largest_loss[0] if loss <= work.largest_loss[0] else loss
+        learn(plan, images, work, step_factors(plan, number + 1 - plan.moments_since), place, batch, thread)
         wait_for_all(work.gate, plan.threads)

@@ -1,8 +1,8 @@
 """Sums over what is not zero alone: images of handwriting are mostly zeros, and so, late in training, are units.
 
-A ReLU unit that an image does not light has a value and a gradient of exactly zero there. `live_unit`, `live_value`
-and `live_delta` of `Work` list the units that are lit, image by image in ascending order, each layer's [batch, width]
-where its values lie; `live_count` [depth, batch] says how many there are.
+A ReLU unit that an image does not light has a value and a gradient of exactly zero there. `live_unit`,
+`live_value` and `live_delta` of `Work` list the units that are lit, image by image in ascending order, each
+layer's [batch, width] where its values lie; `live_count` [depth, batch] says how many there are.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def list_deltas(work: Any, layer: int, start: int, deltas: Array, first: int, la
 @compiled
 def add_live_outer_products(work: Any, layer: int, start: int, width: int, deltas: Array, first: int, last: int,
                             gradient: Array) -> None:  # fmt: skip
-    """Add Σ over images of value · deltas above to rows first ≤ u < last of a gradient [width, out], u being lit."""
+    """Add Σ over images of value · deltas above to the rows first ≤ u < last of a gradient [width, out]."""
     for i in range(len(deltas)):
         begin = start + i * width
         for p in range(begin, begin + work.live_count[layer, i]):
