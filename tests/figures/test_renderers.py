@@ -15,8 +15,8 @@ from grokscope.figures.paper import page, save
 from grokscope.figures.terminal import levels_of, text
 
 KINDS = (
-    *PANELS, "alpha of one layer", "alpha of three seeds", "esd", "esd, linear", "esd of two", "randomized", "dxmin",
-    "heatmap", "classes", "spectrogram", "nothing",
+    *PANELS, "alpha of one layer", "alpha of three seeds", "esd", "esd, linear", "esd of two", "randomized",
+    "dxmin", "heatmap", "classes", "spectrogram", "nothing",
 )  # fmt: skip
 DOTS = {
     (0, 0): 0x01,
