@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from grokscope.errors import BadRunFile, DamagedCheckpoint, GrokscopeError
+from grokscope.runfile.kept_states import KeptStates
 from grokscope.runfile.preallocated import PreallocatedFile
 from grokscope.runfile.reader import Run, read_layout
 from grokscope.runfile.resume_slots import ResumeSlots
@@ -59,7 +60,14 @@ def inspect(run: Run) -> Report:
     with closing(PreallocatedFile(run.path, writable=False)) as file:
         slots = ResumeSlots(file, read_layout(run.path))
         problems = [*_checkpoint_problems(run), *_state_problems(run, slots), *_fixed_problems(run)]
-        return Report(run.num_checkpoints, len(slots.whole), tuple(problems))
+        kept = KeptStates(file, read_layout(run.path))
+        problems += [
+            f"a kept training state of {run.path}, of step {slot.step:,}, is damaged: its bytes do not match their "
+            "CRC; restore the file from a copy"
+            for slot in kept.slots
+            if slot.is_damaged
+        ]
+        return Report(run.num_checkpoints, len(slots.whole) + len(kept.steps), tuple(problems))
 
 
 def _checkpoint_problems(run: Run) -> Iterator[str]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grokscope.errors import UsageError
+from grokscope.runfile.kept_states import KeptStates
 from grokscope.runfile.layout import (
     NOT_COMMITTED,
     RESUME_SLOTS,
@@ -63,11 +64,13 @@ class RunWriter:
         store_dtype: str = "float32",
         fixed: Arrays | None = None,
         resume_arrays: Mapping[str, tuple[tuple[int, ...], str]] | None = None,
+        kept_states: int = 0,
         overwrite: bool = False,
     ) -> RunWriter:
         """Create a run file with room for a checkpoint at every one of `steps`, and open it for writing.
 
-        `fixed` arrays are written once; `resume_arrays` gives name → (shape, dtype) of the training state.
+        `fixed` arrays are written once; `resume_arrays` gives name → (shape, dtype) of the training state,
+        of which `kept_states` have room beside the two to resume from.
         The disk space is reserved here, so that a full disk is met now and not in the middle of the night.
         """
         layout = Layout(
@@ -80,6 +83,7 @@ class RunWriter:
             store_dtype=store_dtype,
             fixed=fixed or {},
             resume=resume_arrays or {},
+            kept_states=kept_states,
         )
         target = Path(path)
         _refuse_existing(target, overwrite)
@@ -192,6 +196,13 @@ class RunWriter:
             self._rewrite(replace(self._layout, slots=RESUME_SLOTS))
         self._slots.save(step, arrays)
 
+    def keep_state(self, step: int, arrays: Arrays) -> None:
+        """Keep the training state at `step` for good, beside those to resume from, and return when it is on the disk.
+
+        Raises UsageError where the file has no room for another.
+        """
+        self._kept.save(step, arrays)
+
     @property
     def resume_steps(self) -> tuple[int, ...]:
         """The steps of the whole training states in the file, newest state first: none, one or two."""
@@ -235,16 +246,25 @@ class RunWriter:
         """The sentences that are kept in the file."""
         return notes_in(self._file.read("notes")) if "notes" in self._file.extents else ()
 
-    def extend(self, steps: Sequence[int] | NDArray[np.int64], config: Mapping[str, object] | None = None) -> None:
+    def extend(
+        self,
+        steps: Sequence[int] | NDArray[np.int64],
+        config: Mapping[str, object] | None = None,
+        kept_states: int = 0,
+    ) -> None:
         """Give the run a new plan of steps: a larger file is written beside it and takes its place.
 
-        Committed checkpoints stay; of `steps`, those after the last committed one are planned.
+        Committed checkpoints stay, and so do kept states, which get room for `kept_states` in all; of `steps`,
+        those after the last committed one are planned.
         """
         committed = self.recorded_steps
         last = committed[-1] if len(committed) else -1
         planned = np.asarray(steps, dtype=np.int64)
         plan = np.concatenate([committed, planned[planned > last]])
-        self._rewrite(replace(self._layout, steps=plan, config=config or self._layout.config, slots=RESUME_SLOTS))
+        old = self._layout
+        kept_states = max(kept_states, old.kept_states)
+        config = config or old.config
+        self._rewrite(replace(old, steps=plan, config=config, slots=RESUME_SLOTS, kept_states=kept_states))
 
     def compact(self) -> None:
         """Keep the newest training state only: a smaller file is written beside this one and takes its place."""
@@ -258,7 +278,7 @@ class RunWriter:
 
         def fill(target: PreallocatedFile) -> None:
             for name in source.extents.keys() & target.extents.keys() - {"planned_steps"}:
-                once = name.startswith(("fixed/", "resume/")) or name in ("heartbeat", "notes")
+                once = name.startswith(("fixed/", "resume/", "kept/")) or name in ("heartbeat", "notes")
                 source.copy_rows(name, None if once else rows, target)
 
         create_file(self.path, file_plan(layout), fill)
@@ -268,6 +288,7 @@ class RunWriter:
     def _open(self, layout: Layout) -> None:
         self._layout, self._file = layout, PreallocatedFile(self.path)
         self._slots = ResumeSlots(self._file, layout)
+        self._kept = KeptStates(self._file, layout)
 
     def close(self) -> None:
         """Close the file and release its lock; a second call does nothing."""

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from grokscope.errors import UsageError
-from grokscope.runfile import Run, RunWriter
 from grokscope_train.branch import Edits, start_branch
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import Experiment
 from grokscope_train.loop import train
 from grokscope_train.run import start
 
+from grokscope.errors import UsageError
+from grokscope.runfile import Run, RunWriter
 from tests.train.conftest import changed
 from tests.train.forked import Silent, Trainer, assert_same_run
 
@@ -59,7 +59,9 @@ def parent(tmp_path: Path, config: TrainConfig) -> Run:
 
 
 @pytest.mark.parametrize("engine", ["numpy", "torch", "compiled"])
-@pytest.mark.parametrize(("optimizer", "weight_decay"), [("adamw", 0.0), ("adamw", 0.1), ("adam", 0.1), ("sgd", 0.1)])
+@pytest.mark.parametrize(
+    ("optimizer", "weight_decay"), [("adamw", 0.0), ("adamw", 0.1), ("adam", 0.1), ("sgd", 0.1)]
+)
 def test_an_unchanged_branch_is_its_parent_bit_by_bit(
     tmp_path: Path, config: TrainConfig, engine: str, optimizer: str, weight_decay: float
 ) -> None:
@@ -75,7 +77,9 @@ def test_an_unchanged_branch_is_its_parent_bit_by_bit(
     for ours, theirs in zip(weights(grandchild, 250), weights(longer, 250), strict=True):
         assert ours.tobytes() == theirs.tobytes()
     last = {name: values[-1] for name, values in branch.metrics().items()}
-    assert last == pytest.approx({name: values[-1] for name, values in parent.metrics().items()}, rel=0, nan_ok=True)
+    assert last == pytest.approx(
+        {name: values[-1] for name, values in parent.metrics().items()}, rel=0, nan_ok=True
+    )
     assert branch.config["branch"]["parent"] == parent.uuid
     assert branch.config["branch"]["state"] == "kept"
 

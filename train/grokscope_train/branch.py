@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from grokscope.errors import BadRunFile, UsageError
 from grokscope.runfile import Run, RunWriter
+from grokscope.runfile.kept_states import load_state, state_steps
 from grokscope_train.config import Branch, TrainConfig, option
 from grokscope_train.data import CLASSES, Experiment, load_experiment
 from grokscope_train.edits import with_open_gates, without_means, without_traps
@@ -97,7 +98,7 @@ def start_branch(
     step = branch_step(run, at)
     if step != at:
         tell(f"{run.name} has nothing at step {at:,}; the branch leaves it at step {step:,}")
-    state = run.state(step)
+    state = load_state(run.path, step)
     fresh = fresh_moments or state is None or given.get("optimizer", old.optimizer) != old.optimizer
     if state is None:
         tell(
@@ -120,7 +121,7 @@ def start_branch(
 
 def branch_step(run: Run, at: int) -> int:
     """Return the last step up to `at` of which the run holds a checkpoint or a training state."""
-    known = [step for step in {*map(int, run.steps), *run.state_steps} if step <= at]
+    known = [step for step in {*map(int, run.steps), *state_steps(run.path)} if step <= at]
     if not known:
         raise UsageError(f"{run.path} has no checkpoint up to step {at:,} to branch at")
     return max(known)

@@ -99,7 +99,8 @@ def reopen_file(run: Run, config: TrainConfig, data_dir: Path | None, num_seeds:
     writer = RunWriter.reopen(run.path)
     try:
         if config != TrainConfig.from_mapping(run.config):
-            writer.extend(planned_steps(config), _recorded(config, data_dir, num_seeds))
+            kept = len(kept_steps(config))
+            writer.extend(planned_steps(config), _recorded(config, data_dir, num_seeds), kept)
     except BaseException:
         writer.close()
         raise
