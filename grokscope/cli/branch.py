@@ -79,10 +79,14 @@ def branch(
     with StopRequest() as stop:
         training, writer = start_branch(
             run, at, output, of_experiment(spelt_out(context)), edits, fresh_moments=fresh_moments,
-            data_dir=data_dir, overwrite=overwrite, tell=lambda sentence: typer.echo(f"note: {sentence}", err=True),
+            data_dir=data_dir, overwrite=overwrite, tell=_note,
         )  # fmt: skip
         with writer:
             last = int(writer.steps[-1])
             with ProgressDisplay(training.step, last, output.name) as display:
                 [outcome] = train_loop(training, [writer], stop, display, save_seconds)
             report_outcome(outcome, output, training.step, last)
+
+
+def _note(sentence: str) -> None:
+    typer.echo(f"note: {sentence}", err=True)

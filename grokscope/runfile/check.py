@@ -62,8 +62,8 @@ def inspect(run: Run) -> Report:
         problems = [*_checkpoint_problems(run), *_state_problems(run, slots), *_fixed_problems(run)]
         kept = KeptStates(file, read_layout(run.path))
         problems += [
-            f"a kept training state of {run.path}, of step {slot.step:,}, is damaged: its bytes do not match their "
-            "CRC; restore the file from a copy"
+            f"a kept training state of {run.path}, of step {slot.step:,}, is damaged: its bytes do not match "
+            "their CRC; restore the file from a copy"
             for slot in kept.slots
             if slot.is_damaged
         ]

@@ -197,7 +197,7 @@ class RunWriter:
         self._slots.save(step, arrays)
 
     def keep_state(self, step: int, arrays: Arrays) -> None:
-        """Keep the training state at `step` for good, beside those to resume from, and return when it is on the disk.
+        """Keep the training state at `step` for good, and return when it is on the disk.
 
         Raises UsageError where the file has no room for another.
         """

@@ -12,13 +12,28 @@ from grokscope_train.config import TrainConfig
 from grokscope_train.data import Experiment
 from grokscope_train.loop import train
 from grokscope_train.run import start
+from grokscope_train.signals import StopRequest
 
 from grokscope.errors import UsageError
 from grokscope.runfile import Run, RunWriter
 from tests.train.conftest import changed
-from tests.train.forked import Silent, Trainer, assert_same_run
+from tests.train.forked import Trainer, assert_same_run
 
 AT = 100
+
+
+class Silent:
+    """A display that shows nothing."""
+
+    def tick(self, step: int, steps_per_second: float) -> None:
+        """Show nothing."""
+
+    def checkpoint(self, step: int, metrics: dict[str, float]) -> None:
+        """Show nothing."""
+
+    def diverged(self, path: Path, step: int) -> None:
+        """Fail: no training here should."""
+        raise AssertionError(f"{path} diverged at step {step}")
 
 
 def finished(path: Path, config: TrainConfig) -> Run:
@@ -35,8 +50,8 @@ def branched(parent: Run, path: Path, edits: Edits | None = None, at: int = AT, 
 
 
 def _trained(path: Path, training: Any, writer: RunWriter) -> Run:
-    with writer:
-        train(training, [writer], Silent(), Silent())
+    with writer, StopRequest() as stop:
+        train(training, [writer], stop, Silent())
     return Run.open(path)
 
 

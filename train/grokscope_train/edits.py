@@ -44,7 +44,7 @@ def without_traps(parameters: Parameters, number: int, step: int) -> tuple[Param
     return Parameters(weights, parameters.biases), tuple(changed)
 
 
-def number_of_traps(weight: NDArray[np.floating], name: str, step: int) -> int:  # type: ignore[type-arg]
+def number_of_traps(weight: NDArray[np.floating], name: str, step: int) -> int:
     """Count the traps that the analysis finds in a layer's representative permutation."""
     from grokscope.spectra import analyze_layer
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from grokscope_train.optimizer import Hyperparameters
 
 QUANTILES = (0.05, 0.5, 0.95)
-Flat = NDArray[np.floating]  # type: ignore[type-arg]
+Flat = NDArray[np.floating]
 
 
 def moment_metrics(depth: int) -> tuple[str, ...]:

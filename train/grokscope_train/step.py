@@ -145,10 +145,10 @@ class TrainingStep:
         self._batch_size = min(batch_size, self.num_images)
         self.rows = engine.array(self.epoch_rows(np.tile(np.arange(self.num_images), (self.num_seeds, 1))))
         self._batches = self._bind_batches(activation, loss)
-        flats = [array.reshape(-1) for array in (self.flat, self.gradient, self.first, self.second)]
+        p, gradient, m, v = (array.reshape(-1) for array in (self.flat, self.gradient, self.first, self.second))
         self._updates = [
-            engine.optimizer(optimizer, *(flat[stretch] for flat in flats), hyper)
-            for stretch in (moving_stretches(layout, frozen) if any(frozen) else [slice(None)])
+            engine.optimizer(optimizer, p[part], gradient[part], m[part], v[part], hyper)
+            for part in (moving_stretches(layout, frozen) if any(frozen) else [slice(None)])
         ]
 
     def _bind_batches(self, activation: str, loss: str) -> list[tuple[BatchPass, Array]]:

@@ -151,7 +151,7 @@ class TrainedNetwork:
 
     def _optimizer_metrics(self, parameters: Parameters) -> dict[str, float]:
         """Return the gradient, the largest loss of a batch since the last checkpoint, and what the moments say."""
-        metrics = {LARGEST_LOSS: float(self._get_largest()) or math.nan}  # 0: no step was taken
+        metrics = {LARGEST_LOSS: self._get_largest() or math.nan}  # 0: no step was taken
         norms = gradient_norms(parameters, *self._training_data, self.config.activation, self.config.loss)
         metrics |= {name: float(norm) for name, norm in zip(gradient_metrics(self.config), norms, strict=True)}
         if self.config.optimizer == "sgd":
@@ -165,8 +165,8 @@ class TrainedNetwork:
         """Look for the largest loss of a batch anew, from here on."""
         self._trained.largest_loss[self._row] = 0
 
-    def _get_largest(self) -> NDArray[Any]:
-        return np.asarray(self._trained.engine.to_numpy(self._trained.largest_loss[self._row])).reshape(1)[0]
+    def _get_largest(self) -> float:
+        return float(np.reshape(self._trained.engine.to_numpy(self._trained.largest_loss[self._row]), 1)[0])
 
     def state(self) -> Arrays:
         """Return all that a resumed run needs besides the step and the configuration, in training dtype."""
