@@ -173,7 +173,7 @@ class TrainedNetwork:
         return {
             **{name: self._get(name) for name in STATE},
             "initial_black": self._initial_black,
-            LARGEST_LOSS: np.full(1, self._get_largest()),
+            LARGEST_LOSS: np.full(1, self._get_largest(), self.config.dtype),
         }
 
     def state_template(self) -> dict[str, tuple[tuple[int, ...], str]]:
