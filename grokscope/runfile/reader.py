@@ -18,10 +18,12 @@ from grokscope.errors import BadRunFile, DamagedCheckpoint, UsageError
 from grokscope.runfile.layout import (
     FORMAT,
     FORMAT_VERSION,
+    LEFT_OUT,
     NOT_COMMITTED,
     RESUME_SLOTS,
     LayerSpec,
     Layout,
+    LeftOut,
     array_crc32,
     bias_path,
     checkpoint_paths,
@@ -29,6 +31,7 @@ from grokscope.runfile.layout import (
 )
 from grokscope.runfile.liveness import Liveness, liveness
 from grokscope.runfile.lock import is_locked
+from grokscope.runfile.notes import notes_in
 from grokscope.runfile.preallocated import raw_bytes
 
 
@@ -80,6 +83,14 @@ class Run:
     def layers(self) -> tuple[LayerSpec, ...]:
         """The network's layers, in order."""
         return self._layout.layers
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the imported checkpoints held beside the layers, and why it is none; empty for a trained run."""
+        if LEFT_OUT not in self._layout.fixed:
+            return ()
+        pairs = json.loads(self._layout.fixed[LEFT_OUT].tobytes())
+        return tuple(LeftOut(str(name), str(reason)) for name, reason in pairs)
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -145,6 +156,12 @@ class Run:
             return np.asarray(file["test_predictions"][: self.num_checkpoints])
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the recorder met that a reader should know, one sentence each, in order."""
+        with self._reading() as file:
+            return notes_in(file["notes"][...]) if "notes" in file else ()
+
+    @property
     def fixed_names(self) -> tuple[str, ...]:
         """Names of the arrays that were written once for the whole run."""
         return tuple(self._layout.fixed)
@@ -175,6 +192,10 @@ class Run:
             int(self.planned_steps[-1]),
             time.time() if now is None else now,
         )
+
+    def crc32(self, index: int) -> int:
+        """Return the stored CRC of a checkpoint, over its step and all that it holds: the key of its content."""
+        return int(self._row("crc32", index))
 
     def verify(self, index: int) -> None:
         """Raise DamagedCheckpoint where a checkpoint's bytes do not match its CRC."""
