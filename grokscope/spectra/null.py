@@ -213,4 +213,5 @@ def _from_arrays(size: int, draws: int, arrays: dict[str, Array]) -> Null | None
         return None
     if arrays["distances"].shape != (draws,) or arrays["edge"].shape != (3,):
         return None
-    return Null(size, arrays["distances"], *map(float, arrays["edge"]), arrays["alphas"])
+    shape, location, scale = map(float, arrays["edge"])
+    return Null(size, arrays["distances"], shape, location, scale, arrays["alphas"])
