@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grokscope.errors import UsageError
-from grokscope.runfile.preallocated import Declared, Plan, raw_bytes
+from grokscope.runfile.exact_layout import Declared
+from grokscope.runfile.preallocated import Plan, raw_bytes
 from grokscope.version import __version__
 
 FORMAT = "grokscope-run"
