@@ -21,6 +21,8 @@ FORMAT = "grokscope-run"
 FORMAT_VERSION = 1
 NOT_COMMITTED = -1
 RESUME_SLOTS = ("0", "1")
+NOTES_BYTES = 8192  # what a recorder met, as lines of UTF-8; files of before have none
+LEFT_OUT = "left_out"  # a fixed array of bytes: JSON pairs of a name and a reason
 MAX_ATTRIBUTE_BYTES = 60_000  # HDF5 keeps an attribute in an object header of 64 KiB
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -34,6 +36,14 @@ class LayerSpec:
     shape: tuple[int, ...]
     kind: str = "linear"
     bias: bool = True
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A tensor of a checkpoint, or several of a kind, that is no layer, and why."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,7 @@ class Layout:
     fixed_crc32: Mapping[str, int] = field(default_factory=dict)  # of those of a file; of others it is computed
     resume: Mapping[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
     slots: tuple[str, ...] = RESUME_SLOTS
+    notes: bool = True
     uuid: str = field(default_factory=lambda: str(uuid_module.uuid4()))
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -104,6 +115,8 @@ def file_plan(layout: Layout) -> Plan:
         "wall_time": Declared((length,), "f8", np.nan),
         "heartbeat": Declared((4,), "f8", 0),
     }
+    if layout.notes:
+        datasets["notes"] = Declared((NOTES_BYTES,), "u1", 0)
     datasets |= {f"metrics/{name}": Declared((length,), "f8", np.nan) for name in layout.metrics}
     if layout.classes:
         datasets["test_predictions"] = Declared((length, layout.classes), "i4")

@@ -19,9 +19,11 @@ from grokscope.runfile.committed import committed_rows, row_is_whole
 from grokscope.runfile.layout import (
     FORMAT,
     FORMAT_VERSION,
+    LEFT_OUT,
     RESUME_SLOTS,
     LayerSpec,
     Layout,
+    LeftOut,
     array_crc32,
     bias_path,
     checkpoint_paths,
@@ -29,6 +31,7 @@ from grokscope.runfile.layout import (
 )
 from grokscope.runfile.liveness import Liveness, liveness
 from grokscope.runfile.lock import is_locked
+from grokscope.runfile.notes import notes_in
 from grokscope.runfile.own_bytes import NotItsOwn, refuse_foreign
 
 
@@ -84,6 +87,14 @@ class Run:
         return self._layout.layers
 
     @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the imported checkpoints held beside the layers, and why it is none; empty for a trained run."""
+        if LEFT_OUT not in self._layout.fixed:
+            return ()
+        pairs = json.loads(self._layout.fixed[LEFT_OUT].tobytes())
+        return tuple(LeftOut(str(name), str(reason)) for name, reason in pairs)
+
+    @property
     def metric_names(self) -> tuple[str, ...]:
         """Names of the metrics that each checkpoint records."""
         return self._layout.metrics
@@ -97,11 +108,6 @@ class Run:
     def planned_steps(self) -> NDArray[np.int64]:
         """The steps at which a checkpoint is or will be, int64 [T]."""
         return self._layout.steps
-
-    @property
-    def left_out(self) -> tuple[()]:
-        """What of the network is not recorded, with reasons: a run file keeps no list, so none."""
-        return ()
 
     @property
     def num_checkpoints(self) -> int:
@@ -151,6 +157,12 @@ class Run:
             return None
         with self._reading() as file:
             return self._all_rows(file, "test_predictions")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the recorder met that a reader should know, one sentence each, in order."""
+        with self._reading() as file:
+            return notes_in(file["notes"][...]) if "notes" in file else ()
 
     @property
     def fixed_names(self) -> tuple[str, ...]:
@@ -323,6 +335,7 @@ def _layout_of(file: h5py.File) -> Layout:
         fixed_crc32={name: int(item.attrs["crc32"]) for name, item in fixed.items() if "crc32" in item.attrs},
         resume={name: (dataset.shape, str(dataset.dtype)) for name, dataset in resume.items()},
         slots=slots or RESUME_SLOTS,
+        notes="notes" in file,
         uuid=str(file.attrs["uuid"]),
         created=str(file.attrs["created"]),
     )

@@ -94,7 +94,7 @@ def no_place(path: Path) -> None:
 def a_dataset_more(path: Path) -> None:
     """Something that a rewriting would lose."""
     with h5py.File(path, "r+") as file:
-        file["notes"] = np.arange(3)
+        file["mine"] = np.arange(3)
 
 
 def moved_onto_another(path: Path) -> None:
@@ -125,7 +125,7 @@ OTHER = [
     (other_slot, "resume/1/arrays/parameters has shape"),
     (shared_bytes, "lies where metrics/"),
     (no_place, "heartbeat has no place in the file yet"),
-    (a_dataset_more, "notes is not known to this version"),
+    (a_dataset_more, "mine is not known to this version"),
     (moved_onto_another, "layers/fc2/weight lies where layers/fc1/weight does"),
     (moved_onto_a_description, "lies where heartbeat does"),
 ]
