@@ -25,7 +25,7 @@ def committed_rows(file: h5py.File, steps: NDArray[np.int64], paths: Sequence[st
     Where the steps are out of order, some of them are damaged, and only rows count that match their CRC.
     """
     rows = np.flatnonzero(steps != NOT_COMMITTED)
-    return rows if in_order(steps) else rows[[row_is_whole(file, row, paths) for row in rows]]
+    return rows if in_order(steps) else rows[[row_is_whole(file, int(row), paths) for row in rows]]
 
 
 def row_is_whole(file: h5py.File, row: int, paths: Sequence[str]) -> bool:

@@ -203,7 +203,7 @@ class Run:
     def verify(self, index: int) -> None:
         """Raise DamagedCheckpoint where a checkpoint's bytes do not match its CRC."""
         with self._reading() as file:
-            whole = row_is_whole(file, self._rows[self._known(index)], self._paths)
+            whole = row_is_whole(file, int(self._rows[self._known(index)]), self._paths)
         if not whole:
             raise DamagedCheckpoint(
                 f"checkpoint {index} (step {self.steps[index]:,}) of {self.path} is damaged: "
