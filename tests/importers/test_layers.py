@@ -207,10 +207,17 @@ def test_what_is_left_out_is_listed_with_its_reason() -> None:
     assert {one.name: one.reason for one in left_out} == {
         "causal_mask": "a fixed table by its name, not trained",
         "h.attn.bias": "a fixed table by its name, not trained",
-        "table": "not of floats but int8",
+        "table": "not floats but int8",
         "cls_token": "a vector: its shape is (1, 1, 6)",
         "empty.weight": "it has no entries",
     }
+
+
+def test_a_tied_head_is_measured_once() -> None:
+    layers = layers_of(module_tensors(ARCHITECTURES["tied"]()))[0]
+    assert [(layer.name, layer.note) for layer in layers] == [
+        ("tok", "tied: also head.weight; may be an embedding"), ("mlp", ""),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod.", "base_model.model."])
