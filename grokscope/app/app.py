@@ -1,22 +1,36 @@
-"""The app: keys and messages in, one frozen State out to the panes."""
+"""The app: keys, mouse and news become actions on one frozen State, and one State is drawn at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import select
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.binding import BindingType
+from textual import events
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.timer import Timer
 
-from grokscope.app import keys
-from grokscope.app.directions import Directions
-from grokscope.app.live import Live
-from grokscope.app.look_keys import LookKeys
-from grokscope.app.session import Session
-from grokscope.app.take_keys import TakeKeys
-from grokscope.app.time_keys import TimeKeys
+from grokscope.app import actions
+from grokscope.app.actions import Action
+from grokscope.app.background import UNREADABLE, Analysed, Background, Computed, Looked
+from grokscope.app.glass import Act, Glass
+from grokscope.app.keys import SHEET_KEYS, Key, by_name
+from grokscope.app.session import Session, at_cursor, timelines
+from grokscope.app.state import State
+from grokscope.app.theme import DARK, LIGHT, PALETTES, textual_theme
 
 if TYPE_CHECKING:
     from textual.command import Provider
+
+PLAY_SECONDS = 0.25
+HANGUP_SECONDS = 1.0
 
 
 def _commands() -> type[Provider]:
@@ -25,17 +39,208 @@ def _commands() -> type[Provider]:
     return Commands
 
 
-class Microscope(TimeKeys, LookKeys, TakeKeys, Live, Directions):
-    """Scrub through one run, or several on one timeline; returns the Python that `d` asked for.
+class MainScreen(Screen[None], inherit_bindings=False):
+    """The screen of the panes, on which every key is one of the app's, heard in its turn."""
 
-    Each base adds the actions of one idea; the table of keys names all of them.
-    """
+    def __init__(self, state: State, press: Callable[[events.Key], Awaitable[None]]) -> None:
+        super().__init__(id="_default")
+        self.glass, self.press = Glass(state), press
 
-    BINDINGS: ClassVar[list[BindingType]] = list(keys.bindings())
+    def compose(self) -> ComposeResult:
+        """One widget, as large as the screen."""
+        yield self.glass
+
+    async def on_key(self, event: events.Key) -> None:
+        """Do what the key does."""
+        await self.press(event)
+
+
+class Microscope(App[str]):
+    """Scrub through one run, or several on one timeline; returns the Python that `d` asked for."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "grokscope"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "quit", "quit", show=False, priority=True)]
     COMMANDS: ClassVar[set[Any]] = {_commands}
-    ENABLE_COMMAND_PALETTE = True
 
-    def __init__(self, sessions: Sequence[Session], *, theme: str = "dark", analysis: bool = True,
-                 watching: bool = True) -> None:  # fmt: skip
-        super().__init__(sessions, theme=theme)
-        self.analysis, self.watching = analysis, watching
+    def __init__(
+        self, sessions: Sequence[Session], *, theme: str = "dark", analysis: bool = True, watching: bool = True
+    ) -> None:
+        super().__init__()
+        self.sessions, self.analysis, self.watching = tuple(sessions), analysis, watching
+        for palette in PALETTES.values():
+            self.register_theme(textual_theme(palette))
+        palette = LIGHT if theme == "light" else DARK
+        self.theme = palette.name
+        self.state = at_cursor(actions.last(State(timelines(self.sessions), palette=palette)), self.sessions)
+        paths = [session.run.path for session in self.sessions]
+        self.background = Background(paths, self.post_message, lambda: (self.state.front, self.state.index))
+        self.main = MainScreen(self.state, self.press)
+        self._keys = by_name()
+        self._read = self._place()
+        self._waiting = False
+        self._playing: Timer | None = None
+
+    @property
+    def session(self) -> Session:
+        """The run in front."""
+        return self.sessions[self.state.front]
+
+    def get_default_screen(self) -> MainScreen:
+        """The screen that the panes are on."""
+        return self.main
+
+    # One way in: an action on the state; and one way out: the state, drawn once for all that came at once.
+
+    def act(self, action: Action) -> None:
+        """Do an action, and draw what came of it once whatever else is waiting has been heard."""
+        self.put(action(self.state))
+
+    def put(self, state: State) -> None:
+        """Replace the state."""
+        if state is self.state:
+            return
+        self.state = state
+        if not self._waiting and self.is_running:
+            self._waiting = True
+            self.call_later(self._draw)
+
+    async def press(self, event: events.Key) -> None:
+        """A key, for the question that is asked, the sheet that is open, or the table of keys."""
+        self.act(actions.heard)
+        key = self._keys.get(event.key)
+        if self.state.prompt:
+            self.act(partial(actions.type_in, key=event.key, character=event.character))
+        elif self.state.sheet and event.key in SHEET_KEYS:
+            self.act(partial(actions.scroll, by=SHEET_KEYS[event.key]))
+        elif self.state.sheet:
+            self.act(partial(actions.sheet, name=self.state.sheet))
+        elif key is not None:
+            await self.do(key)
+
+    async def do(self, key: Key) -> None:
+        """What a row of the table of keys says."""
+        action = getattr(actions, key.name, None)
+        if action is None:
+            await self.run_action(key.action)
+        else:
+            self.act(lambda state: action(state, *key.arguments))
+
+    def on_act(self, message: Act) -> None:
+        """The mouse."""
+        self.act(actions.heard)
+        self.act(message.action)
+
+    def _place(self) -> tuple[object, ...]:
+        """What decides which frames are read."""
+        return self.state.front, self.state.index, self.state.mark, self.state.runs
+
+    def _draw(self) -> None:
+        self._waiting = False
+        if not self.is_running:
+            return
+        if self._place() != self._read:
+            self.state = at_cursor(self.state, self.sessions)
+            self._read = self._place()
+        if self.state.playing and self._playing is None:
+            self._playing = self.set_interval(PLAY_SECONDS, partial(self.act, actions.tick))
+        elif not self.state.playing and self._playing is not None:
+            self._playing.stop()
+            self._playing = None
+        state = self.state
+        self.main.glass.show(state)
+        if state.view == "traps" and state.layer == 0 and state.frame is not None:
+            self.background.artist.want((state.front, state.index, state.layer))
+
+    def on_mount(self) -> None:
+        """Start the threads once the first frame is on screen."""
+        self.app_resume_signal.subscribe(self, lambda _: self.main.glass.refresh())
+        self.call_after_refresh(self.background.start, watching=self.watching, analysis=self.analysis)
+        if not self.is_headless:
+            self.set_interval(HANGUP_SECONDS, end_with_terminal)
+
+    def on_unmount(self) -> None:
+        """End the threads."""
+        self.background.end()
+
+    # News from the threads.
+
+    def on_looked(self, message: Looked) -> None:
+        """A run file was looked at."""
+        self.act(partial(actions.looked, run=message.run, liveness=message.liveness, problem=message.problem))
+        if message.changed:
+            self._refresh(message.run)
+
+    def on_analysed(self, message: Analysed) -> None:
+        """More of a run is measured."""
+        self.act(partial(actions.analysed, run=message.run, progress=message.progress, note=message.note))
+        self._refresh(message.run)
+
+    def on_computed(self, message: Computed) -> None:
+        """The picture of the traps view is there."""
+        self.act(partial(actions.computed, direction=message.direction))
+
+    def _refresh(self, run: int) -> None:
+        """Take in what is new of a run."""
+        try:
+            if self.sessions[run].refresh():
+                self.act(partial(actions.grown, runs=timelines(self.sessions)))
+        except UNREADABLE:
+            pass  # gone or being replaced: the next look tells
+
+    async def settled(self) -> None:
+        """Wait until what the screen shows is computed."""
+        await asyncio.to_thread(self.background.artist.idle.wait)
+
+    # What keys do beside the state.
+
+    def action_command_palette(self) -> None:
+        """Show the palette of commands, in the colours of the panes."""
+        self.theme = self.state.palette.name
+        super().action_command_palette()
+
+    def say(self, words: str) -> None:
+        """Say something in the last line until the next key."""
+        self.put(replace(self.state, notice=words))
+
+    def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
+        """The screen as SVG."""
+        from grokscope.app.screenshot import without_leading_spaces
+
+        return without_leading_spaces(super().export_screenshot(title=title, simplify=simplify))
+
+    def action_copy(self) -> None:
+        """Copy the selected layer's row, tab separated with its titles."""
+        from grokscope.app.export import copy_within_tmux, row_as_text
+
+        if self.state.selected is not None:
+            row = row_as_text(self.state)
+            self.copy_to_clipboard(row)
+            copy_within_tmux(row)
+            self.say(f"copied the row of {self.state.selected.name}")
+
+    def action_export(self) -> None:
+        """Write the screen as SVG and the view's numbers as CSV."""
+        from grokscope.app.export import export
+        from grokscope.errors import GrokscopeError
+
+        try:
+            paths = export(self.state, self.session.run.path, self.export_screenshot(title=self.session.name))
+        except (OSError, GrokscopeError) as error:
+            self.say(f"not written: {error}")
+            return
+        self.say(f"wrote {paths[0].name} and {paths[1].suffix[1:].upper()} into {paths[0].parent}")
+
+    def action_python(self) -> None:
+        """Quit, and print the Python that rebuilds this view."""
+        from grokscope.app.export import python_for
+
+        self.exit(python_for(self.state, self.session.run))
+
+
+def end_with_terminal() -> None:
+    """End as by a hangup where the terminal is gone and no hangup came; reading would go on forever."""
+    terminal = select.poll()
+    terminal.register(sys.__stdin__ or 0, 0)  # POLLHUP is always told
+    if any(event & (select.POLLHUP | select.POLLERR) for _, event in terminal.poll(0)):
+        signal.raise_signal(signal.SIGHUP)

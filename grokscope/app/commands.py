@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from grokscope.app.keys import KEYS
 
+if TYPE_CHECKING:
+    from grokscope.app.app import Microscope
+
 
 class Commands(Provider):
     """Finds the actions of the table of keys by their words."""
+
+    @property
+    def microscope(self) -> Microscope:
+        """The app."""
+        app: Microscope = cast(Any, self.app)
+        return app
 
     async def discover(self) -> Hits:
         """All actions, when nothing is typed yet."""
         for key in KEYS:
             if key.palette:
-                yield DiscoveryHit(key.palette, partial(self.app.run_action, key.action), help=f"key {key.shown}")
+                yield DiscoveryHit(key.palette, partial(self.microscope.do, key), help=f"key {key.shown}")
 
     async def search(self, query: str) -> Hits:
         """The actions that match what is typed."""
@@ -24,5 +34,5 @@ class Commands(Provider):
         for key in KEYS:
             score = matcher.match(key.palette) if key.palette else 0
             if score > 0:
-                action = partial(self.app.run_action, key.action)
-                yield Hit(score, matcher.highlight(key.palette), action, help=f"key {key.shown}")
+                command = partial(self.microscope.do, key)
+                yield Hit(score, matcher.highlight(key.palette), command, help=f"key {key.shown}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -39,7 +39,7 @@ def view(
     if theme not in {"dark", "light"}:
         raise UsageError(f"--theme {theme} is neither dark nor light")
     if screenshot is not None:
-        columns, rows = _size(size)
+        columns, rows = parse_size(size)
         from grokscope.app.screenshot import take
 
         for note in take(runs, screenshot, columns, rows, press.split(), theme=theme):
@@ -54,12 +54,23 @@ def view(
         os.environ.pop(name, None)
     from grokscope.app.app import Microscope
 
-    lines = Microscope(sessions, theme=theme, analysis=analysis).run()
+    app = Microscope(sessions, theme=theme, analysis=analysis)
+    lines = app.run()
     if lines:
         typer.echo(lines)
+    _leave(app.return_code or 0)
 
 
-def _size(text: str) -> tuple[int, int]:
+def _leave(code: int) -> NoReturn:
+    """End the process at once: its threads only read, and one that is still at it holds HDF5's lock, on which the
+    interpreter's own way out would wait for ever."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read columns and rows such as 120x40."""
     columns, _, rows = text.lower().partition("x")
     if not (columns.isdigit() and rows.isdigit() and 1 <= int(columns) <= 1000 and 1 <= int(rows) <= 500):
         raise UsageError(f"--size {text} is no size; give columns x rows, such as 120x40")
