@@ -110,7 +110,7 @@ class Recorder:
         """Record a state dict that was gathered from a sharded model, due or not. Never raises."""
         return self._guarded(lambda: self._is_new(step) and self._record(step, metrics, state))
 
-    def _guarded(self, work: Callable[[], bool]) -> bool:
+    def _guarded(self, work: Callable[[], bool | None]) -> bool:
         """Do some work in the process that made the recorder, one at a time; what goes wrong is told."""
         if not self._active:
             return False
@@ -125,7 +125,7 @@ class Recorder:
                 return False
             self._busy = True
             try:
-                return work()
+                return bool(work())
             except Exception as error:
                 self._tell(error)
                 self._active = not isinstance(error, RunLocked)  # it is another process's file
@@ -198,8 +198,8 @@ class Recorder:
             return
         self._closing = ""
         self._guarded(self._record_last)
-        self._guarded(lambda: bool(self._recording.finish(state)))
-        self._guarded(lambda: bool(self._recording.close()))
+        self._guarded(lambda: self._recording.finish(state))
+        self._guarded(self._recording.close)
         self._active = False
 
     def _record_last(self) -> bool:

@@ -20,6 +20,7 @@ from grokscope.importers.tensors import LayerSource, Tensors, widened
 from grokscope.recorder.due import due_steps, first_room
 from grokscope.recorder.troubles import Troubles
 from grokscope.runfile import LayerSpec, LeftOut, RunWriter, log_steps
+from grokscope.runfile.preallocated import raw_bytes
 
 STANDARD_METRICS = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
 BEAT_SECONDS = 1.0
@@ -151,7 +152,7 @@ class Recording:
         """Tell where checkpoint after checkpoint is the same: a model that nobody trains is being recorded."""
         crc = 0
         for weight in weights.values():
-            crc = zlib.crc32(np.ascontiguousarray(weight), crc)
+            crc = zlib.crc32(raw_bytes(weight), crc)
         self._times_same = self._times_same + 1 if crc == self._weights_crc else 1
         self._weights_crc = crc
         if self._times_same == STALE_CHECKPOINTS:

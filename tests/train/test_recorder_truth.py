@@ -196,7 +196,7 @@ def test_a_resumed_run_says_what_it_skips(tmp_path: Path) -> None:
                 recorder.step(step)
     run = Run(tmp_path / "run.h5")
     assert run.steps.tolist() == sorted({*log_steps(199, 20).tolist(), 99})
-    assert "holds checkpoints up to step 99 already" in run.notes[0]
+    assert "holds checkpoints up to step 99 already" in " ".join(run.notes)
 
 
 @pytest.mark.parametrize(
