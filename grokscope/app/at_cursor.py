@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from grokscope.app.session import Session
 from grokscope.app.state import Comparison, State
-from grokscope.app.text import whole
+from grokscope.numbers import whole
 
 
 def at_cursor(state: State, sessions: Sequence[Session], index: int) -> State:

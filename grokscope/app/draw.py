@@ -13,9 +13,9 @@ from grokscope.app.plots.own_spectrum import esd
 from grokscope.app.plots.shuffled_spectrum import randomized_esd
 from grokscope.app.state import State
 from grokscope.app.table import layer_at, table
-from grokscope.app.text import number
 from grokscope.app.trajectories import trajectories_view
 from grokscope.app.widgets import Place
+from grokscope.numbers import number
 
 NOT_ANALYSED = "not analysed yet"
 WEIGHTWATCHER_FIRST = ("alpha", "D", "rand_num_spikes", "rand_sigma_mp")

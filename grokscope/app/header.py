@@ -13,8 +13,9 @@ from grokscope.app.keys import footer as footer_keys
 from grokscope.app.layout import BESIDE
 from grokscope.app.plots.timeline import NOT_MEASURED, NOT_OBSERVED
 from grokscope.app.state import State
-from grokscope.app.text import duration, fit, number, percent, whole
+from grokscope.app.text import fit
 from grokscope.app.theme import phase_letter
+from grokscope.numbers import duration, number, percent, whole
 
 LIVE_WORDS = {
     "running": "● LIVE",

@@ -9,8 +9,8 @@ from grokscope.app.at_cursor import comparison
 from grokscope.app.base import Base
 from grokscope.app.messages import SelectLayer, SelectTrap
 from grokscope.app.state import State
-from grokscope.app.text import whole
 from grokscope.app.theme import DARK, LIGHT
+from grokscope.numbers import whole
 
 
 class LookKeys(Base):

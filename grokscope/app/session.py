@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from grokscope.analysis.evidence import layer_evidence
 from grokscope.analysis.spectra_file import Spectra
-from grokscope.app.frame import Event, Frame, Layer, Timeline
-from grokscope.app.text import safe_name
-from grokscope.phases import Inferred, infer, observe
+from grokscope.analysis.timeline import Timeline, infer_all, read_timeline
+from grokscope.app.frame import Frame, Layer
+from grokscope.names import safe_name
+from grokscope.phases import Inferred
 from grokscope.runfile import Run
 from grokscope.spectra.layer import LayerSpectrum
-
-Array = NDArray[np.float64]
 
 
 class Session:
@@ -77,120 +71,18 @@ class Session:
     def timeline(self) -> Timeline:
         """The whole run through time; measures are read when they are first looked at."""
         if self._timeline is None:
-            self._timeline = self._read_timeline()
+            self._timeline = read_timeline(self.run, self.spectra, self._all_inferred())
         return self._timeline
 
     def inferred(self, index: int) -> Inferred:
         """The phase that the weights tell at an index, from the checkpoints up to it."""
+        return self._all_inferred()[index]
+
+    def _all_inferred(self) -> list[Inferred]:
         if not self._inferred:
-            evidence = layer_evidence(self.spectra)
-            self._inferred = [infer([e.until(k) for e in evidence]) for k in range(self.num_checkpoints)]
-        return self._inferred[index]
+            self._inferred = infer_all(self.spectra)
+        return self._inferred
 
     def _forget(self) -> None:
         self._timeline = None
         self._inferred = []
-
-    def _read_timeline(self) -> Timeline:
-        count = self.num_checkpoints
-        metrics = {name: values[:count] for name, values in self.run.metrics().items()}
-        unknown = np.full(count, np.nan)
-        train, test = (metrics.get(name, unknown) for name in ("train_accuracy", "test_accuracy"))
-        observed = observe(train, test).labels
-        inferred = [self.inferred(index).label for index in range(count)]
-        steps = self.run.steps[:count]
-        names = tuple(layer.name for layer in self.run.layers)
-        measures = _Columns(self.spectra, names)
-        return Timeline(
-            run=self.name,
-            steps=steps,
-            last_step=int(steps[-1]) if count else int(self.run.planned_steps[-1]),
-            layers=names,
-            metrics=metrics,
-            measures=measures,
-            predictions=_shares(self.run.predictions(), count),
-            weightwatcher=_WeightWatcher(self.spectra, names),
-            observed=observed,
-            inferred=inferred,
-            events=find_events(steps, observed, inferred, measures, names),
-        )
-
-
-class _WeightWatcher(Mapping[str, Mapping[str, Array]]):
-    """WeightWatcher's columns by the layer's name on screen, each read once, when first asked for."""
-
-    def __init__(self, spectra: Spectra, layers: Sequence[str]) -> None:
-        self._spectra, self._layers = spectra, {safe_name(layer): layer for layer in layers}
-        self._known: dict[str, Mapping[str, Array]] = {}
-
-    def __getitem__(self, shown: str) -> Mapping[str, Array]:
-        if shown not in self._known:
-            self._known[shown] = self._read(self._layers[shown])
-        return self._known[shown]
-
-    def _read(self, layer: str) -> Mapping[str, Array]:
-        from grokscope.analysis.weightwatcher_columns import weightwatcher_columns
-
-        try:
-            return weightwatcher_columns(self._spectra, layer)
-        except (OSError, KeyError):  # deleted just now, or made without them
-            return {}
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._layers)
-
-    def __len__(self) -> int:
-        return len(self._layers)
-
-
-class _Columns(Mapping[tuple[str, str], Array]):
-    """Measures by (field, layer), each read from the spectra file once, when first asked for."""
-
-    def __init__(self, spectra: Spectra, layers: Sequence[str]) -> None:
-        self._spectra, self._layers = spectra, layers
-        self._known: dict[tuple[str, str], Array] = {}
-
-    def __getitem__(self, key: tuple[str, str]) -> Array:
-        if key not in self._known:
-            self._known[key] = self._spectra.column(*key)
-        return self._known[key]
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._known)
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-
-def _shares(predictions: NDArray[np.int32] | None, count: int) -> Array | None:
-    """Counts of predicted labels [n, classes] as shares of all test images."""
-    if predictions is None:
-        return None
-    counts = predictions[:count].astype(np.float64)
-    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0))
-
-
-def find_events(
-    steps: NDArray[np.int64],
-    observed: Sequence[str],
-    inferred: Sequence[str],
-    measures: Mapping[tuple[str, str], Array],
-    layers: Sequence[str],
-) -> tuple[Event, ...]:
-    """What happens at which checkpoint: a phase begins, or a layer has its first trap, or its first by entries.
-
-    Phases are the observed ones; where accuracies are unknown, those inferred from the weights.
-    """
-    labels = inferred if all(label == "unknown" for label in observed) else observed
-    events = [
-        Event(index, int(steps[index]), "phase", f"{labels[index]} begins")
-        for index in range(1, len(labels))
-        if labels[index] not in ("unknown", labels[index - 1])
-    ]
-    for layer in layers:
-        for name, words in (("num_traps", "first trap"), ("num_entry_traps", "first trap by large entries")):
-            found = np.flatnonzero(measures[name, layer] > 0)
-            if len(found):
-                index = int(found[0])
-                events.append(Event(index, int(steps[index]), "trap", f"{safe_name(layer)}: {words}"))
-    return tuple(sorted(events, key=lambda event: event.index))

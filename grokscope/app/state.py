@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grokscope.app.frame import Frame, Layer, Timeline
+from grokscope.analysis.timeline import Timeline
+from grokscope.app.frame import Frame, Layer
 from grokscope.app.plots.density import LOG_LOG, LOG_X, Axes
 from grokscope.app.theme import DARK, Palette
 from grokscope.runfile.liveness import Liveness

@@ -11,8 +11,9 @@ from grokscope.app.frame import Layer
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.own_spectrum import FEW_IN_TAIL
 from grokscope.app.state import State
-from grokscope.app.text import UNKNOWN, count, fit, fixed, number, probability
+from grokscope.app.text import fit
 from grokscope.app.theme import Palette
+from grokscope.numbers import UNKNOWN, count, fixed, number, probability
 from grokscope.spectra.layer import LayerSpectrum
 
 NAME_WIDTH = 8

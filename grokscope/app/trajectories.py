@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.app.frame import Timeline
+from grokscope.analysis.timeline import Timeline
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.timeline import Cursors
 from grokscope.app.plots.trajectory import Line, Panel, class_shares, trajectory
 from grokscope.app.state import State
-from grokscope.app.text import count, probability, safe_name
+from grokscope.names import safe_name
+from grokscope.numbers import count, probability
 
 Array = NDArray[np.float64]
 

@@ -12,8 +12,8 @@ from grokscope.app.plots.picture import image_side, picture
 from grokscope.app.plots.shuffled_spectrum import randomized_canvas
 from grokscope.app.state import State
 from grokscope.app.table import traps_count
-from grokscope.app.text import UNKNOWN, count, fixed, number, probability
 from grokscope.app.theme import Palette
+from grokscope.numbers import UNKNOWN, count, fixed, number, probability
 from grokscope.spectra.layer import LayerSpectrum
 from grokscope.spectra.traps import Trap
 

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from grokscope.app.frame import Frame
 from grokscope.app.plots.timeline import NOT_MEASURED, NOT_OBSERVED
-from grokscope.app.text import whole
 from grokscope.app.theme import Palette, phase_letter
+from grokscope.numbers import whole
 
 RULE = (
     "The rule: without eigenvalues of W beyond the edge of its own shuffled entries it is pre-grokking, with them "

@@ -97,6 +97,11 @@ class Run:
         return self._layout.steps
 
     @property
+    def left_out(self) -> tuple[()]:
+        """What of the network is not recorded, with reasons: a run file keeps no list, so none."""
+        return ()
+
+    @property
     def num_checkpoints(self) -> int:
         """How many checkpoints had been committed at the last `refresh`."""
         return len(self.steps)
@@ -175,6 +180,10 @@ class Run:
             int(self.planned_steps[-1]),
             time.time() if now is None else now,
         )
+
+    def crc32(self, index: int) -> int:
+        """Return the stored CRC of a checkpoint, over its step and all that it holds: the key of its content."""
+        return int(self._row("crc32", index))
 
     def verify(self, index: int) -> None:
         """Raise DamagedCheckpoint where a checkpoint's bytes do not match its CRC."""

@@ -12,7 +12,7 @@ import pytest
 from rich.style import Style
 from rich.text import Text
 
-from grokscope.app.frame import Event, Timeline
+from grokscope.analysis.timeline import Event, Timeline
 from grokscope.app.plots.axis import Axis, axis_over
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.density import Axes, histogram

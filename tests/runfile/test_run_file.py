@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,6 +79,23 @@ def test_the_disk_space_is_taken_at_creation(tmp_path: Path) -> None:
         status = writer.path.stat()
     assert status.st_size > len(STEPS) * 1000 * 500 * 4
     assert status.st_blocks * 512 >= status.st_size
+
+
+def test_a_checkpoints_key_is_the_crc_of_its_step_and_its_content(run_with: Callable[[int], Path]) -> None:
+    run = Run(run_with(2))
+    weights, biases = checkpoint_arrays(1)
+    content = [
+        np.int64(1),
+        weights["fc1"],
+        biases["fc1"],
+        weights["fc2"],
+        np.array([0.1, np.nan]),
+        np.full(4, 1, "i4"),
+    ]
+    assert run.crc32(1) == zlib.crc32(b"".join(value.tobytes() for value in content))
+    assert run.crc32(0) != run.crc32(1)
+    with pytest.raises(IndexError):
+        run.crc32(2)
 
 
 def test_float64_is_kept_where_asked_for(tmp_path: Path) -> None:

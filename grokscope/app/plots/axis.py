@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from grokscope.app.text import compact, power_of_ten
+from grokscope.numbers import compact, power_of_ten
 
 
 @dataclass(frozen=True)

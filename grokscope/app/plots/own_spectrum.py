@@ -24,8 +24,8 @@ from grokscope.app.plots.density import (
     put_words,
 )
 from grokscope.app.plots.figure import Curve, Figure
-from grokscope.app.text import fixed, number
 from grokscope.app.theme import Palette
+from grokscope.numbers import fixed, number
 from grokscope.spectra import power_law
 
 if TYPE_CHECKING:

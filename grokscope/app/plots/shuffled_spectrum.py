@@ -25,8 +25,8 @@ from grokscope.app.plots.density import (
     put_words,
 )
 from grokscope.app.plots.figure import Curve, Figure
-from grokscope.app.text import fixed, number, probability
 from grokscope.app.theme import Palette
+from grokscope.numbers import fixed, number, probability
 from grokscope.spectra import marchenko_pastur
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ import numpy as np
 from rich.cells import cell_len
 from rich.text import Text
 
-from grokscope.app.frame import Timeline, stretches
+from grokscope.analysis.timeline import Timeline, stretches
 from grokscope.app.plots.axis import Axis
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.figure import Curve, Figure
-from grokscope.app.text import fit, whole
+from grokscope.app.text import fit
 from grokscope.app.theme import Palette, phase_letter
+from grokscope.numbers import whole
 
 ZERO = 0.5
 """Where step 0, the initialisation, stands on a logarithmic axis."""

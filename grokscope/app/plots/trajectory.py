@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.app.frame import Timeline, stretches
+from grokscope.analysis.timeline import Timeline, stretches
 from grokscope.app.plots.axis import Axis, axis_over
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.figure import Curve, Figure
 from grokscope.app.plots.timeline import Cursors, step_axis
-from grokscope.app.text import fit, number
+from grokscope.app.text import fit
 from grokscope.app.theme import Palette, phase_letter
+from grokscope.numbers import number
 
 Array = NDArray[np.float64]
 INTERVAL_WIDTH = 56

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from grokscope.app.text import count, probability
+from grokscope.numbers import count, probability
 
 
 @pytest.mark.parametrize("draws", [1, 19, 99, 100, 200, 500, 999, 3999, 4000, 9999, 123_456, 1_000_000])

@@ -1,0 +1,195 @@
+"""A run through time as plain values: metrics, measures, phases and events, one entry a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.analysis.evidence import layer_evidence
+from grokscope.analysis.spectra_file import Spectra
+from grokscope.names import safe_name
+from grokscope.phases import Inferred, infer, observe
+from grokscope.runfile import Run
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happens at a checkpoint: a phase begins, or a layer's first trap."""
+
+    index: int
+    step: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """A whole run through time; every array has one entry a committed checkpoint.
+
+    steps int64 [n], ascending; metrics float64 [n] by name; measures float64 [n] by (field, layer), NaN where not
+    analysed; predictions float64 [n, classes], the share of test images given each label, or None; weightwatcher
+    float64 [n] by layer and WeightWatcher's own name of the column, without the layers that it has not measured.
+    """
+
+    run: str
+    steps: NDArray[np.int64]
+    last_step: int
+    layers: tuple[str, ...] = ()
+    metrics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    measures: Mapping[tuple[str, str], NDArray[np.float64]] = field(default_factory=dict)
+    predictions: NDArray[np.float64] | None = None
+    weightwatcher: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
+    observed: Sequence[str] = ()
+    inferred: Sequence[str] = ()
+    events: Sequence[Event] = ()
+
+    def metric(self, name: str) -> NDArray[np.float64]:
+        """A recorded metric through time, all NaN where the run has none."""
+        values = self.metrics.get(name)
+        return np.full(len(self.steps), np.nan) if values is None else values
+
+    def measure(self, name: str, layer: str) -> NDArray[np.float64]:
+        """A measured field of a layer through time, all NaN where nothing has been analysed."""
+        values = self.measures.get((name, layer))
+        return np.full(len(self.steps), np.nan) if values is None else values
+
+    def weightwatcher_at(self, index: int, layer: str) -> dict[str, float]:
+        """WeightWatcher's own numbers of a layer at a checkpoint; empty where it has not been run on it."""
+        columns = self.weightwatcher.get(layer, {})
+        found = {name: float(values[index]) for name, values in columns.items() if index < len(values)}
+        return {name: value for name, value in found.items() if value == value}
+
+    def nearest(self, step: float) -> int:
+        """The index of the last checkpoint at or before a step (the first one when there is none)."""
+        return max(0, int(np.searchsorted(self.steps, step, side="right")) - 1)
+
+
+def stretches(labels: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Runs of equal labels as (first index, one past the last, label)."""
+    found: list[tuple[int, int, str]] = []
+    for index, label in enumerate(labels):
+        if found and found[-1][2] == label:
+            found[-1] = (found[-1][0], index + 1, label)
+        else:
+            found.append((index, index + 1, label))
+    return found
+
+
+def infer_all(spectra: Spectra) -> list[Inferred]:
+    """The phase that the weights tell at every checkpoint, each from the checkpoints up to it."""
+    evidence = layer_evidence(spectra)
+    return [infer([layer.until(index) for layer in evidence]) for index in range(len(spectra.done))]
+
+
+def read_timeline(run: Run, spectra: Spectra, inferred: Sequence[Inferred] | None = None) -> Timeline:
+    """Read a run through time; measures are read when they are first looked at.
+
+    `inferred` is what `infer_all` says, for a caller that keeps it.
+    """
+    count = len(spectra.done)
+    metrics = {name: values[:count] for name, values in run.metrics().items()}
+    unknown = np.full(count, np.nan)
+    train, test = (metrics.get(name, unknown) for name in ("train_accuracy", "test_accuracy"))
+    observed = observe(train, test).labels
+    labels = [one.label for one in (infer_all(spectra) if inferred is None else inferred)]
+    steps = run.steps[:count]
+    names = tuple(layer.name for layer in run.layers)
+    measures = _Columns(spectra, names)
+    return Timeline(
+        run=safe_name(run.path.name),
+        steps=steps,
+        last_step=int(steps[-1]) if count else int(run.planned_steps[-1]),
+        layers=names,
+        metrics=metrics,
+        measures=measures,
+        predictions=_shares(run.predictions(), count),
+        weightwatcher=_WeightWatcher(spectra, names),
+        observed=observed,
+        inferred=labels,
+        events=find_events(steps, observed, labels, measures, names),
+    )
+
+
+class _WeightWatcher(Mapping[str, Mapping[str, Array]]):
+    """WeightWatcher's columns by the layer's name on screen, each read once, when first asked for."""
+
+    def __init__(self, spectra: Spectra, layers: Sequence[str]) -> None:
+        self._spectra, self._layers = spectra, {safe_name(layer): layer for layer in layers}
+        self._known: dict[str, Mapping[str, Array]] = {}
+
+    def __getitem__(self, shown: str) -> Mapping[str, Array]:
+        if shown not in self._known:
+            self._known[shown] = self._read(self._layers[shown])
+        return self._known[shown]
+
+    def _read(self, layer: str) -> Mapping[str, Array]:
+        from grokscope.analysis.weightwatcher_columns import weightwatcher_columns
+
+        try:
+            return weightwatcher_columns(self._spectra, layer)
+        except (OSError, KeyError):  # deleted just now, or made without them
+            return {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+
+class _Columns(Mapping[tuple[str, str], Array]):
+    """Measures by (field, layer), each read from the spectra file once, when first asked for."""
+
+    def __init__(self, spectra: Spectra, layers: Sequence[str]) -> None:
+        self._spectra, self._layers = spectra, layers
+        self._known: dict[tuple[str, str], Array] = {}
+
+    def __getitem__(self, key: tuple[str, str]) -> Array:
+        if key not in self._known:
+            self._known[key] = self._spectra.column(*key)
+        return self._known[key]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+def _shares(predictions: NDArray[np.int32] | None, count: int) -> Array | None:
+    """Counts of predicted labels [n, classes] as shares of all test images."""
+    if predictions is None:
+        return None
+    counts = predictions[:count].astype(np.float64)
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0))
+
+
+def find_events(
+    steps: NDArray[np.int64],
+    observed: Sequence[str],
+    inferred: Sequence[str],
+    measures: Mapping[tuple[str, str], Array],
+    layers: Sequence[str],
+) -> tuple[Event, ...]:
+    """What happens at which checkpoint: a phase begins, or a layer has its first trap, or its first by entries.
+
+    Phases are the observed ones; where accuracies are unknown, those inferred from the weights.
+    """
+    labels = inferred if all(label == "unknown" for label in observed) else observed
+    events = [
+        Event(index, int(steps[index]), "phase", f"{labels[index]} begins")
+        for index in range(1, len(labels))
+        if labels[index] not in ("unknown", labels[index - 1])
+    ]
+    for layer in layers:
+        for name, words in (("num_traps", "first trap"), ("num_entry_traps", "first trap by large entries")):
+            found = np.flatnonzero(measures[name, layer] > 0)
+            if len(found):
+                index = int(found[0])
+                events.append(Event(index, int(steps[index]), "trap", f"{safe_name(layer)}: {words}"))
+    return tuple(sorted(events, key=lambda event: event.index))
