@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 UNKNOWN = "–"
+SIGNIFICANT = 4
+"""Digits of a mean and of its standard deviation."""
+
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number_text(value: float | None, form: str) -> str:
+    """Format a number; an en dash where it is not known."""
+    return UNKNOWN if value is None or math.isnan(value) else format(value, form)
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -48,12 +57,12 @@ def count(value: float) -> str:
     return UNKNOWN if math.isnan(value) else f"{value:g}"
 
 
-def probability(p: float, draws: int) -> str:
+def probability(p: float | None, draws: int) -> str:
     """A p-value: three decimals, below 0.001 in powers of ten; what is known only as a bound is shown as one.
 
     `draws` Monte-Carlo draws (0: a formula) can give no less than 1 / (draws + 1), which is rounded up.
     """
-    if math.isnan(p):
+    if p is None or math.isnan(p):
         return UNKNOWN
     if draws > 0 and p <= 1.0000001 / (draws + 1):
         return "<" + _rounded_up(1 / (draws + 1))
@@ -106,3 +115,33 @@ def duration(seconds: float) -> str:
     if total < 86400:
         return f"{total // 3600}h{total % 3600 // 60:02d}m"
     return f"{total // 86400}d{total % 86400 // 3600:02d}h"
+
+
+def mean_text(values: Sequence[float], *, whole: bool = False) -> str:
+    """Format a number, or the mean ± standard deviation of several, both with the same decimals.
+
+    Four significant digits, or none behind the point where the numbers are `whole`.
+    """
+    if not values:
+        return UNKNOWN
+    mean = sum(values) / len(values)
+    if len(values) == 1:
+        return format(mean, ",.0f" if whole or 1e4 <= abs(mean) < 1e7 else ".4g")
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    form = ",.0f" if whole else _common_form(max(abs(mean), deviation))
+    return " ± ".join(_without_common_zeros([format(mean, form), format(deviation, form)]))
+
+
+def _common_form(largest: float) -> str:
+    """Return the format in which a number of the size of `largest` has four significant digits."""
+    if largest and not 1e-3 <= largest < 1e7:
+        return f".{SIGNIFICANT - 1}e"
+    decimals = SIGNIFICANT - 1 - math.floor(math.log10(largest)) if largest else 0
+    return f",.{max(decimals, 0)}f"
+
+
+def _without_common_zeros(texts: list[str]) -> list[str]:
+    """Drop the decimals that are zero in all of the texts."""
+    while all("." in text and text[-1] in "0." for text in texts):
+        texts = [text[:-1] for text in texts]
+    return texts

@@ -48,7 +48,7 @@ def _description(run: Run) -> dict[str, object]:
 
 
 def _summary(run: Run) -> str:
-    from grokscope.report.numbers import number_text
+    from grokscope.numbers import number_text
 
     span = f"steps {run.steps[0]:,} to {run.steps[-1]:,}" if run.num_checkpoints else "no step yet"
     facts = {

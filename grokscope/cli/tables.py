@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from grokscope.report.numbers import number_text, p_text
+from grokscope.numbers import number_text, probability
 
 Described = dict[str, Any]
 
@@ -53,8 +53,8 @@ def _cells(layer: Described) -> list[str]:
         number_text(layer["num_tail"], "d"),
         number_text(layer["power_law_distance"], ".3f"),
         number_text(layer["sigma_mp"], ".3f"),
-        p_text(layer["ks_p"], layer["null_draws"] or 0),
-        number_text(layer["ks_p_naive"], ".3f"),
+        probability(layer["ks_p"], layer["null_draws"] or 0),
+        probability(layer["ks_p_naive"], 0),
         _traps_text(layer),
         number_text(layer["num_signal"], ".0f"),
         layer["reason"] or layer["verdict"],

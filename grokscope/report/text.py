@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from grokscope.numbers import mean_text, probability
 from grokscope.phases import PHASES
 from grokscope.report.events import EVENTS, LAYER_MEASURES, RunReport
 from grokscope.report.experiments import differences, experiments
-from grokscope.report.numbers import mean_text, p_text
 
 LABELS = (*PHASES, "undecided", "unknown")
 
@@ -72,7 +72,7 @@ def _cell(name: str, group: Sequence[RunReport], event: str) -> str:
 
 def _p_cell(values: Sequence[float], draws: int, mean: str) -> str:
     """Format p-values: as one that is a bound where all of them are, else by their `mean`, formatted already."""
-    largest = p_text(max(values), draws)
+    largest = probability(max(values), draws)
     return largest if len(values) == 1 or largest.startswith("<") else mean
 
 

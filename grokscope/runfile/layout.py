@@ -20,6 +20,7 @@ FORMAT = "grokscope-run"
 FORMAT_VERSION = 1
 NOT_COMMITTED = -1
 RESUME_SLOTS = ("0", "1")
+LEFT_OUT = "left_out"  # a fixed array of bytes: JSON pairs of a name and a reason
 MAX_ATTRIBUTE_BYTES = 60_000  # HDF5 keeps an attribute in an object header of 64 KiB
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -33,6 +34,14 @@ class LayerSpec:
     shape: tuple[int, ...]
     kind: str = "linear"
     bias: bool = True
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A tensor of a checkpoint, or several of a kind, that is no layer, and why."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,12 @@ from grokscope.errors import BadRunFile, DamagedCheckpoint, UsageError
 from grokscope.runfile.layout import (
     FORMAT,
     FORMAT_VERSION,
+    LEFT_OUT,
     NOT_COMMITTED,
     RESUME_SLOTS,
     LayerSpec,
     Layout,
+    LeftOut,
     array_crc32,
     bias_path,
     checkpoint_paths,
@@ -82,6 +84,14 @@ class Run:
         return self._layout.layers
 
     @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the imported checkpoints held beside the layers, and why it is none; empty for a trained run."""
+        if LEFT_OUT not in self._layout.fixed:
+            return ()
+        pairs = json.loads(self._layout.fixed[LEFT_OUT].tobytes())
+        return tuple(LeftOut(str(name), str(reason)) for name, reason in pairs)
+
+    @property
     def metric_names(self) -> tuple[str, ...]:
         """Names of the metrics that each checkpoint records."""
         return self._layout.metrics
@@ -95,11 +105,6 @@ class Run:
     def planned_steps(self) -> NDArray[np.int64]:
         """The steps at which a checkpoint is or will be, int64 [T]."""
         return self._layout.steps
-
-    @property
-    def left_out(self) -> tuple[()]:
-        """What of the network is not recorded, with reasons: a run file keeps no list, so none."""
-        return ()
 
     @property
     def num_checkpoints(self) -> int:

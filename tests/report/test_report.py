@@ -11,8 +11,8 @@ import pytest
 
 from grokscope.analysis import Spectra
 from grokscope.errors import UsageError
+from grokscope.numbers import mean_text, probability
 from grokscope.report import RunReport, refuse_twice, report_text, run_report
-from grokscope.report.numbers import mean_text, p_text
 from grokscope.runfile import LayerSpec, Run, RunWriter
 
 
@@ -86,19 +86,19 @@ def test_a_run_that_is_not_analysed_gives_a_hint_and_no_empty_rows() -> None:
 
 
 def test_a_p_value_at_its_bound_is_said_to_be_below() -> None:
-    assert rows(report_text([report("a", {"fc1 ks_p": 1 / 4001})]))["fc1 ks_p"] == [["<0.00025"]]
+    assert rows(report_text([report("a", {"fc1 ks_p": 1 / 4001})]))["fc1 ks_p"] == [["<2.5e-4"]]
     both = [report("a", {"fc1 ks_p": 1 / 4001}), report("b", {"fc1 ks_p": 1 / 4001})]
-    assert rows(report_text(both))["fc1 ks_p"] == [["<0.00025"]]
+    assert rows(report_text(both))["fc1 ks_p"] == [["<2.5e-4"]]
     other = [report("a", {"fc1 ks_p": 0.25}), report("b", {"fc1 ks_p": 0.75})]
     assert rows(report_text(other))["fc1 ks_p"] == [["0.5000 ± 0.3536"]]
 
 
 @pytest.mark.parametrize(
     ("p", "draws", "text"),
-    [(1 / 2001, 2000, "<0.0005"), (0.25, 2000, "0.25"), (None, 2000, "–"), (np.float64(0), 0, "0")],
+    [(1 / 2001, 2000, "<5e-4"), (0.25, 2000, "0.250"), (None, 2000, "–"), (np.float64(0), 0, "<1e-99")],
 )
 def test_the_smallest_p_is_said_to_be_below(p: float | None, draws: int, text: str) -> None:
-    assert p_text(p, draws) == text
+    assert probability(p, draws) == text
 
 
 @pytest.mark.parametrize(
