@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from grokscope.analysis.evidence import infer_all
 from grokscope.analysis.spectra_file import Spectra
-from grokscope.analysis.timeline import Timeline, infer_all, read_timeline
+from grokscope.analysis.timeline import Timeline, read_timeline
 from grokscope.app.frame import Frame, Layer
 from grokscope.names import safe_name
 from grokscope.phases import Inferred

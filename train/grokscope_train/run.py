@@ -17,7 +17,7 @@ from grokscope_train.config import TrainConfig, option
 from grokscope_train.data import CLASSES, Experiment, load_experiment
 from grokscope_train.engines import spin_briefly
 from grokscope_train.environment import environment_of
-from grokscope_train.measures import METRICS
+from grokscope_train.measures import metric_names
 from grokscope_train.recorded import data_folder, train_indices
 from grokscope_train.trained_network import TrainedNetwork
 from grokscope_train.training import Training
@@ -79,7 +79,7 @@ def create_file(
         path,
         steps=_planned(config),
         layers=network.layers,
-        metrics=METRICS,
+        metrics=metric_names(config.depth),
         config=_recorded(config, data_dir, num_seeds),
         origin=ORIGIN,
         classes=CLASSES,
