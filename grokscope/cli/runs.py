@@ -44,6 +44,7 @@ def _description(run: Run) -> dict[str, object]:
         "layers": [{"name": layer.name, "shape": list(layer.shape)} for layer in run.layers],
         "config": run.config,
         "metrics": list(run.metric_names),
+        "notes": list(run.notes),
     }
 
 
@@ -62,6 +63,8 @@ def _summary(run: Run) -> str:
     if run.num_checkpoints:
         last = {name: number_text(float(values[-1]), ".6g") for name, values in run.metrics().items()}
         lines += ["", f"metrics at step {run.steps[-1]:,}", *_column(last)] if last else []
+    notes = run.notes
+    lines += ["", "notes", *(f"  {note}" for note in notes)] if notes else []
     config = dict(sorted(run.config.items()))
     environment = config.pop("environment", None)
     lines += ["", "configuration", *_column(config)] if config else []

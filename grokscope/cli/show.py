@@ -28,6 +28,10 @@ def show(
     data_dir: Annotated[
         Path | None, typer.Option(help="Where --without-trap finds the run's dataset.", metavar="DIR")
     ] = None,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Also draw a layer's spectrum and its shuffled one.")
+    ] = False,
+    layer: Annotated[str | None, typer.Option(help="The layer that --plot draws.", metavar="NAME")] = None,
 ) -> None:
     """Show one checkpoint: metrics, phase, and every layer's spectrum, measured now where it is not yet.
 
@@ -47,3 +51,10 @@ def show(
     if without_trap is not None:
         described["without_trap"] = accuracies_without_trap(Spectra(opened), index, without_trap, data_dir)
     typer.echo(json.dumps(described, indent=2, allow_nan=False) if as_json else checkpoint_text(described))
+    if plot and not as_json:
+        from grokscope.cli.plot import as_text
+        from grokscope.report.pictures import Source, figures_of
+
+        sources = [Source(opened, Spectra(opened))]
+        for kind in ("esd", "randomized"):
+            typer.echo("\n" + as_text(figures_of(kind, sources, step=step, layer=layer)))

@@ -39,7 +39,7 @@ def view(
     if theme not in {"dark", "light"}:
         raise UsageError(f"--theme {theme} is neither dark nor light")
     if screenshot is not None:
-        columns, rows = _size(size)
+        columns, rows = parse_size(size)
         from grokscope.app.screenshot import take
 
         for note in take(runs, screenshot, columns, rows, press.split(), theme=theme):
@@ -59,7 +59,8 @@ def view(
         typer.echo(lines)
 
 
-def _size(text: str) -> tuple[int, int]:
+def parse_size(text: str) -> tuple[int, int]:
+    """Read columns and rows such as 120x40."""
     columns, _, rows = text.lower().partition("x")
     if not (columns.isdigit() and rows.isdigit() and 1 <= int(columns) <= 1000 and 1 <= int(rows) <= 500):
         raise UsageError(f"--size {text} is no size; give columns x rows, such as 120x40")

@@ -20,6 +20,7 @@ FORMAT = "grokscope-run"
 FORMAT_VERSION = 1
 NOT_COMMITTED = -1
 RESUME_SLOTS = ("0", "1")
+NOTES_BYTES = 8192  # what a recorder met, as lines of UTF-8; files of before have none
 LEFT_OUT = "left_out"  # a fixed array of bytes: JSON pairs of a name and a reason
 MAX_ATTRIBUTE_BYTES = 60_000  # HDF5 keeps an attribute in an object header of 64 KiB
 
@@ -111,6 +112,7 @@ def file_plan(layout: Layout) -> Plan:
         "crc32": Declared((length,), "u4", 0),
         "wall_time": Declared((length,), "f8", np.nan),
         "heartbeat": Declared((4,), "f8", 0),
+        "notes": Declared((NOTES_BYTES,), "u1", 0),
     }
     datasets |= {f"metrics/{name}": Declared((length,), "f8", np.nan) for name in layout.metrics}
     if layout.classes:

@@ -31,6 +31,7 @@ from grokscope.runfile.layout import (
 )
 from grokscope.runfile.liveness import Liveness, liveness
 from grokscope.runfile.lock import is_locked
+from grokscope.runfile.notes import notes_in
 from grokscope.runfile.preallocated import raw_bytes
 
 
@@ -153,6 +154,12 @@ class Run:
             return None
         with self._reading() as file:
             return np.asarray(file["test_predictions"][: self.num_checkpoints])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the recorder met that a reader should know, one sentence each, in order."""
+        with self._reading() as file:
+            return notes_in(file["notes"][...]) if "notes" in file else ()
 
     @property
     def fixed_names(self) -> tuple[str, ...]:

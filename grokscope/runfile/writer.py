@@ -31,6 +31,7 @@ from grokscope.runfile.layout import (
 )
 from grokscope.runfile.liveness import STATE_CODES
 from grokscope.runfile.lock import WriterLock
+from grokscope.runfile.notes import notes_in, with_note
 from grokscope.runfile.preallocated import PreallocatedFile, create_file, raw_bytes
 from grokscope.runfile.reader import Run, read_layout
 from grokscope.runfile.resume_slots import ResumeSlots
@@ -218,6 +219,22 @@ class RunWriter:
         """Tell readers how far training is; `state` is running, interrupted or finished. Costs microseconds."""
         self._file.write("heartbeat", [step, time.time(), steps_per_second, STATE_CODES[state]])
 
+    def note(self, text: str) -> bool:
+        """Keep a sentence in the file for its readers; return whether it was new and there was room for it."""
+        if "notes" not in self._file.extents:
+            return False
+        notes = self._file.read("notes")
+        changed = with_note(notes, text)
+        if changed is None:
+            return False
+        self._file.write("notes", changed)
+        return True
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The sentences that are kept in the file."""
+        return notes_in(self._file.read("notes")) if "notes" in self._file.extents else ()
+
     def extend(self, steps: Sequence[int] | NDArray[np.int64], config: Mapping[str, object] | None = None) -> None:
         """Give the run a new plan of steps: a larger file is written beside it and takes its place.
 
@@ -241,7 +258,7 @@ class RunWriter:
 
         def fill(target: PreallocatedFile) -> None:
             for name in source.extents.keys() & target.extents.keys() - {"planned_steps"}:
-                once = name.startswith(("fixed/", "resume/")) or name == "heartbeat"
+                once = name.startswith(("fixed/", "resume/")) or name in ("heartbeat", "notes")
                 source.copy_rows(name, None if once else rows, target)
 
         create_file(self.path, file_plan(layout), fill)

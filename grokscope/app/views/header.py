@@ -1,0 +1,194 @@
+"""The first rows: which run, which step, which phase, how accurate; below it what is going on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+
+from grokscope.app.keys import Situation
+from grokscope.app.keys import footer as footer_keys
+from grokscope.app.layout import BESIDE
+from grokscope.app.plots.canvas import fit
+from grokscope.app.plots.timeline import NOT_MEASURED, NOT_OBSERVED
+from grokscope.app.state import State
+from grokscope.app.theme import phase_letter
+from grokscope.numbers import duration, number, percent, whole
+
+LIVE_WORDS = {
+    "running": "● LIVE",
+    "stalled": "◌ STALLED",
+    "finished": "■ finished",
+    "interrupted": "■ interrupted",
+    "crashed": "✕ CRASHED",
+}
+STOPPED = ("stalled", "interrupted", "crashed")
+
+NOTE_CELLS = 72
+"""Of what is wrong, before anything else may stand beside it."""
+
+DECIDING_CELLS = 37
+"""Of the reasons: fewer would cut the words that decided."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a line in its forms, longest first, and how much each is worth keeping when room is short.
+
+    With `least` a form may also be cut, to no fewer cells than that.
+    """
+
+    forms: tuple[str, ...]
+    color: str
+    keep: tuple[int, ...]
+    background: str | None = None
+    bold: bool = False
+    least: int | None = None
+
+    def least_cells(self, form: int) -> int:
+        """The cells that a form takes at least."""
+        size = cell_len(self.forms[form])
+        return size if self.least is None else min(size, self.least)
+
+
+def header(state: State, width: int, height: int = 1) -> Text:
+    """One line: name, step, checkpoint, phases, accuracies; what does not fit is left out whole."""
+    palette, frame = state.palette, state.frame
+    name = state.timeline.run
+    if frame is None:
+        waiting = Piece(("no checkpoints yet",), palette.muted, (8,))
+        return line([Piece((name,), palette.text, (9,), bold=True), waiting, *_badge(state)], width)
+    letter, said = phase_letter(frame.observed), phase_letter(frame.inferred)
+    seen = NOT_OBSERVED.upper() if frame.observed == "unknown" else frame.observed.upper()
+    verdict = NOT_MEASURED if frame.inferred == "unknown" else f"say {said} {frame.inferred}"
+    ground = palette.background if palette.dark else "#ffffff"
+    names = (name, fit(name, 24), fit(name, 14)) if cell_len(name) > 14 else (name,)
+    pieces = [
+        Piece(names, palette.text, (2, 5, 9)[-len(names) :], bold=True),
+        Piece((f"step {whole(frame.step)}", whole(frame.step)), palette.cursor, (3, 99), bold=True),
+        Piece((f"{frame.index + 1}/{frame.num_checkpoints}",), palette.muted, (6,)),
+        Piece((f" {letter} {seen} ", f" {letter} "), ground, (10, 20), palette.phases[letter], True),
+        Piece((f"weights {verdict}", f"weights {said}"), palette.phases[said], (1, 8)),
+        *_accuracies(state),
+        *_badge(state),
+    ]
+    return line(pieces, width)
+
+
+def _accuracies(state: State) -> list[Piece]:
+    frame, palette = state.frame, state.palette
+    if frame is None or frame.observed == "unknown":
+        return []
+    train, test = percent(frame.metric("train_accuracy")), percent(frame.metric("test_accuracy"))
+    return [Piece((f"train {train}",), palette.train, (7,)), Piece((f"test {test}",), palette.test, (12,))]
+
+
+def _badge(state: State) -> list[Piece]:
+    if state.liveness is None or state.liveness.state not in {"running", *STOPPED}:
+        return []
+    words = LIVE_WORDS[state.liveness.state]
+    color = state.palette.phases["G"] if state.liveness.state == "running" else state.palette.warning
+    follow = " FOLLOW" if state.following else ""
+    return [Piece((words + follow, words[:1] + follow), color, (4, 30), bold=True)]
+
+
+def status(state: State, width: int, height: int = 1) -> Text:
+    """One line: how training and analysis stand, what is compared, and why the weights' phase is what it is."""
+    palette = state.palette
+    pieces = [*_live_pieces(state)]
+    if state.analysing is not None:
+        done, total = state.analysing
+        pieces.append(
+            Piece((f"analysing {done:,} of {total:,} layers", f"analysing {done}/{total}"), palette.accent, (4, 8))
+        )
+    if note := state.problem or (state.analysis_note if state.analysing is None else ""):
+        pieces.append(Piece((note, fit(note, width - 2)), palette.warning, (3, 9), least=NOTE_CELLS))
+    if state.comparison is not None:
+        name = state.comparison.name
+        # A stroke in the colour of its curves: this is the legend of every plot.
+        pieces.append(Piece((f"── compared with {name}", f"── with {name}"), palette.mark, (2, 7)))
+    if state.frame is not None and state.frame.reasons:
+        words = f"why {phase_letter(state.frame.inferred)}: {'; '.join(state.frame.reasons)}"
+        pieces.append(Piece((words,), palette.muted, (3,), least=DECIDING_CELLS))
+    return line(pieces, width)
+
+
+def has_status(state: State) -> bool:
+    """Whether there is something to say that cannot wait for a taller screen."""
+    stands = None if state.liveness is None else state.liveness.state
+    words = (state.problem, state.analysis_note, state.analysing, state.comparison)
+    return state.live or stands in {"crashed", "interrupted"} or any(words)
+
+
+def _live_pieces(state: State) -> list[Piece]:
+    live, palette = state.liveness, state.palette
+    if live is None or live.state == "static":
+        return []
+    color = palette.warning if live.state in STOPPED else palette.phases["G"]
+    done = live.state == "finished"  # no news: it gives way to everything
+    pieces = [Piece((LIVE_WORDS[live.state],), color, (1 if done else 6,))]
+    if live.step >= 0:
+        pieces.append(Piece((f"trainer at {whole(live.step)}",), palette.text, (0 if done else 5,)))
+    if live.state == "running" and live.steps_per_second > 0:
+        pieces.append(Piece((f"{number(live.steps_per_second)} steps/s",), palette.muted, (4,)))
+        pieces.append(Piece((f"ETA {duration(live.eta_seconds)}",), palette.muted, (4,)))
+    if live.state in STOPPED and live.seconds_since >= 0:
+        pieces.append(Piece((f"last sign {duration(live.seconds_since)} ago",), palette.muted, (4,)))
+    return pieces
+
+
+def footer(state: State, width: int, height: int = 1) -> Text:
+    """The keys that matter now, from the table of keys."""
+    palette = state.palette
+    text = Text(no_wrap=True, end="")
+    used = 0
+    for key, word in footer_keys(_situation(state, width), width):
+        text.append(f" {key}", Style(color=palette.accent, bgcolor=palette.panel, bold=True))
+        text.append(f" {word} ", Style(color=palette.muted, bgcolor=palette.panel))
+        used += cell_len(key) + cell_len(word) + 3
+    text.append(" " * (width - used), Style(bgcolor=palette.panel))
+    return text
+
+
+def _situation(state: State, width: int) -> Situation:
+    return Situation(
+        state.view,
+        live=state.live,
+        following=state.following,
+        playing=state.playing,
+        mark="" if state.mark is None else "here" if state.mark == state.index else "elsewhere",
+        one_spectrum=width < BESIDE,
+        listing=state.listing,
+    )
+
+
+def line(pieces: list[Piece], width: int) -> Text:
+    """Lay pieces out two cells apart; what matters least is shortened, then left out, until the rest fits.
+
+    What may be cut gets the room that is left, what matters most first.
+    """
+    chosen = dict.fromkeys(range(len(pieces)), 0)
+    while chosen and _least_length(pieces, chosen) > width - 2:
+        least = min(chosen, key=lambda k: pieces[k].keep[chosen[k]])
+        if chosen[least] + 1 < len(pieces[least].forms):
+            chosen[least] += 1
+        else:
+            del chosen[least]
+    words, spare = {}, width - 2 - _least_length(pieces, chosen)
+    for k, form in sorted(chosen.items(), key=lambda one: -pieces[one[0]].keep[one[1]]):
+        piece, size = pieces[k], cell_len(pieces[k].forms[form])
+        given = min(size, piece.least_cells(form) + spare)
+        spare -= given - piece.least_cells(form)
+        words[k] = piece.forms[form] if given == size else fit(piece.forms[form], given)
+    text = Text(" ", no_wrap=True, end="")
+    for place, k in enumerate(chosen):
+        piece = pieces[k]
+        text.append("  " if place else "")
+        text.append(words[k], Style(color=piece.color, bgcolor=piece.background, bold=piece.bold or None))
+    return text
+
+
+def _least_length(pieces: list[Piece], chosen: dict[int, int]) -> int:
+    return sum(pieces[k].least_cells(form) for k, form in chosen.items()) + 2 * (len(chosen) - 1)

@@ -1,0 +1,88 @@
+"""What the sheets say: the help with the keys and marks, and why the weights say what they say."""
+
+from __future__ import annotations
+
+import textwrap
+
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+
+from grokscope.app.frame import Frame
+from grokscope.app.keys import groups
+from grokscope.app.plots.canvas import Canvas
+from grokscope.app.plots.timeline import NOT_MEASURED, NOT_OBSERVED
+from grokscope.app.theme import Palette, phase_letter
+from grokscope.numbers import whole
+
+COLUMN = 38
+"""Cells of a column of keys."""
+
+TITLE = 8
+LEGEND = (
+    "phases  P pre-grokking  G grokking  A anti-grokking  ? undecided  · unknown",
+    "time    seen: by accuracy  weights: by weights  seen b: the second run  "
+    "◇ a phase begins  ▴ a layer's first trap  ▲ cursor  ◆ ╎ mark",
+    "traps   m mean  e entries  b both  ? unexplained  1.5 (1–3): median (range)",
+    "plots   ┊ xmin, xmax, λ₋, λ₊  ▲ trap, its cause above  ◂9: nine lie further left",
+)
+"""Entries of parts two cells apart; the first TITLE cells of an entry say what it is about."""
+
+
+def help_text(palette: Palette, width: int) -> Text:
+    """The table of keys in two columns, or in one where two do not fit, and the legend."""
+    keys = [*(key for name in groups() if name != "Look" for key in groups()[name]), *groups()["Look"]]
+    rows = -(-len(keys) // 2) if width >= 2 * COLUMN - 1 else len(keys)
+    legend = [line for entry in LEGEND for line in _wrapped(entry, width)]
+    canvas = Canvas(width, 1 + rows + len(legend))
+    canvas.put(0, 0, "grokscope", palette.accent, bold=True)
+    canvas.put(0, 11, "all panes show the checkpoint at the cursor", palette.muted)
+    canvas.put_right(0, width, " esc", palette.accent)
+    for place, key in enumerate(keys):
+        column, row = place // rows * COLUMN, 1 + place % rows
+        canvas.put(row, column, key.shown, palette.accent, bold=True)
+        canvas.put(row, column + 9, key.help, palette.text)
+    for row, line in enumerate(legend, 1 + rows):
+        canvas.put(row, 0, line, palette.muted)
+    return canvas.text()
+
+
+def _wrapped(entry: str, width: int) -> list[str]:
+    """An entry over several lines, its words below one another; a mark stays with what it means."""
+    title, text = entry[:TITLE], entry[TITLE:]
+    lines = [""]
+    for part in text.split("  "):
+        longer = f"{lines[-1]}  {part}".strip()
+        if cell_len(longer) > width - len(title) and lines[-1]:
+            lines.append(part)
+        else:
+            lines[-1] = longer
+    wrapped = [line for whole in lines for line in textwrap.wrap(whole, width - len(title), drop_whitespace=False)]
+    return [(title if row == 0 else " " * len(title)) + line for row, line in enumerate(wrapped)]
+
+
+RULE = (
+    "The rule: without eigenvalues of W beyond the edge of its own shuffled entries it is pre-grokking, with them "
+    "grokking. Two of three signs make it anti-grokking, one alone is undecided: traps made by large entries; α "
+    "whose whole interval is below 2; one direction that dominates a layer. The last two count only while the "
+    "norm grows."
+)
+
+
+def why_text(palette: Palette, frame: Frame, width: int) -> Text:
+    """The two verdicts on a checkpoint, the reasons of the weights' one, and the rule."""
+    text = Text(end="")
+    text.append(f"step {whole(frame.step)}".ljust(width - 3), Style(color=palette.cursor, bold=True))
+    text.append("esc\n", Style(color=palette.accent))
+    for who, phase, unknown in (
+        ("accuracies say", frame.observed, NOT_OBSERVED),
+        ("weights say", frame.inferred, NOT_MEASURED),
+    ):
+        text.append(f"{who:<16}", Style(color=palette.muted))
+        word = unknown if phase == "unknown" else phase
+        text.append(f"{phase_letter(phase)} {word}\n", Style(color=palette.phase(phase), bold=True))
+    for reason in frame.reasons:
+        lines = textwrap.wrap(reason, width, initial_indent="  • ", subsequent_indent="    ")
+        text.append("\n".join(lines) + "\n", Style(color=palette.text))
+    text.append("\n" + "\n".join(textwrap.wrap(RULE, width)), Style(color=palette.muted))
+    return text

@@ -1,0 +1,70 @@
+"""The spectra of the selected layer: its own, and that of its shuffled entries."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from grokscope.app.frame import Layer
+from grokscope.app.plots.density import empty
+from grokscope.app.plots.own_spectrum import esd
+from grokscope.app.plots.shuffled_spectrum import randomized_esd
+from grokscope.app.state import State
+from grokscope.app.views.header import Piece, line
+from grokscope.numbers import number
+
+NOT_ANALYSED = "not analysed yet"
+WEIGHTWATCHER_FIRST = ("alpha", "D", "rand_num_spikes", "rand_sigma_mp")
+"""The columns that stay longest where there is little room."""
+
+
+def draw_esd(state: State, width: int, height: int) -> Text:
+    """The selected layer's own spectrum."""
+    layer, other = state.selected, state.compared
+    if layer is None or layer.spectrum is None:
+        return _missing("ESD", layer, state, width, height)
+    beside = weightwatcher(state, width)
+    plot = esd(
+        layer.spectrum, width, height - bool(beside), state.palette, axes=state.esd_axes, search=state.search,
+        other=None if other is None else other.spectrum, focused=focused(state, 0),
+    )  # fmt: skip
+    return plot.append("\n").append_text(beside) if beside else plot
+
+
+def weightwatcher(state: State, width: int) -> Text:
+    """What WeightWatcher itself says of the selected layer, in the spectrum view; empty where it was not run."""
+    if state.view != "spectrum" or state.selected is None:
+        return Text()
+    found = state.timeline.weightwatcher_at(state.index, state.selected.name)
+    names = [
+        *(name for name in WEIGHTWATCHER_FIRST if name in found),
+        *(name for name in found if name not in WEIGHTWATCHER_FIRST),
+    ]
+    if not found:
+        return Text()
+    words = [f"{name} {found[name]:g}" if "num_" in name else f"{name} {number(found[name], 4)}" for name in names]
+    palette, last = state.palette, len(words)
+    pieces = [Piece(("WeightWatcher",), palette.accent, (last + 1,))]
+    pieces += [Piece((text,), palette.muted, (last - place,)) for place, text in enumerate(words)]
+    return line(pieces, width)
+
+
+def draw_randomized(state: State, width: int, height: int) -> Text:
+    """The spectrum of the selected layer's shuffled entries."""
+    layer, other = state.selected, state.compared
+    if layer is None or layer.spectrum is None:
+        return _missing("randomised", layer, state, width, height)
+    return randomized_esd(
+        layer.spectrum, width, height, state.palette, axes=state.randomized_axes,
+        other=None if other is None else other.spectrum, focused=focused(state, 1),
+    )  # fmt: skip
+
+
+def focused(state: State, pane: int) -> bool:
+    """Whether a spectrum's pane is the one that the axis keys act on."""
+    return state.pane % 2 == pane
+
+
+def _missing(title: str, layer: Layer | None, state: State, width: int, height: int) -> Text:
+    name = "" if layer is None else f" {layer.name}"
+    reason = "no layers" if layer is None else NOT_ANALYSED
+    return empty(width, height, title + name, reason, state.palette)

@@ -1,0 +1,245 @@
+"""The table of layers: a row each, columns left out from the right of a list of importance, digits never."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from rich.text import Text
+
+from grokscope.app import actions
+from grokscope.app.actions import Action
+from grokscope.app.frame import Layer
+from grokscope.app.plots.canvas import Canvas, fit
+from grokscope.app.plots.own_spectrum import FEW_IN_TAIL
+from grokscope.app.state import State
+from grokscope.app.theme import Palette
+from grokscope.app.widgets import Place
+from grokscope.numbers import UNKNOWN, count, fixed, number, probability
+from grokscope.spectra.layer import LayerSpectrum
+
+NAME_WIDTH = 8
+VERDICT_COLORS = {"over-trained": "A", "well-trained": "G", "under-trained": "P"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: title, width, importance (low ones stay longest), the text of a value, and the value itself."""
+
+    title: str
+    width: int
+    rank: int
+    show: Callable[[LayerSpectrum], str]
+    value: Callable[[LayerSpectrum], float] | None = None
+    decimals: int = 3
+
+
+def traps_by_cause(spectrum: LayerSpectrum) -> str:
+    """Traps of the representative permutation as mean/entries/both/unexplained counts, e.g. `1m 6e`."""
+    counts = {"m": 0, "e": 0, "b": 0, "?": 0}
+    for trap in spectrum.traps:
+        counts[{"mean": "m", "entries": "e", "mean+entries": "b"}.get(trap.cause, "?")] += 1
+    return " ".join(f"{count}{letter}" for letter, count in counts.items() if count) or "0"
+
+
+def traps_count(spectrum: LayerSpectrum) -> str:
+    """The median count over permutations with its range, `7 (5–9)`."""
+    low, high = spectrum.num_traps_min, spectrum.num_traps_max
+    middle = count(spectrum.num_traps)
+    return middle if low == high or middle == UNKNOWN else f"{middle} ({low:g}–{high:g})"
+
+
+def _alpha(spectrum: LayerSpectrum) -> str:
+    return f"{fixed(spectrum.alpha, 2)} ± {fixed(spectrum.alpha_sigma, 2)}"
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("shape", 8, 6, lambda s: "×".join(map(str, s.shape))),
+    Column("α ± σ", 13, 0, _alpha, lambda s: s.alpha, 2),
+    Column("α 95 %", 12, 13, lambda s: f"{fixed(s.alpha_low, 2)}–{fixed(s.alpha_high, 2)}"),
+    Column("tail", 6, 1, lambda s: str(s.num_tail), lambda s: float(s.num_tail), 0),
+    Column("xmin", 9, 10, lambda s: number(s.xmin), lambda s: s.xmin, 3),
+    Column("D", 6, 9, lambda s: fixed(s.power_law_distance, 3), lambda s: s.power_law_distance),
+    Column("σ_mp", 7, 4, lambda s: fixed(s.sigma_mp, 3), lambda s: s.sigma_mp),
+    Column("λ₊", 9, 11, lambda s: number(s.lambda_plus, 4), lambda s: s.lambda_plus, 1),
+    Column("KS", 7, 7, lambda s: fixed(s.ks_distance, 4), lambda s: s.ks_distance, 4),
+    Column("p", 7, 2, lambda s: probability(s.ks_p, s.null_draws)),
+    Column("p naive", 9, 8, lambda s: probability(s.ks_p_naive, 0)),
+    Column("traps", 9, 3, traps_count, lambda s: s.num_traps, 0),
+    Column("cause", 9, 12, traps_by_cause),
+    Column("verdict", 14, 5, lambda s: s.verdict),
+    Column("‖W‖", 8, 14, lambda s: number(s.norm, 4), lambda s: s.norm, 2),
+    Column("max |w|", 8, 15, lambda s: number(s.max_abs), lambda s: s.max_abs, 3),
+    Column("rank", 7, 16, lambda s: fixed(s.stable_rank, 1), lambda s: s.stable_rank, 1),
+    Column("entropy", 9, 17, lambda s: number(s.abs_entropy, 5), lambda s: s.abs_entropy, 0),
+    Column("mean", 9, 18, lambda s: number(s.mean), None),
+    Column("p bulk", 8, 19, lambda s: probability(s.ks_p_bulk, s.null_draws)),
+    Column("WW traps", 9, 20, lambda s: count(s.num_traps_weightwatcher), lambda s: s.num_traps_weightwatcher, 0),
+)
+
+
+def table(state: State, width: int, height: int) -> Text:
+    """The layers at the cursor; with a comparison, under each row the differences to the compared checkpoint."""
+    canvas = Canvas(width, height)
+    palette, frame = state.palette, state.frame
+    if frame is None:
+        canvas.put_fitted(0, 1, width - 1, "waiting for the first checkpoint", palette.muted)
+        return canvas.text()
+    name_width = _name_width(frame.layers, width)
+    partners = [state.partner(layer, place) for place, layer in enumerate(frame.layers)]
+    pairs = [(a.spectrum, b.spectrum if b else None) for a, b in zip(frame.layers, partners, strict=True)]
+    columns = fitting(width - name_width - 2, pairs)
+    each, first, room = _window(state, len(frame.layers), height)
+    last = min(first + room, len(frame.layers))
+    count_of = f"{first + 1}–{last}/{len(frame.layers)}" if last - first < len(frame.layers) else ""
+    _titles(canvas, columns, name_width, palette, count_of)
+    for place in range(first, last):
+        row, layer = 1 + (place - first) * each, frame.layers[place]
+        _row(canvas, row, layer, columns, name_width, palette, selected=place == state.layer)
+        if each == 2:
+            _difference(canvas, row + 1, *pairs[place], columns, name_width, palette)
+    return canvas.text()
+
+
+def hit_table(state: State, place: Place) -> Action | None:
+    """The layer of the row that was clicked at."""
+    count = 0 if state.frame is None else len(state.frame.layers)
+    each, first, room = _window(state, count, place.height)
+    row = (place.row - 1) // each
+    return partial(actions.select_layer, layer=first + row) if 0 <= row < min(room, count - first) else None
+
+
+def _window(state: State, count: int, height: int) -> tuple[int, int, int]:
+    """Rows a layer, the first layer shown, and how many there is room for: the selected one is among them."""
+    each = 1 if state.comparison is None else 2
+    room = max(1, (height - 1) // each)
+    return each, min(max(0, state.layer - room + 1), max(0, count - room)), room
+
+
+def fitting(
+    width: int, pairs: Sequence[tuple[LayerSpectrum | None, LayerSpectrum | None]]
+) -> list[tuple[Column, int]]:
+    """The columns that fit with every digit, most important first to be kept, in their usual order.
+
+    `pairs` are each layer's spectrum and the one that it is compared with.
+    """
+    widths = [max([column.width, *(_widest(column, *pair) for pair in pairs)]) for column in COLUMNS]
+    chosen: set[int] = set()
+    for k in sorted(range(len(COLUMNS)), key=lambda k: COLUMNS[k].rank):
+        if sum(widths[j] for j in chosen) + widths[k] > width:
+            break
+        chosen.add(k)
+    return [(COLUMNS[k], widths[k]) for k in sorted(chosen)]
+
+
+def _widest(column: Column, spectrum: LayerSpectrum | None, other: LayerSpectrum | None) -> int:
+    """The cells that a pair of rows needs in a column, with those that keep it from the one before."""
+    if spectrum is None or spectrum.reason:
+        return 0
+    return max(len(column.show(spectrum)) + 2, len(difference(column, spectrum, other)) + 1)
+
+
+def row_values(layer: Layer) -> dict[str, str]:
+    """Every column of a layer as text, for copying and for CSV."""
+    values = {"layer": layer.name}
+    if layer.spectrum is not None:
+        values |= {column.title: column.show(layer.spectrum) for column in COLUMNS}
+    return values
+
+
+def _name_width(layers: Sequence[Layer], width: int) -> int:
+    longest = max([len(layer.name) for layer in layers], default=0)
+    return min(max(NAME_WIDTH, longest + 1), max(NAME_WIDTH, width // 6))
+
+
+def _titles(
+    canvas: Canvas, columns: Sequence[tuple[Column, int]], name_width: int, palette: Palette, shown: str
+) -> None:
+    """The titles; where not all layers are shown the first one says which, `1–2/3`."""
+    canvas.background(0, 0, canvas.width, palette.panel)
+    canvas.put(0, 2, shown or "layer", palette.accent if shown else palette.muted)
+    end = name_width + 2
+    for column, width in columns:
+        end += width
+        canvas.put_right(0, end, column.title, palette.muted)
+
+
+def _row(
+    canvas: Canvas,
+    row: int,
+    layer: Layer,
+    columns: Sequence[tuple[Column, int]],
+    name_width: int,
+    palette: Palette,
+    *,
+    selected: bool,
+) -> None:
+    if selected:
+        canvas.background(row, 0, canvas.width, palette.selected)
+        canvas.put(row, 0, "▸", palette.accent, bold=True)
+    canvas.put(row, 2, fit(layer.name, name_width - 1), palette.text, bold=selected)
+    spectrum = layer.spectrum
+    if spectrum is None or spectrum.reason:
+        words = _not_measured(layer)
+        canvas.put_fitted(row, name_width + 3, canvas.width - name_width - 3, words, palette.muted)
+        return
+    end = name_width + 2
+    for column, width in columns:
+        end += width
+        canvas.put_right(row, end, column.show(spectrum), _color(column.title, spectrum, palette))
+
+
+def _not_measured(layer: Layer) -> str:
+    """Why a row has no numbers, and the layer's shape where the reason does not name it."""
+    shape = "×".join(map(str, layer.shape))
+    if layer.spectrum is None:
+        return f"{shape}  not analysed yet"
+    named = shape in layer.spectrum.reason.replace(" × ", "×")
+    return f"not measured: {layer.spectrum.reason}" if named else f"{shape}  not measured: {layer.spectrum.reason}"
+
+
+def _color(title: str, spectrum: LayerSpectrum, palette: Palette) -> str:
+    if title == "verdict":
+        return palette.phases[VERDICT_COLORS.get(spectrum.verdict, "?")]
+    if title in {"traps", "cause"} and spectrum.num_traps > 0:
+        return palette.trap
+    if title in {"tail", "α ± σ"} and spectrum.num_tail < FEW_IN_TAIL:
+        return palette.warning
+    if title == "p" and spectrum.ks_p < 0.01:
+        return palette.warning
+    return palette.text if title in {"α ± σ", "p", "σ_mp"} else palette.muted
+
+
+def _difference(
+    canvas: Canvas,
+    row: int,
+    spectrum: LayerSpectrum | None,
+    other: LayerSpectrum | None,
+    columns: Sequence[tuple[Column, int]],
+    name_width: int,
+    palette: Palette,
+) -> None:
+    """The row below a layer's: what differs from the compared checkpoint."""
+    canvas.put(row, 2, "  Δ", palette.mark)
+    if spectrum is None or spectrum.reason:
+        return
+    end = name_width + 2
+    for column, width in columns:
+        end += width
+        canvas.put_right(row, end, difference(column, spectrum, other), palette.mark)
+
+
+def difference(column: Column, spectrum: LayerSpectrum, other: LayerSpectrum | None) -> str:
+    """This value less the other; of what is no such number the other value, `≠ 0.030`, and nothing where equal."""
+    if other is None or other.reason:
+        return ""
+    if column.value is not None:
+        return _signed(column.value(spectrum) - column.value(other), column.decimals)
+    text = column.show(other)
+    return "" if text == column.show(spectrum) else f"≠ {text}"
+
+
+def _signed(value: float, decimals: int) -> str:
+    text = fixed(abs(value), decimals)
+    return text if text == UNKNOWN else f"{'-' if value < 0 else '+'}{text}"
