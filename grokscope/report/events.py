@@ -104,5 +104,5 @@ def _spans(run: Run, observed: Observed) -> list[tuple[str, int, int]]:
 
 
 def _confusion(spectra: Spectra, observed: Observed) -> dict[tuple[str, str], int]:
-    pairs = zip(observed.labels, infer_all(spectra), spectra.done.all(axis=1).tolist(), strict=True)
-    return dict(Counter((label, inferred.label) for label, inferred, measured in pairs if measured))
+    pairs = zip(observed.labels, infer_all(spectra), spectra.done, strict=True)
+    return dict(Counter((label, inferred.label) for label, inferred, done in pairs if done.all()))
