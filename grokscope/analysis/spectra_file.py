@@ -30,7 +30,8 @@ from grokscope.runfile import LayerSpec, Run
 from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.preallocated import Declared, Plan, PreallocatedFile, create_file, raw_bytes, storage_errors
 from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum
-from grokscope.spectra.null import DRAWS, cache_folder
+from grokscope.spectra.null import DRAWS
+from grokscope.spectra.null_store import cache_folder
 
 FORMAT = "grokscope-spectra"
 FORMAT_VERSION = 1
