@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from grokscope.phases.gates import GATES, measure_gates, to_unit_range
 from grokscope.runfile import LayerSpec, Run
-from grokscope.runfile.preallocated import Declared
+from grokscope.runfile.exact_layout import Declared
 
 Array = NDArray[np.float64]
 NOT_MEASURED = 0

@@ -27,8 +27,9 @@ from grokscope.analysis.rows import DERIVED, SCALARS, from_row, num_eigenvalues,
 from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.phases.gates import GATES
 from grokscope.runfile import LayerSpec, Run
+from grokscope.runfile.exact_layout import Declared, exact_extents
 from grokscope.runfile.lock import WriterLock
-from grokscope.runfile.preallocated import Declared, Plan, PreallocatedFile, create_file, raw_bytes, storage_errors
+from grokscope.runfile.preallocated import Plan, PreallocatedFile, create_file, raw_bytes, storage_errors
 from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum
 from grokscope.spectra.null import DRAWS
 from grokscope.spectra.null_store import cache_folder
@@ -162,9 +163,9 @@ class SpectraWriter:
             old, found = _found(run)
             self.parameters = parameters or found
             kept = old if found == self.parameters else None
-            if kept != self.path or not _has_room(self.path, run):
+            if kept != self.path or _capacity(self.path) < len(run.planned_steps):
                 _create(self.path, run, self.parameters, kept)
-            self._file = PreallocatedFile(self.path)
+            self._file = _open_rows(self.path, run)
         except BaseException:
             self._lock.release()
             raise
@@ -257,10 +258,9 @@ def _parameters_of(path: Path, run: Run) -> Parameters | None:
     try:
         with _open(path) as file:
             attributes = dict(file.attrs)
-            layers = {name: set(group) for name, group in file["layers"].items()}
+            exact_extents(file, _datasets(run, len(file["planned_steps"])))
         keyed = tuple(attributes[key] for key in ("format", "format_version", "run_uuid", "analysis_version"))
-        expected = {layer.name: set(_layer_datasets(layer, 1)) for layer in run.layers}
-        if keyed != (FORMAT, FORMAT_VERSION, run.uuid, ANALYSIS_VERSION) or layers != expected:
+        if keyed != (FORMAT, FORMAT_VERSION, run.uuid, ANALYSIS_VERSION):
             return None
         return Parameters(**json.loads(attributes["parameters"]))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError):
@@ -275,11 +275,13 @@ def _found(run: Run) -> tuple[Path | None, Parameters]:
     return None, Parameters()
 
 
-def _has_room(path: Path, run: Run) -> bool:
-    """Tell whether a spectra file has every dataset of the run, with a row for every planned checkpoint."""
+def _capacity(path: Path) -> int:
     with _open(path) as file:
-        rows = len(next(iter(file["layers"].values()))["crc32"])
-        return rows >= len(run.planned_steps) and all(name in file for name in gates_datasets(run.layers, rows))
+        return len(file["planned_steps"])
+
+
+def _open_rows(path: Path, run: Run, *, writable: bool = True) -> PreallocatedFile:
+    return PreallocatedFile(path, _datasets(run, _capacity(path)), writable=writable)
 
 
 def _writable_path(run: Run) -> Path:
@@ -292,7 +294,7 @@ def _writable_path(run: Run) -> Path:
 
 def _create(path: Path, run: Run, parameters: Parameters, kept: Path | None) -> None:
     """Make an empty spectra file for a run, with the rows of the file `kept` where there is one."""
-    old = PreallocatedFile(kept, writable=False) if kept else None
+    old = _open_rows(kept, run, writable=False) if kept else None
 
     def fill(new: PreallocatedFile) -> None:
         if old is not None:
@@ -308,13 +310,7 @@ def _create(path: Path, run: Run, parameters: Parameters, kept: Path | None) -> 
 
 def _file_plan(run: Run, parameters: Parameters) -> Plan:
     length = len(run.planned_steps)
-    datasets = {"planned_steps": Declared((length,), "i8", run.planned_steps)}
-    datasets |= gates_datasets(run.layers, length)
-    for layer in run.layers:
-        datasets |= {f"layers/{layer.name}/{key}": value for key, value in _layer_datasets(layer, length).items()}
-        datasets |= {
-            f"weightwatcher/{layer.name}/{column}": Declared((length,), "f8", np.nan) for column in COLUMNS
-        }
+    datasets = _datasets(run, length) | {"planned_steps": Declared((length,), "i8", run.planned_steps)}
     attributes: dict[str, str | int] = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -323,6 +319,16 @@ def _file_plan(run: Run, parameters: Parameters) -> Plan:
         "parameters": json.dumps(asdict(parameters), sort_keys=True),
     }
     return Plan(datasets, {"/": attributes})
+
+
+def _datasets(run: Run, length: int) -> dict[str, Declared]:
+    datasets = {"planned_steps": Declared((length,), "i8")} | gates_datasets(run.layers, length)
+    for layer in run.layers:
+        datasets |= {f"layers/{layer.name}/{key}": value for key, value in _layer_datasets(layer, length).items()}
+        datasets |= {
+            f"weightwatcher/{layer.name}/{column}": Declared((length,), "f8", np.nan) for column in COLUMNS
+        }
+    return datasets
 
 
 def _layer_datasets(layer: LayerSpec, length: int) -> dict[str, Declared]:
