@@ -28,7 +28,9 @@ def start(path: Path, config: TrainConfig, data_dir: Path | None, overwrite: boo
     """Create a run file and make its training ready at step 0."""
     refuse_early(path, overwrite)
     spin_briefly()
-    experiment = load_experiment(config.dataset, config.train_points, config.seed, data_dir)
+    experiment = load_experiment(
+        config.dataset, config.train_points, config.seed, data_dir, random_labels=config.random_labels
+    )
     config = resolve(config, experiment)
     training = Training(config, experiment)
     return training, create_file(path, training, experiment, data_dir, overwrite)
@@ -45,7 +47,9 @@ def resume(
     run, config = open_recorded(path, given, other_place)
     spin_briefly()
     data_dir = data_folder(run, data_dir)
-    experiment = load_experiment(config.dataset, config.train_points, config.seed, data_dir, train_indices(run))
+    experiment = load_experiment(
+        config.dataset, config.train_points, config.seed, data_dir, train_indices(run), config.random_labels
+    )
     training = Training(config, experiment)
     writer = reopen_file(run, config, data_dir)
     try:

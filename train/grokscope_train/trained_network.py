@@ -20,7 +20,7 @@ from grokscope_train.config import TrainConfig
 from grokscope_train.data import CLASSES, Experiment
 from grokscope_train.engines import Engine
 from grokscope_train.gradient import gradient_norms
-from grokscope_train.measures import METRICS, Evaluator
+from grokscope_train.measures import Evaluator, metric_names
 from grokscope_train.network import FlatLayout, Parameters, black_pixels, decay, initial_parameters, pack, unpack
 from grokscope_train.optimizer_measures import measure_moments, moment_metrics
 from grokscope_train.step import STATE
@@ -147,7 +147,7 @@ class TrainedNetwork:
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the metrics of a checkpoint."""
-        return (*METRICS, *optimizer_metrics(self.config))
+        return (*metric_names(self.config.depth), *optimizer_metrics(self.config))
 
     def _optimizer_metrics(self, parameters: Parameters) -> dict[str, float]:
         """Return the gradient, the largest loss of a batch since the last checkpoint, and what the moments say."""
