@@ -13,6 +13,7 @@ from grokscope.version import __version__
 if TYPE_CHECKING:
     from grokscope.analysis import Parameters, Spectra, analyze
     from grokscope.errors import GrokscopeError
+    from grokscope.notebook import Opened, open
     from grokscope.recorder import Recorder
     from grokscope.runfile import Run
     from grokscope.spectra import LayerSpectrum, Trap, analyze_layer
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GrokscopeError",
     "LayerSpectrum",
+    "Opened",
     "Parameters",
     "Recorder",
     "Run",
@@ -28,11 +30,13 @@ __all__ = [
     "__version__",
     "analyze",
     "analyze_layer",
+    "open",
 ]
 
 _HOMES = {
     "GrokscopeError": "grokscope.errors",
     "LayerSpectrum": "grokscope.spectra",
+    "Opened": "grokscope.notebook",
     "Parameters": "grokscope.analysis",
     "Recorder": "grokscope.recorder",
     "Run": "grokscope.runfile",
@@ -40,6 +44,7 @@ _HOMES = {
     "Trap": "grokscope.spectra",
     "analyze": "grokscope.analysis",
     "analyze_layer": "grokscope.spectra",
+    "open": "grokscope.notebook",
 }
 
 
