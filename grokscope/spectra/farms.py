@@ -50,4 +50,4 @@ def _starts(length: int, side: int) -> NDArray[np.int64]:
 
 
 def _window_esd(window: Array) -> Array:
-    return np.linalg.eigvalsh(gram(np.ascontiguousarray(window)))
+    return np.linalg.eigvalsh(gram(np.ascontiguousarray(window))).astype(np.float64, copy=False)

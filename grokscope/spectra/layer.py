@@ -58,9 +58,9 @@ class LayerSpectrum:
     ks_distance_shown. num_traps … num_traps_max: median, 5 and 95 % points, least and greatest over permutations,
     each with an edge of its own; randomised_reason says why all these are NaN, where they are.
 
-    abs_entropy is in nats. alpha_farms is `farms.alpha_farms`. alpha_weightwatcher … ERG_gap are WeightWatcher's, by
-    its names and conventions (`weightwatcher.WeightWatcherMeasures`): a convolution's alpha is that of its kernel
-    positions joined, its alpha_weightwatcher that of the positions pooled.
+    abs_entropy is in nats. alpha_farms is `farms.alpha_farms`. alpha_weightwatcher … ERG_gap are WeightWatcher's,
+    by its names and conventions (see `weightwatcher.WeightWatcherMeasures`): a convolution's alpha is that of its
+    kernel positions joined, its alpha_weightwatcher that of the positions pooled.
     """
 
     name: str
