@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from grokscope.analysis.evidence import infer_all
 from grokscope.analysis.spectra_file import Spectra
-from grokscope.analysis.timeline import Timeline, infer_all, read_timeline
+from grokscope.analysis.timeline import Timeline, read_timeline
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.state import Comparison, State
 from grokscope.names import safe_name
@@ -56,7 +58,7 @@ class Session:
             return None
         timeline, inferred = self.timeline(), self.inferred(index)
         layers = tuple(
-            Layer(safe_name(layer.name), layer.shape, self._spectrum(index, layer.name))
+            Layer(safe_name(layer.name), layer.shape, partial(self._spectrum, index, layer.name))
             for layer in self.run.layers
         )
         metrics = {name: float(values[index]) for name, values in timeline.metrics.items()}
