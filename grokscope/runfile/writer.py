@@ -39,6 +39,8 @@ from grokscope.runfile.preallocated import PreallocatedFile, create_file, raw_by
 from grokscope.runfile.reader import Run, read_layout
 from grokscope.runfile.resume_slots import KeptSlots, WritableSlots
 
+NOTHING = np.empty(0)
+
 
 class RunWriter:
     """Writes one run file, from its creation to its last checkpoint; use it as a context manager.
@@ -268,14 +270,29 @@ class RunWriter:
         config = config or old.config
         self._rewrite(replace(old, steps=plan, config=config, slots=RESUME_SLOTS, kept_states=kept_states))
 
+    def add_metrics(self, names: Sequence[str]) -> None:
+        """Let checkpoints to come record more metrics, NaN in those before; a new file takes the place of this.
+
+        Metrics come last in what a CRC runs over, so each CRC goes on over the NaN, and damage stays damage.
+        Raises UsageError for a run that records predictions, which come after them.
+        """
+        added = [name for name in dict.fromkeys(names) if name not in self.metrics]
+        if self._layout.classes:
+            raise UsageError(f"{self.path} records predictions; name its metrics when it is made")
+        if added:
+            self._rewrite(replace(self._layout, metrics=(*self.metrics, *added)), np.full(len(added), np.nan))
+
     def compact(self) -> None:
         """Keep the newest training state only: a smaller file is written beside this one and takes its place."""
         newest = self._slots.whole[:1] or RESUME_SLOTS[:1]
         if self._layout.slots != newest:
             self._rewrite(replace(self._layout, slots=newest))
 
-    def _rewrite(self, layout: Layout) -> None:
-        """Replace the file by one of another layout: same checkpoints, and the states that have a slot there."""
+    def _rewrite(self, layout: Layout, behind: NDArray[np.float64] = NOTHING) -> None:
+        """Replace the file by one of another layout: same checkpoints, and the states that have a slot there.
+
+        `behind` are the values that every checkpoint has more at its end, float64 [added].
+        """
         layout = replace(layout, notes=True)
         rows, source = len(self.recorded_steps), self._file
 
@@ -283,6 +300,8 @@ class RunWriter:
             for name in source.extents.keys() & target.extents.keys() - {"planned_steps"}:
                 once = name.startswith(("fixed/", "resume/", "kept/")) or name in ("heartbeat", "notes")
                 source.copy_rows(name, None if once else rows, target)
+            for index, crc in enumerate(source.read("crc32")[:rows] if len(behind) else ()):
+                target.write_row("crc32", index, np.uint32(zlib.crc32(raw_bytes(behind), int(crc))))
 
         create_file(self.path, file_plan(layout), fill)
         source.close()
