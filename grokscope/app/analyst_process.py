@@ -16,7 +16,7 @@ from typing import TextIO
 
 from grokscope.errors import GrokscopeError, RunLocked
 
-DONE, LOCKED, FAILED = "done", "locked", "failed"
+DONE, LOCKED, DAMAGED, FAILED = "done", "locked", "damaged", "failed"
 
 
 def serve(requests: Iterable[str], answers: TextIO) -> None:
@@ -31,12 +31,12 @@ def _answer(path: Path, index: int) -> str:
     from grokscope.runfile import Run
 
     try:
-        analyze(Run.open(path), indices=[index])
+        damaged = analyze(Run.open(path), indices=[index]).damaged
     except RunLocked:
         return LOCKED
     except (GrokscopeError, OSError, KeyError, RuntimeError, IndexError) as error:
         return f"{FAILED} {' '.join(str(error).split())}"
-    return DONE
+    return f"{DAMAGED} {' '.join(damaged[index].split())}" if damaged else DONE
 
 
 if __name__ == "__main__":
