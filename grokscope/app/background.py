@@ -21,7 +21,7 @@ from textual.message import Message
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.app.analyst_process import DAMAGED, DONE, LOCKED
 from grokscope.app.state import Direction
-from grokscope.errors import GrokscopeError, RunLocked
+from grokscope.errors import DamagedCheckpoint, GrokscopeError, RunLocked
 from grokscope.runfile import Run
 from grokscope.runfile.liveness import Liveness
 

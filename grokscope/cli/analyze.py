@@ -33,8 +33,9 @@ def analyze(
 ) -> None:
     """Measure alpha, the Marchenko-Pastur fit, KS and traps of every layer at every checkpoint.
 
-    The results lie beside the run (RUN.spectra.h5). Only what is not measured yet is measured; Ctrl-C keeps what
-    is done. Damaged checkpoints are named and left out, and the exit code is 1. Where seed, permutations or draws are not given, those of an earlier analysis are kept.
+    The results lie beside the run (RUN.spectra.h5). Only what is not measured yet is measured; Ctrl-C keeps
+    what is done. Damaged checkpoints are named and left out, and the exit code is 1. Where seed, permutations
+    or draws are not given, those of an earlier analysis are kept.
     """
     from grokscope.analysis import analyze as analyze_run
     from grokscope.errors import UsageError
