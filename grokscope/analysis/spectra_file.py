@@ -127,7 +127,7 @@ class Spectra:
         return row if _row_crc(row) == int(found[f"{group}/crc32"]) else None
 
     def whole(self, name: str) -> NDArray[np.bool_]:
-        """Tell at which checkpoints a layer is measured and its row matches its CRC, bool [n]; rows are read once."""
+        """Tell at which checkpoints a layer is measured and its row matches its CRC, bool [n]."""
         column = _position(self.run, name)
         whole = self.done[:, column].copy()
         for index in map(int, np.flatnonzero(whole)):
