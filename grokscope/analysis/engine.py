@@ -36,6 +36,8 @@ def analyze(
     Checkpoints whose bytes do not match their CRC are left out, and named in `damaged` of what is returned.
     """
     with SpectraWriter(run, parameters) as writer:
+        if run.num_checkpoints:
+            writer.measure_gates(run.num_checkpoints - 1 if indices is None else max(indices, default=0), stop)
         spectra = Spectra(run)
         damaged = _damaged(run, range(len(spectra.done)) if indices is None else indices)
         tasks = [task for task in pending(spectra, indices) if task[0] not in damaged]

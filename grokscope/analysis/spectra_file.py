@@ -14,15 +14,19 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from grokscope.analysis.gates import chain, gates_datasets, measured_gates, read_gates, row_crc, sources
 from grokscope.analysis.row_reader import RowReader
 from grokscope.analysis.rows import DERIVED, SCALARS, from_row, num_eigenvalues, row_datasets, to_row
 from grokscope.analysis.weightwatcher_names import COLUMNS
+from grokscope.errors import DamagedCheckpoint
+from grokscope.phases.gates import GATES
 from grokscope.runfile import LayerSpec, Run
 from grokscope.runfile.exact_layout import Declared, exact_extents
 from grokscope.runfile.lock import WriterLock
@@ -155,6 +159,16 @@ class Spectra:
                 values[: len(stored)] = np.where(done[: len(stored)], stored, np.nan)
         return values
 
+    def gates(self, name: str) -> dict[str, NDArray[np.float64]]:
+        """Return a layer's gates by measure over all checkpoints, float64 [n], NaN where they are not measured."""
+        values = np.full((len(self.done), len(GATES)), np.nan)
+        if self.path is not None:
+            with contextlib.suppress(OSError, KeyError), _open(self.path) as file:
+                keys = sources(_checkpoint_crcs(self.run)[: len(self.done)])
+                stored, whole = read_gates(file, name, keys)
+                values[: len(stored)][whole] = stored[whole]
+        return dict(zip(GATES, values.T, strict=True))
+
 
 class SpectraWriter:
     """Writes rows into a run's spectra file, under a lock of its own; use it as a context manager."""
@@ -191,6 +205,23 @@ class SpectraWriter:
             self._file.write_row(f"{group}/{key}", index, stored[key])
         self._file.write_row(f"{group}/source_crc32", index, self._source(index))
         self._file.write_row(f"{group}/crc32", index, _row_crc(stored))
+
+    def measure_gates(self, until: int, stop: Event | None = None) -> None:
+        """Measure the gates of a chain's layers at the whole checkpoints up to index `until` that lack them."""
+        damaged: dict[int, bool] = {}
+        keys = sources(_checkpoint_crcs(self.run)[: until + 1])
+        for layer in chain(self.run.layers):
+            group = f"gates/{layer.name}"
+            with _open(self.path) as file:
+                _, whole = read_gates(file, layer.name, keys)
+            missing = np.flatnonzero(~whole).tolist()
+            damaged |= {index: _is_damaged(self.run, index) for index in missing if index not in damaged}
+            for index, row in measured_gates(self.run, layer, [i for i in missing if not damaged[i]]):
+                self._file.write_row(f"{group}/values", index, row)
+                self._file.write_row(f"{group}/source_crc32", index, keys[index])
+                self._file.write_row(f"{group}/crc32", index, row_crc(row))
+                if stop is not None and stop.is_set():
+                    return
 
     def write_weightwatcher(self, index: int, name: str, columns: Mapping[str, float]) -> None:
         """Write WeightWatcher's own columns for a layer at a checkpoint."""
@@ -236,6 +267,14 @@ def _open(path: Path) -> h5py.File:
 
 def _checkpoint_crcs(run: Run) -> NDArray[np.uint32]:
     return np.array([run.crc32(index) for index in range(run.num_checkpoints)], dtype=np.uint32)
+
+
+def _is_damaged(run: Run, index: int) -> bool:
+    try:
+        run.verify(index)
+    except DamagedCheckpoint:
+        return True
+    return False
 
 
 def _row_crc(row: dict[str, NDArray[Any]]) -> int:
@@ -316,7 +355,7 @@ def _file_plan(run: Run, parameters: Parameters) -> Plan:
 
 
 def _datasets(run: Run, length: int) -> dict[str, Declared]:
-    datasets = {"planned_steps": Declared((length,), "i8")}
+    datasets = {"planned_steps": Declared((length,), "i8")} | gates_datasets(run.layers, length)
     for layer in run.layers:
         datasets |= {f"layers/{layer.name}/{key}": value for key, value in _layer_datasets(layer, length).items()}
         datasets |= {

@@ -92,7 +92,7 @@ class WritableSlots(ResumeSlots):
         newest = next(self._whole(), None)
         slot = next(slot for slot in self._slots if newest is None or slot != newest[0])
         generation = newest[1] + 1 if newest else 1
-        self._target.write(f"resume/{slot}/generation", 0)
+        self.forget(slot)
         self._target.write(f"resume/{slot}/step", step)
         for name in self._names:
             self._target.write(f"resume/{slot}/arrays/{name}", arrays[name])
