@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.errors import BadRunFile, DamagedCheckpoint, UsageError
+from grokscope.floats import widened
 from grokscope.runfile.layout import (
     FORMAT,
     FORMAT_VERSION,
@@ -131,12 +132,16 @@ class Run:
         return changed
 
     def weight(self, index: int, layer: str) -> NDArray[np.floating[Any]]:
-        """Return a layer's weight [out, in, ...] at a checkpoint, in the stored dtype."""
-        return self._row(weight_path(layer), index)
+        """Return a layer's weight [out, in, ...] at a checkpoint, in the stored dtype; bfloat16 as float32."""
+        return widened(self._row(weight_path(layer), index), self._dtypes.get(layer, ""))
 
     def bias(self, index: int, layer: str) -> NDArray[np.floating[Any]]:
         """Return a layer's bias [out] at a checkpoint, in the stored dtype."""
         return self._row(bias_path(layer), index)
+
+    @property
+    def _dtypes(self) -> dict[str, str]:
+        return {layer.name: layer.dtype for layer in self.layers}
 
     def metrics(self) -> dict[str, NDArray[np.float64]]:
         """Return every metric over the committed checkpoints, float64 [n], NaN where it was not recorded."""
@@ -289,10 +294,15 @@ def _read_layout(file: h5py.File) -> Layout:
         raise BadRunFile(f"{path} is a damaged run file ({error}); restore it from a copy") from None
 
 
+def _dtype(layer: h5py.Group) -> str:
+    """Return the dtype of a layer's weight as it was given: codes say what they are."""
+    return str(layer.attrs.get("dtype", layer["weight"].dtype))
+
+
 def _layout_of(file: h5py.File) -> Layout:
     layers = sorted(file["layers"].items(), key=lambda item: int(item[1].attrs["order"]))
     specs = tuple(
-        LayerSpec(name, tuple(group["weight"].shape[1:]), str(group.attrs["kind"]), "bias" in group)
+        LayerSpec(name, tuple(group["weight"].shape[1:]), str(group.attrs["kind"]), "bias" in group, _dtype(group))
         for name, group in layers
     )
     slots = tuple(slot for slot in RESUME_SLOTS if f"resume/{slot}/arrays" in file)

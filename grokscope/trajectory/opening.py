@@ -4,13 +4,33 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
+
 from grokscope.runfile import Run
+from grokscope.trajectory.checkpoints import Checkpoints, Opening
 from grokscope.trajectory.protocol import Trajectory
 
+HDF5 = b"\x89HDF\r\n\x1a\n"
 
-def open_trajectory(path: str | Path) -> Trajectory:
-    """Open what lies at a path.
+
+def open_trajectory(path: str | Path, opening: Opening | None = None) -> Trajectory:
+    """Open what lies at a path: a run file, a folder of checkpoints, a file with many of them, or a single model.
 
     Raises BadRunFile or UsageError, in one sentence, where it holds no checkpoint that can be read.
     """
-    return Run(path)
+    found = Path(path)
+    if found.is_dir() or (found.is_file() and not _may_be_run(found)):
+        return Checkpoints(found, opening)
+    return Run(found)
+
+
+def _may_be_run(path: Path) -> bool:
+    """Tell whether the run file's reader should say what a file is: its own, a damaged one, or no HDF5 at all."""
+    try:
+        with path.open("rb") as file:
+            if file.read(len(HDF5)) != HDF5:
+                return path.suffix == ".h5" and path.name != "model.weights.h5"
+        with h5py.File(path, "r", locking=False) as hdf5:
+            return str(hdf5.attrs.get("format", "")).startswith("grokscope")
+    except OSError:
+        return True
