@@ -1,12 +1,13 @@
-"""The process that analyses for the viewer: a checkpoint's number in, a word about it out, one line each.
+"""The process that analyses for the viewer: a checkpoint's number and its run in (JSON), a word out.
 
-`python -m grokscope.app.analyst_process RUN.h5` ends when its input does, so it never outlives its viewer by more
-than one checkpoint. A process, because matrices in a thread would delay the keys and count as the viewer's memory.
+`python -m grokscope.app.analyst_process` ends when its input does, so it never outlives its viewer by more than
+one checkpoint. A process, because matrices in a thread would delay the keys and count as the viewer's memory.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterable
@@ -18,10 +19,11 @@ from grokscope.errors import GrokscopeError, RunLocked
 DONE, LOCKED, FAILED = "done", "locked", "failed"
 
 
-def serve(path: Path, numbers: Iterable[str], answers: TextIO) -> None:
+def serve(requests: Iterable[str], answers: TextIO) -> None:
     """Analyse each checkpoint that is asked for, and answer `done`, `locked` or `failed` with a reason."""
-    for number in numbers:
-        print(_answer(path, int(number)), file=answers, flush=True)
+    for request in requests:
+        index, path = json.loads(request)
+        print(_answer(Path(path), index), file=answers, flush=True)
 
 
 def _answer(path: Path, index: int) -> str:
@@ -41,4 +43,4 @@ if __name__ == "__main__":
     with contextlib.suppress(OSError):
         os.nice(5)  # the viewer and a trainer come first
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
-        serve(Path(sys.argv[1]), sys.stdin, sys.stdout)
+        serve(sys.stdin, sys.stdout)

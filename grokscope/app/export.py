@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
+import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -12,11 +14,13 @@ import numpy as np
 
 from grokscope.app.frame import Frame
 from grokscope.app.state import State
-from grokscope.app.table import row_values
 from grokscope.app.theme import DARK
+from grokscope.app.views.table import row_values
 from grokscope.runfile import Run
 
 Row = Sequence[object]
+
+TMUX_SECONDS = 2
 
 _NOT_PLAIN = {"name", "shape", "traps", "esd", "randomized_esd"}
 
@@ -158,3 +162,12 @@ def _plot_lines(state: State, palette: str) -> list[str]:
         f"    {show}(esd(spectrum, width, 20, {palette}, axes={axes[0]}, search={state.search}))",
         f"    {show}(randomized_esd(spectrum, width, 20, {palette}, axes={axes[1]}))",
     ]
+
+
+def copy_within_tmux(text: str) -> None:
+    """Put text into a paste buffer of the tmux around this process, and from there into its terminal's."""
+    if not os.environ.get("TMUX"):
+        return
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        command = ["tmux", "load-buffer", "-w", "-"]
+        subprocess.run(command, input=text.encode(), timeout=TMUX_SECONDS, check=False, capture_output=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from grokscope.app import actions
+
 if TYPE_CHECKING:
     from textual.binding import Binding
 
@@ -22,6 +24,14 @@ class Key:
     help: str
     group: str
     palette: str = ""
+
+    @property
+    def bound(self) -> str:
+        """The action as Textual runs it: one of `actions` by the app's `act`, any other by its name."""
+        name, _, arguments = self.action.removesuffix(")").partition("(")
+        if not hasattr(actions, name):
+            return self.action
+        return f"act({name!r}, {arguments})" if arguments else f"act({name!r})"
 
 
 KEYS: tuple[Key, ...] = (
@@ -113,7 +123,7 @@ def bindings() -> list[Binding]:
     """The table as Textual bindings; no key appears twice."""
     from textual.binding import Binding
 
-    found = [Binding(",".join(key.keys), key.action, key.label, show=False) for key in KEYS]
+    found = [Binding(",".join(key.keys), key.bound, key.label, show=False) for key in KEYS]
     return [*found, Binding("ctrl+c", "quit", "quit", show=False, priority=True)]
 
 

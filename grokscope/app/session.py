@@ -1,13 +1,17 @@
-"""A run and its spectra as the app sees them: Frames and a Timeline, and no file open in between."""
+"""A run and its spectra as the app sees them, and the state at a checkpoint; no file stays open in between."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.analysis.timeline import Timeline, infer_all, read_timeline
 from grokscope.app.frame import Frame, Layer
+from grokscope.app.state import Comparison, State
 from grokscope.names import safe_name
+from grokscope.numbers import whole
 from grokscope.phases import Inferred
 from grokscope.runfile import Run
 from grokscope.spectra.layer import LayerSpectrum
@@ -86,3 +90,28 @@ class Session:
     def _forget(self) -> None:
         self._timeline = None
         self._inferred = []
+
+
+def timelines(sessions: Sequence[Session]) -> tuple[Timeline, ...]:
+    """All runs through time."""
+    return tuple(session.timeline() for session in sessions)
+
+
+def at_cursor(state: State, sessions: Sequence[Session]) -> State:
+    """The state with the frame under its cursor, and what that is compared with."""
+    state = replace(state, frame=sessions[state.front].frame(state.index))
+    return replace(state, comparison=_comparison(state, sessions))
+
+
+def _comparison(state: State, sessions: Sequence[Session]) -> Comparison | None:
+    """The marked checkpoint, else the next run at the same step; None where there is neither."""
+    if state.frame is None:
+        return None
+    if state.mark is not None:
+        frame = sessions[state.front].frame(state.mark) if state.mark != state.index else None
+        return None if frame is None else Comparison(f"step {whole(frame.step)}", frame)
+    if len(sessions) < 2:
+        return None
+    other = sessions[(state.front + 1) % len(sessions)]
+    frame = other.frame(other.timeline().nearest(state.frame.step))
+    return None if frame is None else Comparison(f"{other.name} at {whole(frame.step)}", frame)

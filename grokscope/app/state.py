@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from grokscope.analysis.timeline import Timeline
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.plots.density import LOG_LOG, LOG_X, Axes
@@ -20,13 +23,28 @@ class Comparison:
 
 
 @dataclass(frozen=True, eq=False)
-class State:
-    """What the panes are drawn from."""
+class Direction:
+    """The leading right singular vector [in] of a layer's weight, None where there is none: of which run, index
+    and layer."""
 
-    timeline: Timeline
+    key: tuple[int, int, int]
+    vector: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What the panes are drawn from: the runs through time, the cursor, and what the user chose to see.
+
+    `front` is the number of the run in front, `index` the checkpoint under the cursor; `frame`, `comparison` and
+    `direction` are what was read there. `notice` is a sentence to be said once.
+    """
+
+    runs: tuple[Timeline, ...]
+    front: int = 0
+    index: int = 0
     frame: Frame | None = None
-    others: tuple[Timeline, ...] = ()
     comparison: Comparison | None = None
+    direction: Direction | None = None
     mark: int | None = None
     view: str = "overview"
     layer: int = 0
@@ -44,11 +62,27 @@ class State:
     analysing: tuple[int, int] | None = None
     analysis_note: str = ""
     problem: str = ""
+    notice: str = ""
 
     @property
-    def index(self) -> int:
-        """The checkpoint under the cursor."""
-        return 0 if self.frame is None else self.frame.index
+    def timeline(self) -> Timeline:
+        """The run in front."""
+        return self.runs[self.front]
+
+    @property
+    def others(self) -> tuple[Timeline, ...]:
+        """The other runs, in their order from the front one on."""
+        return self.runs[self.front + 1 :] + self.runs[: self.front]
+
+    @property
+    def last(self) -> int:
+        """The index of the last checkpoint, 0 where there is none."""
+        return max(0, len(self.timeline.steps) - 1)
+
+    @property
+    def step(self) -> int:
+        """The step under the cursor, 0 where there is no checkpoint."""
+        return int(self.timeline.steps[self.index]) if len(self.timeline.steps) else 0
 
     @property
     def selected(self) -> Layer | None:
@@ -59,12 +93,25 @@ class State:
 
     @property
     def compared(self) -> Layer | None:
-        """The layer to compare the selected one with: the same name, else the same place."""
-        if self.comparison is None or self.selected is None:
+        """The layer to compare the selected one with."""
+        return None if self.selected is None else self.partner(self.selected, self.layer)
+
+    def partner(self, layer: Layer, place: int) -> Layer | None:
+        """The compared checkpoint's layer of the same name; where no name is common, the one at the same place."""
+        if self.comparison is None or self.frame is None:
             return None
-        layers = self.comparison.frame.layers
-        named = [layer for layer in layers if layer.name == self.selected.name]
-        return named[0] if named else layers[self.layer] if self.layer < len(layers) else None
+        others = self.comparison.frame.layers
+        named = {other.name: other for other in others}
+        if any(one.name in named for one in self.frame.layers):
+            return named.get(layer.name)
+        return others[place] if place < len(others) else None
+
+    @property
+    def leading(self) -> NDArray[np.float64] | None:
+        """The selected layer's leading direction at the cursor, None until it is computed."""
+        direction = self.direction
+        here = (self.front, self.index, self.layer)
+        return direction.vector if direction is not None and direction.key == here else None
 
     @property
     def live(self) -> bool:

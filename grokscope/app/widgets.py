@@ -1,9 +1,9 @@
-"""The one kind of widget: a pane that draws the state by a pure function."""
+"""The one kind of widget: a pane that draws the state by a pure function, and says what the mouse does in it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from rich.segment import Segment
@@ -15,8 +15,8 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from grokscope.app.messages import Scrub
-from grokscope.app.plots.timeline import index_at
+from grokscope.app import actions
+from grokscope.app.actions import Action
 from grokscope.app.state import State
 
 Draw = Callable[[State, int, int], Text]
@@ -31,8 +31,16 @@ class Place(NamedTuple):
     height: int
 
 
-Hit = Callable[[State, Place], Message | None]
-"""What a click on a cell means, None where it means nothing."""
+Hit = Callable[[State, Place], Action | None]
+"""What a click on a cell does, None where it does nothing."""
+
+
+class Act(Message):
+    """The mouse asks for an action."""
+
+    def __init__(self, action: Action) -> None:
+        super().__init__()
+        self.action = action
 
 
 class Pane(Widget):
@@ -40,9 +48,10 @@ class Pane(Widget):
 
     can_focus = False
 
-    def __init__(self, draw: Draw, state: State, id: str, *, hit: Hit | None = None) -> None:
+    def __init__(self, draw: Draw, state: State, id: str, *views: str, hit: Hit | None = None) -> None:
+        """A pane that is seen in these views, or in all where none is named."""
         super().__init__(id=id)
-        self.draw, self.state, self.hit = draw, state, hit
+        self.draw, self.state, self.views, self.hit = draw, state, views, hit
         self._strips: list[Strip] = []
         self._drawn: State | None = None
         self._drawn_size = Size(0, 0)
@@ -54,12 +63,12 @@ class Pane(Widget):
         self._drawn = None
         self.refresh()
 
-    def on_click(self, event: events.Click) -> None:
-        """Tell the app what was clicked at, where that means something."""
-        message = self.hit and self.hit(self.state, Place(event.x, event.y, *self.size))
-        if message:
+    def on_click(self, event: events.MouseEvent) -> None:
+        """Ask for what a click does, where it does something."""
+        action = self.hit and self.hit(self.state, Place(event.x, event.y, *self.size))
+        if action:
             event.stop()
-            self.post_message(message)
+            self.post_message(Act(action))
 
     def render_line(self, y: int) -> Strip:
         """One row of the drawing, which is made once for each state, size and style.
@@ -100,17 +109,17 @@ def _over(base: Style, style: Style | str) -> Style:
 
 
 class TimelinePane(Pane):
-    """The timeline, on which a click or a drag puts the cursor and the wheel moves it."""
+    """The timeline, on which a drag takes the cursor along and the wheel moves it."""
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Start scrubbing: follow the mouse until the button is released."""
         self.capture_mouse()
-        self._scrub(event)
+        self.on_click(event)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Scrub while the button is held."""
         if event.button:
-            self._scrub(event)
+            self.on_click(event)
 
     def on_mouse_up(self) -> None:
         """End scrubbing."""
@@ -119,18 +128,9 @@ class TimelinePane(Pane):
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """One checkpoint back."""
         event.stop()
-        self.post_message(Scrub(self.state.index - 1))
+        self.post_message(Act(partial(actions.move, by=-1)))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """One checkpoint on."""
         event.stop()
-        self.post_message(Scrub(self.state.index + 1))
-
-    def _scrub(self, event: events.MouseEvent) -> None:
-        event.stop()
-        timeline = self.state.timeline
-        if len(timeline.steps):
-            index = index_at(
-                timeline, event.x, self.size.width, log=self.state.steps_log, others=self.state.others
-            )
-            self.post_message(Scrub(index))
+        self.post_message(Act(partial(actions.move, by=1)))

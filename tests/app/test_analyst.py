@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,8 +15,8 @@ import pytest
 
 from grokscope.analysis import Parameters, Spectra, analyze
 from grokscope.analysis.spectra_file import SpectraWriter
-from grokscope.app.analyst import Analyst
 from grokscope.app.app import Microscope
+from grokscope.app.background import Analyst
 from grokscope.app.session import Session
 from grokscope.runfile import Run
 from tests.app.test_live import until
@@ -25,8 +26,9 @@ from tests.app.test_pilot import press, screen_of
 def ask(path: Path, *numbers: int) -> list[str]:
     """What the process answers to these checkpoints' numbers; it must end with its input."""
     done = subprocess.run(
-        [sys.executable, "-m", "grokscope.app.analyst_process", str(path)],
-        input="".join(f"{k}\n" for k in numbers), capture_output=True, text=True, timeout=120, check=True,
+        [sys.executable, "-m", "grokscope.app.analyst_process"],
+        input="".join(json.dumps([k, str(path)]) + "\n" for k in numbers),
+        capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     return done.stdout.splitlines()
 
@@ -61,9 +63,9 @@ def running(analyst: Analyst) -> subprocess.Popen[str] | None:
 async def test_quitting_ends_the_process(story: Callable[..., Path]) -> None:
     app = Microscope([Session.open(story())], watching=False)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: bool(app._analysts) and running(app._analysts[0]) is not None)
+        await until(pilot, lambda: running(app.background.analyst) is not None)
         await press(pilot, "q")
-    process = app._analysts[0].process
+    process = app.background.analyst.process
     assert process is not None
     assert process.wait(timeout=10) == -signal.SIGKILL
 
@@ -71,12 +73,12 @@ async def test_quitting_ends_the_process(story: Callable[..., Path]) -> None:
 async def test_a_process_that_was_killed_is_started_again(
     story: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grokscope.app.analyst.LOCKED_SECONDS", 0.2)
+    monkeypatch.setattr("grokscope.app.background.LOCKED_SECONDS", 0.2)
     path = story(6)
     app = Microscope([Session.open(path)], watching=False)
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: bool(app._analysts) and running(app._analysts[0]) is not None)
-        process = running(app._analysts[0])
+        await until(pilot, lambda: running(app.background.analyst) is not None)
+        process = running(app.background.analyst)
         if process is not None:
             os.kill(process.pid, signal.SIGKILL)
         spectra = Spectra.open(Run.open(path))
@@ -92,8 +94,8 @@ async def test_a_process_that_was_killed_is_started_again(
 def test_a_killed_viewer_leaves_no_process_behind(story: Callable[..., Path]) -> None:
     """The process's input ends with the viewer, however that ended."""
     script = (
-        "import sys, time; from pathlib import Path; from grokscope.app.analyst import Analyst\n"
-        "analyst = Analyst(Path(sys.argv[1]), print, lambda: 0); analyst.start()\n"
+        "import sys, time; from pathlib import Path; from grokscope.app.background import Analyst\n"
+        "analyst = Analyst([Path(sys.argv[1])], print, lambda: (0, 0)); analyst.start()\n"
         "while analyst.process is None: time.sleep(0.01)\n"
         "sys.stderr.write(f'{analyst.process.pid}\\n'); time.sleep(60)"
     )

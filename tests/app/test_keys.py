@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from grokscope.app import actions
 from grokscope.app.app import Microscope
-from grokscope.app.help_text import help_text
 from grokscope.app.keys import KEYS, VIEWS, Situation, footer, markdown
 from grokscope.app.theme import DARK, LIGHT, Palette
+from grokscope.app.views.help import help_text
 
 README = Path(__file__).parent.parent.parent / "README.md"
 DESIGNED = {
@@ -34,7 +35,8 @@ def test_no_ctrl_chord_beside_the_palette_and_job_control() -> None:
 
 def test_every_action_exists_in_the_app() -> None:
     for key in KEYS:
-        assert hasattr(Microscope, f"action_{key.action.partition('(')[0]}"), key
+        name = key.action.partition("(")[0]
+        assert hasattr(actions, name) is not hasattr(Microscope, f"action_{name}"), key
 
 
 @pytest.mark.parametrize("palette", [DARK, LIGHT])

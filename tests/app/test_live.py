@@ -86,16 +86,16 @@ async def test_following_a_trainer_through_its_life(trainers: Callable[[], Train
         await until(pilot, lambda: "50.0 steps/s" in screen_of(app))
 
         await asyncio.to_thread(trainer.commit, 2)
-        await until(pilot, lambda: app.index == 4)
+        await until(pilot, lambda: app.state.index == 4)
 
         await press(pilot, "left")
         assert not app.state.following
         await asyncio.to_thread(trainer.commit, 1)
         await until(pilot, lambda: app.session.num_checkpoints == 6)
-        assert app.index == 3, "scrubbing disarms following"
+        assert app.state.index == 3, "scrubbing disarms following"
         await press(pilot, "G")
         assert app.state.following
-        assert app.index == 5
+        assert app.state.index == 5
 
         trainer.kill()
         await until(pilot, lambda: "✕ CRASHED" in screen_of(app))
@@ -138,7 +138,7 @@ async def test_a_run_that_vanishes_is_said_and_the_app_lives(story: Callable[...
         path.with_name("moved.h5").rename(path)
         await until(pilot, lambda: "there is no file" not in screen_of(app))
         await press(pilot, "g")
-        assert app.index == 0
+        assert app.state.index == 0
 
 
 async def test_spectra_may_be_deleted_at_any_time(own_run: Path) -> None:

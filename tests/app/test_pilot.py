@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,15 @@ from textual.pilot import Pilot
 
 from grokscope.analysis import Parameters, Spectra, analyze
 from grokscope.analysis.spectra_file import SpectraWriter
+from grokscope.app import actions
 from grokscope.app.app import Microscope
-from grokscope.app.goto_screen import parse_step
-from grokscope.app.header import status
 from grokscope.app.keys import KEYS, VIEWS
 from grokscope.app.session import Session
 from grokscope.app.state import Comparison, State
+from grokscope.app.views.header import status
 from grokscope.runfile import LayerSpec, Run, RunWriter
 from grokscope.runfile.liveness import Liveness
+from grokscope.steps import parse_step
 from tests.app.conftest import COLLAPSE, GROKKING, PLANTED, STEPS
 
 LAST = len(STEPS) - 1
@@ -72,7 +74,7 @@ async def test_keys_move_the_cursor(analysed_run: Path, keys: list[str], index: 
     app = app_on(analysed_run)
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, *keys)
-        assert app.index == index
+        assert app.state.index == index
         assert app.state.frame is not None
         assert app.state.frame.step == STEPS[index]
 
@@ -87,12 +89,12 @@ async def test_every_key_in_every_view_leaves_a_sound_screen(own_run: Path, view
             for name in key.keys:
                 while len(app.screen_stack) > 1:
                     app.pop_screen()
-                app.action_view(view)
+                app.act(partial(actions.view, name=view))
                 await press(pilot, name)
                 assert app.is_running, name
                 assert app._exception is None, name
                 if len(app.screen_stack) == 1:
-                    assert f"{STEPS[app.index]:,}" in screen_of(app), name
+                    assert f"{STEPS[app.state.index]:,}" in screen_of(app), name
 
 
 async def test_the_four_views_and_the_way_back(analysed_run: Path) -> None:
@@ -124,7 +126,7 @@ async def test_the_numbers_on_screen_are_those_of_the_spectra_file(analysed_run:
     spectra = Spectra.open(Run.open(analysed_run))
     async with app.run_test(size=(120, 40)) as pilot:
         for index in (0, GROKKING, LAST):
-            app.index = index
+            app.act(partial(actions.put_cursor, index=index))
             await pilot.pause()
             text = screen_of(app)
             for layer in ("fc1", "fc2", "fc3"):
@@ -140,7 +142,7 @@ async def test_phases_are_told_by_letter_and_word(analysed_run: Path) -> None:
     app = app_on(analysed_run)
     async with app.run_test(size=(120, 40)) as pilot:
         for index, words in ((0, "P PRE-GROKKING"), (GROKKING, "G GROKKING"), (LAST, "A ANTI-GROKKING")):
-            app.index = index
+            app.act(partial(actions.put_cursor, index=index))
             await pilot.pause()
             assert words in screen_of(app).split("\n")[0]
 
@@ -250,7 +252,7 @@ async def test_traps_are_listed_with_their_cause_and_entries(analysed_run: Path)
     row, column, value = PLANTED
     async with app.run_test(size=(120, 40)) as pilot:
         await press(pilot, "3")
-        await app.workers.wait_for_complete()
+        await app.settled()
         await pilot.pause()
         text = screen_of(app)
         assert "entries: a few large entries make it" in text
@@ -317,7 +319,7 @@ async def test_a_help_taller_than_the_terminal_scrolls(analysed_run: Path) -> No
         await press(pilot, "down", "j", "end")
         await pilot.pause(0.5)
         assert "median (range)" in screen_of(app)
-        assert app.index == LAST, "the keys are the sheet's"
+        assert app.state.index == LAST, "the keys are the sheet's"
         await press(pilot, "?")
         assert "ESD fc1" in screen_of(app)
 
@@ -393,7 +395,7 @@ async def test_playing_goes_on_by_itself_and_stops_at_a_key(analysed_run: Path) 
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "g", "space")
         await pilot.pause(0.8)
-        assert 1 <= app.index < LAST
+        assert 1 <= app.state.index < LAST
         await press(pilot, "left")
         assert not app.state.playing
 
@@ -403,7 +405,7 @@ async def test_holding_right_drops_no_key(analysed_run: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "g")
         await press(pilot, *["right"] * LAST)
-        assert app.index == LAST
+        assert app.state.index == LAST
         assert app.state.frame is not None
         assert app.state.frame.index == LAST
 
@@ -413,13 +415,13 @@ async def test_the_mouse_scrubs_the_timeline(analysed_run: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.click("#timeline", offset=(9, 4))
         await pilot.pause()
-        assert app.index == 0
+        assert app.state.index == 0
         await pilot.click("#timeline", offset=(79, 4))
         await pilot.pause()
-        assert app.index == LAST
+        assert app.state.index == LAST
         await pilot._post_mouse_events([events.MouseScrollUp], "#timeline", offset=(40, 3), button=0)
         await pilot.pause()
-        assert app.index == LAST - 1
+        assert app.state.index == LAST - 1
 
 
 def row_of(app: Microscope, pane: str, words: str) -> int:
@@ -477,7 +479,7 @@ async def test_a_click_on_a_row_selects_its_trap(analysed_run: Path, size: tuple
     app = app_on(analysed_run)
     async with app.run_test(size=size) as pilot:
         await press(pilot, "3")
-        await app.workers.wait_for_complete()
+        await app.settled()
         app.put(replace(with_traps(app.state, 30), trap=chosen))
         await pilot.pause()
         lines = screen_of(app).split("\n")[app.query_one("#traps").region.y :]
@@ -524,7 +526,7 @@ async def test_the_palette_has_every_action(analysed_run: Path) -> None:
         await pilot.pause(0.4)
         await press(pilot, "enter")
         await pilot.pause(0.3)
-        assert app.index == 0
+        assert app.state.index == 0
     offered = {key.palette for key in KEYS if key.palette}
     assert len(offered) >= len(KEYS) - 5
 
@@ -547,7 +549,7 @@ async def test_a_tiny_terminal_gets_a_sentence_and_recovers(analysed_run: Path, 
 async def test_no_line_is_longer_than_the_terminal(analysed_run: Path, size: tuple[int, int], view: str) -> None:
     app = app_on(analysed_run)
     async with app.run_test(size=size) as pilot:
-        app.action_view(view)
+        app.act(partial(actions.view, name=view))
         await pilot.pause()
         lines = screen_of(app).split("\n")
         assert len(lines) == size[1]
@@ -559,7 +561,7 @@ async def test_no_line_is_longer_than_the_terminal(analysed_run: Path, size: tup
 async def test_a_run_of_no_or_one_checkpoint(story: Callable[..., Path], count: int, view: str) -> None:
     app = app_on(story(count))
     async with app.run_test(size=(80, 24)) as pilot:
-        app.action_view(view)
+        app.act(partial(actions.view, name=view))
         for key in ("right", "left", "G", "g", "]", "[", "m", "e", "c", "space", "down", "tab", "x", "y", "p"):
             await press(pilot, key)
             assert app._exception is None

@@ -13,6 +13,7 @@ from rich.style import Style
 from rich.text import Text
 
 from grokscope.analysis.timeline import Event, Timeline
+from grokscope.app.background import leading_direction
 from grokscope.app.plots.axis import Axis, axis_over
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.density import Axes, histogram
@@ -23,7 +24,6 @@ from grokscope.app.plots.shuffled_spectrum import randomized_canvas, randomized_
 from grokscope.app.plots.timeline import Cursors, index_at, step_axis, timeline
 from grokscope.app.plots.trajectory import Line, Panel, class_shares, trajectory
 from grokscope.app.theme import DARK, LIGHT, Palette
-from grokscope.app.vectors import leading_direction
 from grokscope.spectra import LayerSpectrum, analyze_layer
 
 STEPS = np.array([0, 1, 10, 100, 1000, 10000])

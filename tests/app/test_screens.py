@@ -109,7 +109,7 @@ async def test_screens_are_as_they_were_looked_at(
     app = Microscope([Session.open(analysed_run)], theme=theme, analysis=False, watching=False)
     async with app.run_test(size=size, notifications=False) as pilot:
         await press(pilot, *keys.split())
-        await app.workers.wait_for_complete()
+        await app.settled()
         await pilot.pause()
         check_picture(app, name, compare(app, name), grey=ground == "grey")
 

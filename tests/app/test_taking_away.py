@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from grokscope.analysis import Spectra
+from grokscope.app import actions
 from grokscope.app.keys import KEYS, VIEWS
 from grokscope.app.screenshot import key_named
 from grokscope.runfile import Run
@@ -33,7 +35,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 async def test_export_writes_the_screen_and_its_numbers_beside_the_run(own_run: Path, view: str) -> None:
     app = app_on(own_run)
     async with app.run_test(size=(120, 40)) as pilot:
-        app.action_view(view)
+        app.act(partial(actions.view, name=view))
         await press(pilot, "e")
     stem = own_run.parent / f"story-step100000-{view}"
     ElementTree.parse(stem.with_suffix(".svg"))
@@ -98,7 +100,7 @@ async def test_copy_takes_the_row_with_its_titles(analysed_run: Path) -> None:
 async def test_the_printed_python_rebuilds_the_view(analysed_run: Path, view: str) -> None:
     app = app_on(analysed_run)
     async with app.run_test(size=(80, 24)) as pilot:
-        app.action_view(view)
+        app.act(partial(actions.view, name=view))
         await press(pilot, "d")
     script = app.return_value
     assert script is not None

@@ -12,9 +12,8 @@ from rich.text import Text
 
 from grokscope.analysis.timeline import Timeline, stretches
 from grokscope.app.plots.axis import Axis
-from grokscope.app.plots.canvas import Canvas
+from grokscope.app.plots.canvas import Canvas, fit
 from grokscope.app.plots.figure import Curve, Figure
-from grokscope.app.text import fit
 from grokscope.app.theme import Palette, phase_letter
 from grokscope.numbers import whole
 

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from grokscope.analysis.timeline import Timeline, stretches
 from grokscope.app.plots.axis import Axis, axis_over
-from grokscope.app.plots.canvas import Canvas
+from grokscope.app.plots.canvas import Canvas, fit
 from grokscope.app.plots.figure import Curve, Figure
 from grokscope.app.plots.timeline import Cursors, step_axis
-from grokscope.app.text import fit
 from grokscope.app.theme import Palette, phase_letter
 from grokscope.numbers import number
 

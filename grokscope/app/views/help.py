@@ -1,15 +1,19 @@
-"""The help: the table of keys, and what the letters and marks on screen stand for."""
+"""What the sheets say: the help with the keys and marks, and why the weights say what they say."""
 
 from __future__ import annotations
 
 import textwrap
 
 from rich.cells import cell_len
+from rich.style import Style
 from rich.text import Text
 
+from grokscope.app.frame import Frame
 from grokscope.app.keys import groups
 from grokscope.app.plots.canvas import Canvas
-from grokscope.app.theme import Palette
+from grokscope.app.plots.timeline import NOT_MEASURED, NOT_OBSERVED
+from grokscope.app.theme import Palette, phase_letter
+from grokscope.numbers import whole
 
 COLUMN = 38
 """Cells of a column of keys."""
@@ -55,3 +59,30 @@ def _wrapped(entry: str, width: int) -> list[str]:
             lines[-1] = longer
     wrapped = [line for whole in lines for line in textwrap.wrap(whole, width - len(title), drop_whitespace=False)]
     return [(title if row == 0 else " " * len(title)) + line for row, line in enumerate(wrapped)]
+
+
+RULE = (
+    "The rule: without eigenvalues of W beyond the edge of its own shuffled entries it is pre-grokking, with them "
+    "grokking. Two of three signs make it anti-grokking, one alone is undecided: traps made by large entries; α "
+    "whose whole interval is below 2; one direction that dominates a layer. The last two count only while the "
+    "norm grows."
+)
+
+
+def why_text(palette: Palette, frame: Frame, width: int) -> Text:
+    """The two verdicts on a checkpoint, the reasons of the weights' one, and the rule."""
+    text = Text(end="")
+    text.append(f"step {whole(frame.step)}".ljust(width - 3), Style(color=palette.cursor, bold=True))
+    text.append("esc\n", Style(color=palette.accent))
+    for who, phase, unknown in (
+        ("accuracies say", frame.observed, NOT_OBSERVED),
+        ("weights say", frame.inferred, NOT_MEASURED),
+    ):
+        text.append(f"{who:<16}", Style(color=palette.muted))
+        word = unknown if phase == "unknown" else phase
+        text.append(f"{phase_letter(phase)} {word}\n", Style(color=palette.phase(phase), bold=True))
+    for reason in frame.reasons:
+        lines = textwrap.wrap(reason, width, initial_indent="  • ", subsequent_indent="    ")
+        text.append("\n".join(lines) + "\n", Style(color=palette.text))
+    text.append("\n" + "\n".join(textwrap.wrap(RULE, width)), Style(color=palette.muted))
+    return text

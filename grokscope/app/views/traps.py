@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.text import Text
 
+from grokscope.app import actions
+from grokscope.app.actions import Action
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.picture import image_side, picture
 from grokscope.app.plots.shuffled_spectrum import randomized_canvas
 from grokscope.app.state import State
-from grokscope.app.table import traps_count
 from grokscope.app.theme import Palette
+from grokscope.app.views.table import traps_count
+from grokscope.app.widgets import Place
 from grokscope.numbers import UNKNOWN, count, fixed, number, probability
 from grokscope.spectra.layer import LayerSpectrum
 from grokscope.spectra.traps import Trap
@@ -48,18 +53,19 @@ MEANINGS = {
 }
 
 
-def trap_view(state: State, direction: Array | None, width: int, height: int) -> Canvas:
-    """The list on the left, pictures on the right where the layer reads a square picture and there is room.
+def draw_traps(state: State, width: int, height: int) -> Text:
+    """The list on the left, pictures on the right where the layer reads a square picture and there is room."""
+    return _view(state, width, height).text()
 
-    `direction` is the layer's leading right singular vector [in], or None while it is not computed.
-    """
+
+def _view(state: State, width: int, height: int) -> Canvas:
     canvas, palette, spectrum = Canvas(width, height), state.palette, _measured(state)
     if spectrum is None:
         layer = state.selected
         reason = "not analysed yet" if layer is None or layer.spectrum is None else layer.spectrum.reason
         canvas.put_fitted(0, 1, width - 1, f"traps {layer.name if layer else ''}: {reason}", palette.muted)
         return canvas
-    pictures = _pictures_beside(state, spectrum, direction, width, height)
+    pictures = _pictures_beside(state, spectrum, width, height)
     used = pictures.width + 2 if pictures.width else 0
     listed, rows = _list(state, spectrum, width - used, height)
     canvas.paste(listed, 0, 0)
@@ -71,17 +77,17 @@ def trap_view(state: State, direction: Array | None, width: int, height: int) ->
     return canvas
 
 
-def trap_at(state: State, direction: Array | None, column: int, row: int, width: int, height: int) -> int | None:
-    """The number of the trap drawn in a cell of the view of that size; None where there is none."""
+def hit_traps(state: State, place: Place) -> Action | None:
+    """The trap of the row of the list that was clicked at."""
     spectrum = _measured(state)
     if spectrum is None:
         return None
-    pictures = _pictures_beside(state, spectrum, direction, width, height)
-    width -= pictures.width + 2 if pictures.width else 0
+    pictures = _pictures_beside(state, spectrum, place.width, place.height)
+    width = place.width - (pictures.width + 2 if pictures.width else 0)
     paragraphs = _explanation(spectrum, _chosen(state, spectrum), width - 2, state.palette)
-    first, last = _window(spectrum, _chosen(state, spectrum), _room(height, paragraphs))
-    found = first + row - FIRST_ROW
-    return found if column < width and first <= found < last else None
+    first, last = _window(spectrum, _chosen(state, spectrum), _room(place.height, paragraphs))
+    trap = first + place.row - FIRST_ROW
+    return partial(actions.select_trap, trap=trap) if place.column < width and first <= trap < last else None
 
 
 def _measured(state: State) -> LayerSpectrum | None:
@@ -104,11 +110,9 @@ def _window(spectrum: LayerSpectrum, chosen: int, room: int) -> tuple[int, int]:
     return first, min(first + room, len(spectrum.traps))
 
 
-def _pictures_beside(
-    state: State, spectrum: LayerSpectrum, direction: Array | None, width: int, height: int
-) -> Canvas:
+def _pictures_beside(state: State, spectrum: LayerSpectrum, width: int, height: int) -> Canvas:
     side = image_side(int(np.prod(spectrum.shape[1:]))) if state.layer == 0 else None
-    found = _pictures(state, spectrum, direction, side) if side else []
+    found = _pictures(state, spectrum, side) if side else []
     return _gallery(found, state, width, height)
 
 
@@ -229,9 +233,9 @@ class Picture:
     below: str
 
 
-def _pictures(state: State, spectrum: LayerSpectrum, direction: Array | None, side: int) -> list[Picture]:
+def _pictures(state: State, spectrum: LayerSpectrum, side: int) -> list[Picture]:
     """The leading direction of W, and the entries of the chosen trap; the one in question last."""
-    found = []
+    found, direction = [], state.leading
     if direction is not None and len(direction) == side * side:
         pixels = direction.reshape(side, side)
         found.append(Picture(pixels, "leading direction v₁ of W", "of W itself, not shuffled"))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.text import Text
 
 from grokscope.analysis.timeline import Timeline
 from grokscope.app.plots.canvas import Canvas
@@ -72,8 +73,12 @@ def grid(width: int, height: int, count: int) -> tuple[int, int]:
     return columns, rows
 
 
-def trajectories_view(state: State, width: int, height: int) -> Canvas:
+def draw_trajectories(state: State, width: int, height: int) -> Text:
     """The page of small plots that holds the chosen one."""
+    return _page(state, width, height).text()
+
+
+def _page(state: State, width: int, height: int) -> Canvas:
     canvas = Canvas(width, height)
     if not len(state.timeline.steps):
         canvas.put_fitted(0, 1, width, "waiting for the first checkpoint", state.palette.muted)

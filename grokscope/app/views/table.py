@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rich.text import Text
 
+from grokscope.app import actions
+from grokscope.app.actions import Action
 from grokscope.app.frame import Layer
-from grokscope.app.plots.canvas import Canvas
+from grokscope.app.plots.canvas import Canvas, fit
 from grokscope.app.plots.own_spectrum import FEW_IN_TAIL
 from grokscope.app.state import State
-from grokscope.app.text import fit
 from grokscope.app.theme import Palette
+from grokscope.app.widgets import Place
 from grokscope.numbers import UNKNOWN, count, fixed, number, probability
 from grokscope.spectra.layer import LayerSpectrum
 
@@ -84,8 +87,8 @@ def table(state: State, width: int, height: int) -> Text:
         canvas.put_fitted(0, 1, width - 1, "waiting for the first checkpoint", palette.muted)
         return canvas.text()
     name_width = _name_width(frame.layers, width)
-    partners = [_partner(state, layer, place) for place, layer in enumerate(frame.layers)]
-    pairs = [(layer.spectrum, partner) for layer, partner in zip(frame.layers, partners, strict=True)]
+    partners = [state.partner(layer, place) for place, layer in enumerate(frame.layers)]
+    pairs = [(a.spectrum, b.spectrum if b else None) for a, b in zip(frame.layers, partners, strict=True)]
     columns = fitting(width - name_width - 2, pairs)
     each, first, room = _window(state, len(frame.layers), height)
     last = min(first + room, len(frame.layers))
@@ -99,12 +102,12 @@ def table(state: State, width: int, height: int) -> Text:
     return canvas.text()
 
 
-def layer_at(state: State, row: int, height: int) -> int | None:
-    """The number of the layer drawn in a row of a table of that height; None where there is none."""
+def hit_table(state: State, place: Place) -> Action | None:
+    """The layer of the row that was clicked at."""
     count = 0 if state.frame is None else len(state.frame.layers)
-    each, first, room = _window(state, count, height)
-    place = (row - 1) // each
-    return first + place if 0 <= place < min(room, count - first) else None
+    each, first, room = _window(state, count, place.height)
+    row = (place.row - 1) // each
+    return partial(actions.select_layer, layer=first + row) if 0 <= row < min(room, count - first) else None
 
 
 def _window(state: State, count: int, height: int) -> tuple[int, int, int]:
@@ -206,13 +209,6 @@ def _color(title: str, spectrum: LayerSpectrum, palette: Palette) -> str:
     if title == "p" and spectrum.ks_p < 0.01:
         return palette.warning
     return palette.text if title in {"α ± σ", "p", "σ_mp"} else palette.muted
-
-
-def _partner(state: State, layer: Layer, place: int) -> LayerSpectrum | None:
-    layers = state.comparison.frame.layers if state.comparison else ()
-    named = [other for other in layers if other.name == layer.name]
-    found = named[0] if named else layers[place] if place < len(layers) else None
-    return None if found is None else found.spectrum
 
 
 def _difference(

@@ -11,9 +11,9 @@ from rich.text import Text
 from grokscope.app.keys import Situation
 from grokscope.app.keys import footer as footer_keys
 from grokscope.app.layout import BESIDE
+from grokscope.app.plots.canvas import fit
 from grokscope.app.plots.timeline import NOT_MEASURED, NOT_OBSERVED
 from grokscope.app.state import State
-from grokscope.app.text import fit
 from grokscope.app.theme import phase_letter
 from grokscope.numbers import duration, number, percent, whole
 
@@ -53,7 +53,7 @@ class Piece:
         return size if self.least is None else min(size, self.least)
 
 
-def header(state: State, width: int) -> Text:
+def header(state: State, width: int, height: int = 1) -> Text:
     """One line: name, step, checkpoint, phases, accuracies; what does not fit is left out whole."""
     palette, frame = state.palette, state.frame
     name = state.timeline.run
@@ -94,7 +94,7 @@ def _badge(state: State) -> list[Piece]:
     return [Piece((words + follow, words[:1] + follow), color, (4, 30), bold=True)]
 
 
-def status(state: State, width: int) -> Text:
+def status(state: State, width: int, height: int = 1) -> Text:
     """One line: how training and analysis stand, what is compared, and why the weights' phase is what it is."""
     palette = state.palette
     pieces = [*_live_pieces(state)]
@@ -139,7 +139,7 @@ def _live_pieces(state: State) -> list[Piece]:
     return pieces
 
 
-def footer(state: State, width: int) -> Text:
+def footer(state: State, width: int, height: int = 1) -> Text:
     """The keys that matter now, from the table of keys."""
     palette = state.palette
     text = Text(no_wrap=True, end="")

@@ -1,59 +1,20 @@
-"""What each pane draws: the bridge from the state to the pure plot functions."""
+"""The spectra of the selected layer: its own, and that of its shuffled entries."""
 
 from __future__ import annotations
 
 from rich.text import Text
 
-from grokscope.app import header
 from grokscope.app.frame import Layer
-from grokscope.app.messages import SelectLayer
-from grokscope.app.plots import timeline as timelines
 from grokscope.app.plots.density import empty
 from grokscope.app.plots.own_spectrum import esd
 from grokscope.app.plots.shuffled_spectrum import randomized_esd
 from grokscope.app.state import State
-from grokscope.app.table import layer_at, table
-from grokscope.app.trajectories import trajectories_view
-from grokscope.app.widgets import Place
+from grokscope.app.views.header import Piece, line
 from grokscope.numbers import number
 
 NOT_ANALYSED = "not analysed yet"
 WEIGHTWATCHER_FIRST = ("alpha", "D", "rand_num_spikes", "rand_sigma_mp")
 """The columns that stay longest where there is little room."""
-
-
-def draw_header(state: State, width: int, height: int) -> Text:
-    """The first line."""
-    return header.header(state, width)
-
-
-def draw_status(state: State, width: int, height: int) -> Text:
-    """The line below it."""
-    return header.status(state, width)
-
-
-def draw_footer(state: State, width: int, height: int) -> Text:
-    """The last line."""
-    return header.footer(state, width)
-
-
-def draw_timeline(state: State, width: int, height: int) -> Text:
-    """The run through time."""
-    cursors = timelines.Cursors(state.index, state.mark)
-    return timelines.timeline(
-        state.timeline, cursors, width, height, state.palette, log=state.steps_log, others=state.others
-    )
-
-
-def draw_table(state: State, width: int, height: int) -> Text:
-    """The layers."""
-    return table(state, width, height)
-
-
-def hit_table(state: State, place: Place) -> SelectLayer | None:
-    """A click on a row of the table selects its layer."""
-    layer = layer_at(state, place.row, place.height)
-    return None if layer is None else SelectLayer(layer)
 
 
 def draw_esd(state: State, width: int, height: int) -> Text:
@@ -82,9 +43,9 @@ def weightwatcher(state: State, width: int) -> Text:
         return Text()
     words = [f"{name} {found[name]:g}" if "num_" in name else f"{name} {number(found[name], 4)}" for name in names]
     palette, last = state.palette, len(words)
-    pieces = [header.Piece(("WeightWatcher",), palette.accent, (last + 1,))]
-    pieces += [header.Piece((text,), palette.muted, (last - place,)) for place, text in enumerate(words)]
-    return header.line(pieces, width)
+    pieces = [Piece(("WeightWatcher",), palette.accent, (last + 1,))]
+    pieces += [Piece((text,), palette.muted, (last - place,)) for place, text in enumerate(words)]
+    return line(pieces, width)
 
 
 def draw_randomized(state: State, width: int, height: int) -> Text:
@@ -96,11 +57,6 @@ def draw_randomized(state: State, width: int, height: int) -> Text:
         layer.spectrum, width, height, state.palette, axes=state.randomized_axes,
         other=None if other is None else other.spectrum, focused=focused(state, 1),
     )  # fmt: skip
-
-
-def draw_trajectories(state: State, width: int, height: int) -> Text:
-    """Every measure over the run."""
-    return trajectories_view(state, width, height).text()
 
 
 def focused(state: State, pane: int) -> bool:

@@ -1,0 +1,203 @@
+"""What keys, the mouse and news do to the state: each a pure function of a state that gives the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from grokscope.analysis.timeline import Timeline
+from grokscope.app.state import Direction, State
+from grokscope.app.theme import DARK, LIGHT
+from grokscope.numbers import whole
+from grokscope.runfile.liveness import Liveness
+
+Action = Callable[[State], State]
+
+
+def put_cursor(state: State, index: int) -> State:
+    """The cursor on the checkpoint at an index, kept on the run; disarms playing and following."""
+    return replace(state, index=max(0, min(index, state.last)), playing=False, following=False)
+
+
+def move(state: State, by: int) -> State:
+    """Some checkpoints on or back."""
+    return put_cursor(state, state.index + by)
+
+
+def first(state: State) -> State:
+    """The first checkpoint."""
+    return put_cursor(state, 0)
+
+
+def last(state: State) -> State:
+    """The last checkpoint; stays on the last one of a live run."""
+    return replace(put_cursor(state, state.last), following=state.live)
+
+
+def go_to_step(state: State, step: float) -> State:
+    """The checkpoint of a step."""
+    return put_cursor(state, state.timeline.nearest(step))
+
+
+def event(state: State, direction: int) -> State:
+    """The next or previous event, with what it is."""
+    places = sorted({event.index for event in state.timeline.events})
+    ahead = [i for i in places if (i > state.index if direction > 0 else i < state.index)]
+    if not ahead:
+        words = "no event further on" if direction > 0 else "no event further back"
+        return replace(state, playing=False, following=False, notice=words)
+    index = ahead[0] if direction > 0 else ahead[-1]
+    words = "; ".join(event.text for event in state.timeline.events if event.index == index)
+    return replace(put_cursor(state, index), notice=words)
+
+
+def play(state: State) -> State:
+    """Play through the checkpoints, from the first where the cursor is at the end; or pause."""
+    playing = not state.playing
+    again = playing and state.index >= state.last
+    return replace(state, index=0 if again else state.index, playing=playing, following=False)
+
+
+def tick(state: State) -> State:
+    """One checkpoint on while playing; the last one ends it."""
+    if not state.playing:
+        return state
+    ended = state.index >= state.last
+    return replace(state, playing=not ended, index=state.index + (not ended))
+
+
+def follow(state: State) -> State:
+    """Stay on the last checkpoint of a live run, or stop staying there."""
+    if not state.live:
+        return replace(state, notice="this run is not being trained now")
+    following = not state.following
+    return replace(state, index=state.last if following else state.index, following=following, playing=False)
+
+
+def select(state: State, by: int) -> State:
+    """Another layer; in the list of traps, another trap, past its end the next layer's first."""
+    layer, trap = state.layer, 0
+    if state.listing and 0 <= state.trap + by < _num_traps(state, layer):
+        trap = state.trap + by
+    elif 0 <= layer + by < len(state.timeline.layers):
+        layer += by
+        trap = max(0, _num_traps(state, layer) - 1) if state.listing and by < 0 else 0
+    else:
+        return state
+    return replace(state, layer=layer, trap=trap)
+
+
+def _num_traps(state: State, layer: int) -> int:
+    spectrum = None if state.frame is None else state.frame.layers[layer].spectrum
+    return 0 if spectrum is None else len(spectrum.traps)
+
+
+def select_layer(state: State, layer: int) -> State:
+    """A layer."""
+    return replace(state, layer=layer, trap=0)
+
+
+def select_trap(state: State, trap: int) -> State:
+    """A trap of the list, which the keys act on from now."""
+    return replace(state, trap=trap, pane=1)
+
+
+def view(state: State, name: str) -> State:
+    """Another of the views."""
+    return replace(state, view=name, pane=0)
+
+
+def pane(state: State, by: int) -> State:
+    """The next or previous pane, for the keys to act on."""
+    count = 2
+    if state.view == "trajectories":
+        from grokscope.app.views.trajectories import panels
+
+        count = len(panels(state))
+    return replace(state, pane=(state.pane + by) % count)
+
+
+def axis(state: State, which: str) -> State:
+    """An axis of the pane made logarithmic, or linear again."""
+    if state.view in {"trajectories", "traps"} and which == "x":
+        return replace(state, steps_log=not state.steps_log)
+    if state.view == "trajectories":
+        return replace(state, values_log=not state.values_log)
+    if state.view == "traps":
+        return replace(state, notice="no y axis here: 2 shows the spectra, 4 the trajectories")
+    if state.pane % 2:
+        return replace(state, randomized_axes=state.randomized_axes.flipped(which))
+    return replace(state, esd_axes=state.esd_axes.flipped(which))
+
+
+def search(state: State) -> State:
+    """D(xmin) over the ESD, or the fitted line again."""
+    return replace(state, search=not state.search)
+
+
+def mark(state: State) -> State:
+    """The checkpoint marked, to compare others with it; on a marked one, the mark taken away."""
+    if state.frame is None:
+        return state
+    if state.mark == state.index:
+        return replace(state, mark=None, notice="mark taken away")
+    return replace(state, mark=state.index, notice=f"step {whole(state.step)} marked: move to compare")
+
+
+def other_run(state: State) -> State:
+    """The next run in front, at the same step."""
+    if len(state.runs) < 2:
+        return replace(state, notice="one run only; `grokscope view a.h5 b.h5` shows two")
+    step, front = state.step, (state.front + 1) % len(state.runs)
+    index = state.runs[front].nearest(step)
+    state = replace(state, front=front, index=index, mark=None, layer=0, liveness=None)
+    return replace(state, analysing=None, analysis_note="", problem="", following=False, playing=False)
+
+
+def theme(state: State) -> State:
+    """Dark or light."""
+    return replace(state, palette=LIGHT if state.palette.dark else DARK)
+
+
+def leave(state: State) -> State:
+    """One layer out: stop playing, drop the mark, leave D(xmin), return to the overview."""
+    if state.playing:
+        return replace(state, playing=False)
+    if state.mark is not None:
+        return replace(state, mark=None)
+    if state.search:
+        return replace(state, search=False)
+    return view(state, "overview")
+
+
+def looked(state: State, run: int, liveness: Liveness | None, problem: str) -> State:
+    """How a run's training stands; a live run is followed from the first look on if the cursor is at its end."""
+    if run != state.front:
+        return state
+    if liveness is None:
+        return replace(state, problem=problem)
+    first_look = state.liveness is None
+    state = replace(state, liveness=liveness, problem="")
+    arm = first_look and state.index == state.last
+    return replace(state, following=state.live and (state.following or arm))
+
+
+def analysed(state: State, run: int, progress: tuple[int, int] | None, note: str) -> State:
+    """How far the analysis of a run is."""
+    return replace(state, analysing=progress, analysis_note=note) if run == state.front else state
+
+
+def grown(state: State, runs: tuple[Timeline, ...]) -> State:
+    """The runs read anew; a followed one moves the cursor to its last checkpoint."""
+    state = replace(state, runs=runs)
+    return replace(state, index=state.last if state.following else min(state.index, state.last))
+
+
+def computed(state: State, direction: Direction) -> State:
+    """A layer's leading direction, for the picture in the traps view."""
+    return replace(state, direction=direction)
+
+
+def heard(state: State) -> State:
+    """The notice has been said."""
+    return replace(state, notice="")

@@ -1,0 +1,29 @@
+"""The run through time, on which a click or a drag puts the cursor."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from rich.text import Text
+
+from grokscope.app import actions
+from grokscope.app.actions import Action
+from grokscope.app.plots.timeline import Cursors, index_at, timeline
+from grokscope.app.state import State
+from grokscope.app.widgets import Place
+
+
+def draw_timeline(state: State, width: int, height: int) -> Text:
+    """The front run, the others' accuracies, and the cursors."""
+    cursors = Cursors(state.index, state.mark)
+    return timeline(
+        state.timeline, cursors, width, height, state.palette, log=state.steps_log, others=state.others
+    )
+
+
+def hit_timeline(state: State, place: Place) -> Action | None:
+    """The checkpoint nearest to a column."""
+    if not len(state.timeline.steps):
+        return None
+    index = index_at(state.timeline, place.column, place.width, log=state.steps_log, others=state.others)
+    return partial(actions.put_cursor, index=index)

@@ -1,0 +1,59 @@
+"""What is in each figure, as plain data; it is drawn in the app's cells, by plotext or by matplotlib.
+
+Functions of a layer's spectrum or of a run through time; they know no file and no screen.
+"""
+
+from grokscope.figures.axis import Axis, axis_over
+from grokscope.figures.data import (
+    Band,
+    Bars,
+    Curve,
+    Fact,
+    Figure,
+    Heatmap,
+    HLine,
+    Mark,
+    Points,
+    Span,
+    VLine,
+)
+from grokscope.figures.history import History, on_axis, on_common_axes, phase_spans, step_axis
+from grokscope.figures.maps import classes, heatmap, spectrogram
+from grokscope.figures.over_time import Line, Panel, over_time
+from grokscope.figures.panels import MEASURES, PANELS, of_measure, of_metric
+from grokscope.figures.spectrum import CAUSE_LETTERS, dxmin, esd, randomized
+
+__all__ = [
+    "CAUSE_LETTERS",
+    "MEASURES",
+    "PANELS",
+    "Axis",
+    "Band",
+    "Bars",
+    "Curve",
+    "Fact",
+    "Figure",
+    "HLine",
+    "Heatmap",
+    "History",
+    "Line",
+    "Mark",
+    "Panel",
+    "Points",
+    "Span",
+    "VLine",
+    "axis_over",
+    "classes",
+    "dxmin",
+    "esd",
+    "heatmap",
+    "of_measure",
+    "of_metric",
+    "on_axis",
+    "on_common_axes",
+    "over_time",
+    "phase_spans",
+    "randomized",
+    "spectrogram",
+    "step_axis",
+]

@@ -1,0 +1,112 @@
+"""One axis: what it measures, where a value lies between its ends, and the round values that get a label."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from grokscope.numbers import compact, power_of_ten
+
+Scale = Literal["linear", "log"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A linear or logarithmic axis from `low` to `high`, in the data's units, with its label and unit in words."""
+
+    label: str
+    scale: Scale = "linear"
+    low: float = 0.0
+    high: float = 1.0
+    unit: str = ""
+
+    @property
+    def log(self) -> bool:
+        """Whether it is logarithmic."""
+        return self.scale == "log"
+
+    @property
+    def title(self) -> str:
+        """The label with its unit in brackets."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    def position(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Where the values lie, 0 at `low` and 1 at `high`; NaN for what a logarithm can't show."""
+        data = np.asarray(values, dtype=np.float64)
+        if not self.log:
+            return (data - self.low) / (self.high - self.low)
+        logs = np.full(data.shape, np.nan)
+        np.log10(data, out=logs, where=data > 0)
+        return (logs - math.log10(self.low)) / (math.log10(self.high) - math.log10(self.low))
+
+    def value(self, position: float) -> float:
+        """The value at a position between 0 and 1."""
+        if not self.log:
+            return self.low + position * (self.high - self.low)
+        return float(10 ** (math.log10(self.low) + position * (math.log10(self.high) - math.log10(self.low))))
+
+    def ticks(self, most: int) -> list[tuple[float, str]]:
+        """At most `most` round values on the axis with their labels: decades when logarithmic."""
+        values = _log_ticks(self.low, self.high, most) if self.log else _linear_ticks(self.low, self.high, most)
+        powers = self.log and len(values) > 0 and min(values) < 0.01 and all(map(_is_decade, values))
+        return [(v, power_of_ten(round(math.log10(v))) if powers else compact(v)) for v in values]
+
+
+def axis_over(
+    label: str,
+    values: ArrayLike,
+    *,
+    scale: Scale = "linear",
+    padding: float = 0.04,
+    include: tuple[float, ...] = (),
+    unit: str = "",
+) -> Axis:
+    """The axis that shows every finite value (every positive one when logarithmic), with a little room around."""
+    log = scale == "log"
+    data = np.concatenate([np.ravel(np.asarray(values, dtype=np.float64)), np.asarray(include, dtype=np.float64)])
+    data = data[np.isfinite(data) & ((data > 0) | (not log))]
+    if not len(data):
+        return Axis(label, scale, 0.1 if log else 0.0, 10.0 if log else 1.0, unit)
+    low, high = float(data.min()), float(data.max())
+    if log:
+        span = max(math.log10(high) - math.log10(low), 0.02)
+        lowest, highest = math.log10(low) - padding * span, math.log10(high) + padding * span
+        return Axis(label, scale, 10 ** max(lowest, -300.0), 10 ** min(highest, 300.0), unit)
+    span = high - low or abs(high) * 0.1 or 1.0
+    return Axis(label, scale, low - padding * span, high + padding * span, unit)
+
+
+def _is_decade(value: float) -> bool:
+    return abs(math.log10(value) - round(math.log10(value))) < 1e-6
+
+
+def _linear_ticks(low: float, high: float, most: int) -> list[float]:
+    span = high - low
+    if most < 1 or not math.isfinite(span) or span <= 0:
+        return []
+    rough = span / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * m for m in (1, 2, 2.5, 5, 10, 20) if span / (power * m) <= most)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(k * step, 12 - math.floor(math.log10(step))) for k in range(first, last + 1)]
+
+
+def _log_ticks(low: float, high: float, most: int) -> list[float]:
+    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    decades = list(range(first, last + 1))
+    if most < 1:
+        return []
+    if len(decades) >= 2 or (decades and most < 3):
+        stride = -(-len(decades) // most)
+        return [10.0**k for k in decades if k % stride == 0]
+    for mantissas in ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3)):
+        values = [m * 10.0**k for k in range(first - 1, last + 1) for m in mantissas]
+        inside = [v for v in values if low <= v <= high]
+        if 2 <= len(inside) <= most:
+            return inside
+    return [v for v in _linear_ticks(low, high, most) if v > 0]

@@ -1,0 +1,105 @@
+"""What a figure over time needs of a run: its checkpoints' steps, and columns of numbers over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.figures.axis import Axis, Scale
+from grokscope.figures.data import Figure, Span
+
+Array = NDArray[np.float64]
+
+ZERO = 0.5
+"""Where step 0, the initialisation, stands on a logarithmic axis."""
+
+
+class History(Protocol):
+    """One run through time; every array has one entry a checkpoint, NaN where unknown."""
+
+    @property
+    def run(self) -> str:
+        """The run's name."""
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """The steps, ascending, int64 [n]."""
+
+    @property
+    def last_step(self) -> int:
+        """The last step that is there or, where none is, planned."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers' names, in order."""
+
+    @property
+    def observed(self) -> Sequence[str]:
+        """The phase of each checkpoint, from accuracies."""
+
+    @property
+    def predictions(self) -> Array | None:
+        """The share of test images given each label, float64 [n, classes], or None."""
+
+    def metric(self, name: str) -> Array:
+        """A recorded metric, float64 [n]."""
+
+    def measure(self, name: str, layer: str) -> Array:
+        """A measure of a layer, float64 [n]."""
+
+
+def step_axis(histories: Sequence[History], *, scale: Scale = "log") -> Axis:
+    """The axis of steps, from the first to the last that is recorded or planned."""
+    firsts = [int(one.steps[0]) for one in histories if len(one.steps)] or [0]
+    last = max(float(one.last_step) for one in histories)
+    if scale == "linear":
+        return Axis("step", scale, float(min(firsts)), max(last, min(firsts) + 1.0))
+    low = max(float(min(firsts)), ZERO)
+    return Axis("step", scale, low, max(last, low * 40))
+
+
+def on_axis(steps: NDArray[np.int64], axis: Axis) -> Array:
+    """The steps as x values; step 0, which a logarithm can't show, stands at the axis's left end."""
+    return np.maximum(steps, axis.low).astype(np.float64)
+
+
+def phase_spans(history: History, axis: Axis) -> tuple[Span, ...]:
+    """The observed phases as stretches of the axis, each up to where the next begins."""
+    at, spans = on_axis(history.steps, axis), []
+    starts = [k for k, phase in enumerate(history.observed) if k == 0 or phase != history.observed[k - 1]]
+    for start, stop in zip(starts, [*starts[1:], len(at) - 1], strict=True):
+        phase = history.observed[start]
+        spans.append(Span(float(at[start]), float(at[stop]), label=phase, role=phase))
+    return tuple(spans)
+
+
+def step_edges(steps: NDArray[np.int64], axis: Axis) -> Array:
+    """Edges of cells around the steps, half-way to the neighbours on the axis, float64 [n + 1]."""
+    at = axis.position(on_axis(steps, axis))
+    if len(at) == 1:
+        return np.array([axis.low, axis.high])
+    between = (at[1:] + at[:-1]) / 2
+    ends = np.concatenate([[at[0]], between, [at[-1]]])
+    return np.array([axis.value(float(p)) for p in ends])
+
+
+def on_common_axes(figures: Sequence[Figure]) -> tuple[Figure, ...]:
+    """The same figures, side by side: every axis covers what it covers in any of them."""
+    shown = [figure for figure in figures if not figure.reason]
+    if not shown:
+        return tuple(figures)
+
+    def common(axes: Sequence[Axis]) -> tuple[float, float]:
+        return min(axis.low for axis in axes), max(axis.high for axis in axes)
+
+    (x0, x1), (y0, y1) = common([figure.x for figure in shown]), common([figure.y for figure in shown])
+    return tuple(
+        replace(figure, x=replace(figure.x, low=x0, high=x1), y=replace(figure.y, low=y0, high=y1))
+        if not figure.reason
+        else figure
+        for figure in figures
+    )

@@ -1,0 +1,97 @@
+"""Two-dimensional figures over time: layers × steps, a layer's spectrum × steps, predicted classes × steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.figures.axis import Axis, Scale, axis_over
+from grokscope.figures.data import Curve, Figure, Heatmap, Mark, Points
+from grokscope.figures.histogram import num_bins, positive
+from grokscope.figures.history import History, on_axis, step_axis, step_edges
+from grokscope.names import safe_name
+
+if TYPE_CHECKING:
+    from grokscope.spectra import LayerSpectrum
+
+Array = NDArray[np.float64]
+
+NOT_YET = "nothing recorded or analysed yet"
+LOGARITHMIC = {"alpha", "norm", "stable_rank", "dominance", "ks_p"}
+"""Measures whose ratios matter: their colours are logarithmic."""
+
+
+def heatmap(run: History, field: str = "alpha", *, steps: Scale = "log") -> Figure:
+    """A measure of every layer at every checkpoint, layers from the bottom in their order."""
+    title, x = f"{field} of layers × steps", step_axis([run], scale=steps)
+    values = np.array([run.measure(field, layer) for layer in run.layers]).reshape(-1, len(run.steps))
+    names = tuple(safe_name(layer) for layer in run.layers)
+    y = Axis("layer", high=float(max(len(names), 1)))
+    log = field in LOGARITHMIC
+    if not _known(values, log).size:
+        return Figure(title, x, y, reason=NOT_YET)
+    return Figure(title, x, y, (_cells(x, run, np.arange(len(names) + 1.0), values, field, log, names),))
+
+
+def classes(run: History, *, steps: Scale = "log") -> Figure:
+    """The share of the test images that each label is predicted for."""
+    title, x = "share of each predicted class", step_axis([run], scale=steps)
+    if run.predictions is None or not len(run.predictions):
+        return Figure(title, x, Axis("class"), reason="no predictions recorded")
+    count = run.predictions.shape[1]
+    y, names = Axis("class", high=float(count)), tuple(map(str, range(count)))
+    edges = np.arange(count + 1.0)
+    return Figure(title, x, y, (_cells(x, run, edges, run.predictions.T, "share", False, names),))
+
+
+def spectrogram(
+    run: History, layer: str, spectra: Sequence[LayerSpectrum | None], *, steps: Scale = "log"
+) -> Figure:
+    """A layer's spectrum at every checkpoint, `spectra` in order, with xmin, λ₊ and the traps over it.
+
+    Colours are the share of eigenvalues per e-fold of λ.
+    """
+    title, x = f"spectrogram {safe_name(layer)}", step_axis([run], scale=steps)
+    shown = [np.empty(0) if one is None else positive(one.esd) for one in spectra]
+    every = np.concatenate([np.empty(0), *shown])
+    if not len(every):
+        return Figure(title, x, Axis("λ, eigenvalue of WᵀW", "log", 0.1, 10.0), reason=NOT_YET)
+    floor = max(values.max() for values in shown if len(values)) * 1e-6
+    y = axis_over("λ, eigenvalue of WᵀW", every[every >= floor], scale="log", padding=0.02)
+    bins = num_bins(max(len(values) for values in shown))
+    edges = np.array([y.value(float(p)) for p in np.linspace(0, 1, bins + 1)])
+    per_fold = float(np.log(edges[1] / edges[0]))
+    values = np.array([np.histogram(one, edges)[0] / (max(len(one), 1) * per_fold) for one in shown]).T
+    values[:, [not len(one) for one in shown]] = np.nan
+    cells = _cells(x, run, edges, values, "share of eigenvalues per e-fold of λ", False, ())
+    at = on_axis(run.steps, x)
+    marks: list[Mark] = [cells, *_lines(at, spectra)]
+    return Figure(title, x, y, tuple(marks))
+
+
+def _lines(at: Array, spectra: Sequence[LayerSpectrum | None]) -> list[Mark]:
+    nan = float("nan")
+    xmin = np.array([nan if one is None else one.xmin for one in spectra])
+    edge = np.array([nan if one is None else one.lambda_plus for one in spectra])
+    marks: list[Mark] = [Curve(at, xmin, label="xmin", role="fit"), Curve(at, edge, label="λ₊", role="edge")]
+    traps = [(float(x), trap.eigenvalue) for x, one in zip(at, spectra, strict=True) if one for trap in one.traps]
+    if traps:
+        where = np.array(traps)
+        marks.append(Points(where[:, 0], where[:, 1], label="traps", role="trap"))
+    return marks
+
+
+def _cells(
+    x: Axis, run: History, y_edges: Array, values: Array, label: str, log: bool, names: tuple[str, ...]
+) -> Heatmap:
+    known = _known(values, log)
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    edges = step_edges(run.steps, x)
+    return Heatmap(edges, y_edges, values, low, high, log, names, label=label, role="test")
+
+
+def _known(values: Array, log: bool) -> Array:
+    return np.asarray(values[np.isfinite(values) & ((values > 0) | (not log))])

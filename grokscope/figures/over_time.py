@@ -1,0 +1,170 @@
+"""Numbers through a run, with the phases behind them; several seeds as their mean and its spread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.figures.axis import Axis, Scale, axis_over
+from grokscope.figures.data import Band, Curve, Fact, Figure, HLine, Mark, Points
+from grokscope.figures.history import History, on_axis, phase_spans, step_axis
+from grokscope.names import safe_name
+from grokscope.spectra.combined import combined_p
+
+Array = NDArray[np.float64]
+Column = Callable[[History], Array]
+
+ACCURACY_LIMITS = (-0.02, 1.04)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve: its name, its role, and the column of a run that it shows.
+
+    `low` and `high` give its interval; `joined` says whether the values are a curve or points; `combined` how
+    those of several runs become one number, the mean by default.
+    """
+
+    name: str
+    role: str
+    values: Column
+    low: Column | None = None
+    high: Column | None = None
+    joined: bool = True
+    combined: Callable[[Array], Array] | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What one plot shows: lines in order of importance, its y axis in words, and what to compare with."""
+
+    title: str
+    y_label: str
+    lines: tuple[Line, ...]
+    scale: Scale = "linear"
+    references: tuple[tuple[float, str], ...] = ()
+    limits: tuple[float, float] | None = None
+    unit: str = ""
+
+
+def over_time(panel: Panel, runs: Sequence[History], *, steps: Scale = "log") -> Figure:
+    """Draw a panel for one run, or for several of one experiment: their mean and one standard deviation around it.
+
+    Several runs are compared at the steps that all of them have.
+    """
+    x = step_axis(runs, scale=steps)
+    every = [(line, *_drawn(line, runs, x)) for line in panel.lines]
+    drawn = [(line, curve, band) for line, curve, band in every if np.isfinite(curve.y).any()]
+    values = np.concatenate([np.empty(0), *(curve.y for _, curve, _ in drawn)])
+    spreads = np.concatenate([np.empty(0), *(end for *_, band in drawn if band for end in (band.low, band.high))])
+    if not drawn:
+        return Figure(panel.title, x, Axis(panel.y_label, unit=panel.unit),
+                      reason="nothing recorded or analysed yet")  # fmt: skip
+    y = _value_axis(panel, np.concatenate([values, spreads]) if len(runs) > 1 else values)
+    marks: list[Mark] = list(phase_spans(runs[0], x))
+    marks += [HLine(at, label=label, role="reference") for at, label in panel.references]
+    marks += [band for *_, band in drawn if band is not None]
+    for line, curve, _ in reversed(drawn):
+        marks += _joined(curve) if line.joined else [_points(curve)]
+    return Figure(panel.title, x, y, tuple(marks), _facts(runs, drawn))
+
+
+def _drawn(line: Line, runs: Sequence[History], x: Axis) -> tuple[Curve, Band | None]:
+    """A line's curve and its band: an interval of one run, or the spread of several."""
+    if len(runs) == 1:
+        at, values = on_axis(runs[0].steps, x), line.values(runs[0])
+        curve = Curve(at, values, label=line.name, role=line.role)
+        if line.low is None or line.high is None:
+            return curve, None
+        low, high = line.low(runs[0]), line.high(runs[0])
+        return curve, Band(at, low, high, label=f"interval of {line.name}".strip(), role=line.role)
+    steps, table = common_steps(runs, line.values)
+    at = on_axis(steps, x)
+    if line.combined is not None:
+        return Curve(at, line.combined(table), label=line.name, role=line.role), None
+    mean, spread = table.mean(axis=0), table.std(axis=0, ddof=1)
+    band = Band(at, mean - spread, mean + spread, label=f"± sd of {line.name}".strip(), role=line.role)
+    return Curve(at, mean, label=line.name, role=line.role), band
+
+
+def common_steps(runs: Sequence[History], column: Column) -> tuple[NDArray[np.int64], Array]:
+    """The steps that all runs have, int64 [n], and the column of each there, float64 [runs, n]."""
+    steps = runs[0].steps
+    for run in runs[1:]:
+        steps = np.intersect1d(steps, run.steps)
+    rows = [column(run)[np.searchsorted(run.steps, steps)] for run in runs]
+    return steps, np.array(rows, dtype=np.float64).reshape(len(runs), len(steps))
+
+
+def _joined(curve: Curve) -> list[Mark]:
+    """The curve, and as points those of its values that have no neighbour to be joined with."""
+    known = np.isfinite(curve.y)
+    padded = np.concatenate([[False], known, [False]])
+    lone = known & ~(padded[:-2] | padded[2:])
+    marks: list[Mark] = [curve]
+    if lone.any():
+        marks.append(Points(curve.x[lone], curve.y[lone], label=curve.label, role=curve.role))
+    return marks
+
+
+def _points(curve: Curve) -> Points:
+    known = np.isfinite(curve.y)
+    return Points(curve.x[known], curve.y[known], label=curve.label, role=curve.role)
+
+
+def _value_axis(panel: Panel, values: Array) -> Axis:
+    if panel.limits is not None:
+        return Axis(panel.y_label, panel.scale, *panel.limits, panel.unit)
+    at = tuple(value for value, _ in panel.references)
+    return axis_over(panel.y_label, values, scale=panel.scale, padding=0.06, include=at, unit=panel.unit)
+
+
+def _facts(runs: Sequence[History], drawn: Sequence[tuple[Line, Curve, Band | None]]) -> tuple[Fact, ...]:
+    if len(runs) == 1:
+        return ()
+    how = "combined" if any(line.combined for line, *_ in drawn) else "mean ± sd"
+    return (Fact(f"{how} of {len(runs)} runs at the {len(drawn[0][1].x)} steps that all have"),)
+
+
+def combined(table: Array) -> Array:
+    """One p-value a step of p-values [runs, n], by Fisher's method."""
+    return np.array([combined_p(column) for column in table.T.tolist()])
+
+
+def by_layer(
+    run: History, field: str, *, interval: tuple[str, str] | None = None, layers: Sequence[str] = (),
+    joined: bool = True, combine: Callable[[Array], Array] | None = None,
+) -> tuple[Line, ...]:  # fmt: skip
+    """A line a layer (of `layers`, all by default) of a measure; the interval where there is one line only."""
+    chosen = tuple(layers) or run.layers
+    low, high = interval if interval and len(chosen) == 1 else (None, None)
+    return tuple(
+        Line(
+            safe_name(layer),
+            f"layer{run.layers.index(layer)}",
+            _measure(field, layer),
+            _measure(low, layer) if low else None,
+            _measure(high, layer) if high else None,
+            joined,
+            combine,
+        )
+        for layer in chosen
+    )
+
+
+def _measure(field: str, layer: str) -> Column:
+    return lambda run: run.measure(field, layer)
+
+
+def metric(name: str) -> Column:
+    """The column of a recorded metric."""
+    return lambda run: run.metric(name)
+
+
+def total_norm(run: History) -> Array:
+    """√Σ‖W‖² over the layers, float64 [n]; NaN where a layer is not measured."""
+    squares = [run.measure("norm", layer) ** 2 for layer in run.layers]
+    return np.sqrt(np.sum(squares, axis=0)) if squares else np.full(len(run.steps), np.nan)

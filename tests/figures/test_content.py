@@ -1,0 +1,219 @@
+"""What figures say, against closed forms, numpy and scipy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.stats
+from scipy.integrate import trapezoid
+
+from grokscope.analysis.timeline import Timeline
+from grokscope.figures import (
+    PANELS,
+    Axis,
+    Band,
+    Bars,
+    Curve,
+    Heatmap,
+    HLine,
+    Points,
+    Span,
+    VLine,
+    classes,
+    dxmin,
+    esd,
+    heatmap,
+    on_common_axes,
+    over_time,
+    randomized,
+    spectrogram,
+)
+from grokscope.figures.data import Figure, Mark
+from grokscope.figures.histogram import edges_through
+from grokscope.spectra import LayerSpectrum
+from grokscope.spectra.combined import combined_p
+from tests.figures.conftest import STEPS
+
+
+def one(figure: Figure, kind: type[Mark], label: str = "") -> Mark:
+    """The only mark of a kind whose label begins so."""
+    (found,) = [mark for mark in figure.of(kind) if mark.label.startswith(label)]
+    return found
+
+
+@pytest.mark.parametrize("scales", [("log", "log"), ("linear", "linear"), ("log", "linear")])
+def test_an_esd_integrates_to_the_share_of_eigenvalues_that_it_shows(
+    spectrum: LayerSpectrum, scales: tuple[str, str]
+) -> None:
+    """Bars are a density per unit of λ, whatever the axes."""
+    figure = esd(spectrum, scales=scales)  # type: ignore[arg-type]
+    total = sum(float(np.nansum(bars.heights * np.diff(bars.edges))) for bars in figure.of(Bars))
+    low = figure.of(Bars)[0].edges[0]
+    assert total == pytest.approx(np.mean(spectrum.esd >= low), abs=1e-12)
+
+
+def test_the_tail_begins_in_a_bin_of_its_own_and_holds_its_eigenvalues(spectrum: LayerSpectrum) -> None:
+    """xmin is an edge, and the bars from there on hold num_tail eigenvalues."""
+    tail = one(esd(spectrum), Bars, "tail")
+    assert np.abs(tail.edges / spectrum.xmin - 1).min() < 1e-9
+    held = np.nansum(tail.heights * np.diff(tail.edges)) * len(spectrum.esd)
+    assert held == pytest.approx(spectrum.num_tail)
+
+
+def test_the_fitted_power_law_has_its_slope_and_the_tails_share(spectrum: LayerSpectrum) -> None:
+    """log p falls by α a unit of log λ, and ∫ p from xmin on is num_tail/M."""
+    law = one(esd(spectrum), Curve, "λ^")
+    slopes = np.diff(np.log(law.y)) / np.diff(np.log(law.x))
+    assert slopes == pytest.approx(-spectrum.alpha, rel=1e-9)
+    beyond = law.y[-1] * law.x[-1] / (spectrum.alpha - 1)
+    logs = np.linspace(np.log(spectrum.xmin), np.log(spectrum.xmax), 4000)
+    dense = np.exp(np.interp(logs, np.log(law.x), np.log(law.y)) + logs)
+    share = spectrum.num_tail / len(spectrum.esd)
+    assert trapezoid(dense, logs) + beyond == pytest.approx(share, rel=1e-4)
+
+
+def test_the_marchenko_pastur_law_describes_all_but_the_traps(spectrum: LayerSpectrum) -> None:
+    """The area under the law is the share of eigenvalues below the least trap; a bin begins at λ₊."""
+    figure = randomized(spectrum)
+    law = one(figure, Curve, "Marchenko")
+    least = min(trap.eigenvalue for trap in spectrum.traps)
+    below = float(np.mean(spectrum.randomized_esd < least))
+    assert below < 1
+    assert trapezoid(np.nan_to_num(law.y), law.x) == pytest.approx(below, rel=2e-3)
+    assert np.abs(one(figure, Bars, "traps").edges / spectrum.lambda_plus - 1).min() < 1e-9
+    points = one(figure, Points, "trap")
+    assert points.x.tolist() == [trap.eigenvalue for trap in spectrum.traps]
+    assert points.names == ("e",) * len(spectrum.traps)
+
+
+def test_the_chosen_xmin_has_the_least_distance(spectrum: LayerSpectrum) -> None:
+    """The curve's least value is D, at xmin, where the line stands."""
+    figure = dxmin(spectrum)
+    curve = one(figure, Curve)
+    assert curve.x[np.nanargmin(curve.y)] == spectrum.xmin == one(figure, VLine).at
+    assert np.nanmin(curve.y) == pytest.approx(spectrum.power_law_distance, rel=1e-12)
+    assert one(figure, Band).high[0] == pytest.approx(1.2 * spectrum.power_law_distance)
+
+
+def test_a_layer_that_is_not_measured_says_why() -> None:
+    """No mark, and the reason."""
+    missing = LayerSpectrum("fc3", (10, 4), "10 × 4: fewer than 8 eigenvalues")
+    for figure in (esd(missing), randomized(missing), dxmin(missing)):
+        assert figure.reason == missing.reason
+        assert figure.marks == ()
+
+
+def test_one_run_shows_its_own_values_phases_and_references(runs: list[Timeline]) -> None:
+    """A curve a layer, broken where nothing is measured; spans of phases up to where the next begins."""
+    figure = over_time(PANELS["alpha"](runs[0]), runs[:1])
+    for layer in ("fc1", "fc2"):
+        curve = one(figure, Curve, layer)
+        np.testing.assert_array_equal(curve.y, runs[0].measure("alpha", layer))
+        assert curve.x.tolist() == [0.5, *STEPS[1:]]  # step 0 stands at the axis's end
+    assert [(span.label, span.x0, span.x1) for span in figure.of(Span)] == [
+        ("pre-grokking", 0.5, 1000.0), ("grokking", 1000.0, 30000.0), ("anti-grokking", 30000.0, 30000.0)
+    ]  # fmt: skip
+    assert [line.at for line in figure.of(HLine)] == [2.0, 6.0]
+    assert figure.of(Band) == ()
+
+
+def test_one_layer_shows_its_interval(runs: list[Timeline]) -> None:
+    """alpha_low to alpha_high."""
+    band = one(over_time(PANELS["alpha"](runs[0], ("fc2",)), runs[:1]), Band)
+    np.testing.assert_array_equal(band.low, runs[0].measure("alpha_low", "fc2"))
+    np.testing.assert_array_equal(band.high, runs[0].measure("alpha_high", "fc2"))
+
+
+def test_seeds_are_averaged_at_the_steps_that_all_have(runs: list[Timeline]) -> None:
+    """Mean and sample standard deviation, as numpy has them; one run lacks a checkpoint."""
+    keep = np.array([0, 1, 3, 4, 5, 6])
+    shorter = replace(
+        runs[2],
+        steps=runs[2].steps[keep],
+        measures={key: values[keep] for key, values in runs[2].measures.items()},
+        observed=[runs[2].observed[k] for k in keep],
+    )
+    figure = over_time(PANELS["sigma_mp"](runs[0]), [runs[0], runs[1], shorter])
+    table = np.array([run.measure("sigma_mp", "fc1")[keep] for run in runs])
+    curve, band = one(figure, Curve, "fc1"), one(figure, Band, "± sd of fc1")
+    np.testing.assert_allclose(curve.y, np.mean(table, axis=0))
+    np.testing.assert_allclose(band.high - band.low, 2 * np.std(table, axis=0, ddof=1))
+    assert "3 runs at the 6 steps" in figure.facts[-1].text
+
+
+def test_p_values_of_seeds_are_combined_not_averaged(runs: list[Timeline]) -> None:
+    """By Fisher's method, as scipy has it; and no spread is drawn."""
+    figure = over_time(PANELS["ks"](runs[0]), runs)
+    table = np.array([run.measure("ks_p", "fc1") for run in runs])
+    known = np.isfinite(table).all(axis=0)
+    expected = [scipy.stats.combine_pvalues(column).pvalue for column in table.T[known]]
+    points = one(figure, Points, "fc1")
+    np.testing.assert_allclose(points.y, expected, rtol=1e-9)
+    assert figure.of(Band) == ()
+
+
+@pytest.mark.parametrize("p_values", [[0.3], [0.04, 0.9], [1e-4] * 8, [1.0, 1.0]])
+def test_fishers_combination_is_scipys(p_values: list[float]) -> None:
+    """The closed form for an even number of degrees of freedom."""
+    assert combined_p(p_values) == pytest.approx(scipy.stats.combine_pvalues(p_values).pvalue, rel=1e-9)
+
+
+def test_an_unknown_p_value_makes_the_combination_unknown() -> None:
+    """Nothing is left out without a word."""
+    assert np.isnan(combined_p([0.2, float("nan")]))
+    assert np.isnan(combined_p([]))
+    assert combined_p([0.2, 0.0]) == 0
+
+
+def test_a_value_alone_between_unknown_ones_is_a_point(runs: list[Timeline]) -> None:
+    """A curve can't show it."""
+    values = np.full(len(STEPS), np.nan)
+    values[[1, 4, 5]] = 3.0, 4.0, 5.0
+    lonely = replace(runs[0], measures={("alpha", "fc1"): values}, layers=("fc1",))
+    points = one(over_time(PANELS["alpha"](lonely), [lonely]), Points)
+    assert (points.x.tolist(), points.y.tolist()) == ([100.0], [3.0])
+
+
+def test_maps_hold_the_runs_own_numbers(runs: list[Timeline], spectra: list[LayerSpectrum | None]) -> None:
+    """Layers × steps, classes × steps, and eigenvalues × steps; what is not measured is NaN."""
+    cells = one(heatmap(runs[0]), Heatmap)
+    np.testing.assert_array_equal(cells.values, [runs[0].measure("alpha", layer) for layer in ("fc1", "fc2")])
+    assert cells.names == ("fc1", "fc2")
+    assert len(cells.x_edges) == len(STEPS) + 1
+    assert (cells.x_edges[1:-1] > np.maximum(STEPS[:-1], 0.5)).all()
+    assert (cells.x_edges[1:-1] < STEPS[1:]).all()
+    np.testing.assert_array_equal(one(classes(runs[0]), Heatmap).values, runs[0].predictions.T)
+    figure = spectrogram(runs[0], "fc1", spectra)
+    cells = one(figure, Heatmap)
+    shares = cells.values * np.log(cells.y_edges[1:] / cells.y_edges[:-1])[:, None]
+    assert np.isnan(shares[:, 2]).all()
+    for k, spectrum in enumerate(spectra):
+        if spectrum is not None:
+            shown = np.mean((spectrum.esd >= cells.y_edges[0]) & (spectrum.esd <= cells.y_edges[-1]))
+            assert shares[:, k].sum() == pytest.approx(shown)
+            assert one(figure, Curve, "xmin").y[k] == spectrum.xmin
+            assert one(figure, Curve, "λ₊").y[k] == spectrum.lambda_plus
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+@pytest.mark.parametrize("value", [0.2, 1.0, 3.7, 99.0, 100.0])
+def test_bins_of_equal_width_begin_at_a_value(scale: str, value: float) -> None:
+    """One edge is the value, all widths on the axis are equal, and the axis is covered."""
+    axis = Axis("λ", scale, 0.1, 100.0)  # type: ignore[arg-type]
+    edges = edges_through(value, axis, 12)
+    places = axis.position(edges)
+    assert np.abs(edges - value).min() < 1e-9 * value
+    assert np.diff(places) == pytest.approx(1 / 12)
+    assert places[0] <= 1e-9
+    assert places[-1] >= 1 - 1e-9
+
+
+def test_panels_side_by_side_have_the_same_axes(runs: list[Timeline]) -> None:
+    """Each covers what any of them covers."""
+    alone = [over_time(PANELS["sigma_mp"](run), [run]) for run in runs]
+    together = on_common_axes(alone)
+    assert len({(figure.y.low, figure.y.high) for figure in together}) == 1
+    assert together[0].y.low == min(figure.y.low for figure in alone)
+    assert together[0].y.high == max(figure.y.high for figure in alone)
