@@ -7,10 +7,10 @@ import numpy as np
 from grokscope.analysis.rows import num_eigenvalues
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.phases import Inferred, LayerEvidence, Observed, Thresholds, infer, observe
-from grokscope.runfile import Run
+from grokscope.trajectory import Trajectory
 
 
-def observe_run(run: Run, thresholds: Thresholds | None = None) -> Observed:
+def observe_run(run: Trajectory, thresholds: Thresholds | None = None) -> Observed:
     """Label every checkpoint of a run from its accuracies; "unknown" where they were not recorded."""
     metrics = run.metrics()
     unknown = np.full(run.num_checkpoints, np.nan)

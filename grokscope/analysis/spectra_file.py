@@ -23,11 +23,13 @@ from numpy.typing import NDArray
 from grokscope.analysis.row_reader import RowReader
 from grokscope.analysis.rows import DERIVED, SCALARS, from_row, num_eigenvalues, row_datasets, to_row
 from grokscope.analysis.weightwatcher_names import COLUMNS
-from grokscope.runfile import LayerSpec, Run
+from grokscope.runfile import LayerSpec
 from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.preallocated import Declared, Plan, PreallocatedFile, create_file, raw_bytes, storage_errors
 from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum
 from grokscope.spectra.null import DRAWS, cache_folder
+from grokscope.trajectory import Trajectory
+from grokscope.trajectory.layouts import is_of_hub
 
 FORMAT = "grokscope-spectra"
 FORMAT_VERSION = 1
@@ -43,8 +45,9 @@ class Parameters:
 
 
 def beside(run: Path) -> Path:
-    """Return where the spectra of a run lie: run.h5 → run.spectra.h5."""
-    return run.with_name(f"{run.stem}.spectra.h5")
+    """Return where the spectra of a run lie: run.h5 → run.spectra.h5, others by their whole name."""
+    path = run if run.name else run.resolve()  # "." has none
+    return path.with_name(f"{path.stem if path.suffix == '.h5' else path.name}.spectra.h5")
 
 
 def in_cache(uuid: str) -> Path:
@@ -52,9 +55,11 @@ def in_cache(uuid: str) -> Path:
     return cache_folder() / "spectra" / f"{uuid}.spectra.h5"
 
 
-def places(run: Run) -> tuple[Path, Path]:
+def places(run: Trajectory) -> tuple[Path, Path]:
     """Return where the spectra of a run can be, first the place to write: beside it, if its folder allows."""
     path, cached = beside(run.path), in_cache(run.uuid)
+    if is_of_hub(run.path):
+        return cached, path
     writable = os.access(path if path.exists() else path.parent, os.W_OK) and os.access(path.parent, os.W_OK)
     return (path, cached) if writable else (cached, path)
 
@@ -62,10 +67,10 @@ def places(run: Run) -> tuple[Path, Path]:
 class Spectra:
     """The spectra of a run as far as they are measured; never fails for want of a file.
 
-    Like Run, it keeps nothing open: `refresh` looks again.
+    Like a Trajectory, it keeps nothing open: `refresh` looks again.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Trajectory) -> None:
         """Look for the run's spectra file."""
         self.run = run
         self.path: Path | None = None
@@ -75,7 +80,7 @@ class Spectra:
         self.refresh()
 
     @classmethod
-    def open(cls, run: Run) -> Spectra:
+    def open(cls, run: Trajectory) -> Spectra:
         """Return the spectra of a run, measured or not."""
         return cls(run)
 
@@ -91,7 +96,7 @@ class Spectra:
 
     def _read_done(self, path: Path) -> None:
         with _open(path) as file:
-            source = _checkpoint_crcs(self.run)
+            source = self.run.crc32s()
             for column, layer in enumerate(self.run.layers):
                 group = file[f"layers/{layer.name}"]
                 rows = min(len(source), len(group["crc32"]))
@@ -135,7 +140,7 @@ class Spectra:
 class SpectraWriter:
     """Writes rows into a run's spectra file, under a lock of its own; use it as a context manager."""
 
-    def __init__(self, run: Run, parameters: Parameters | None = None) -> None:
+    def __init__(self, run: Trajectory, parameters: Parameters | None = None) -> None:
         """Open the run's spectra file, or make a new one where it is missing or stale.
 
         `parameters` None means those of the file, where there is one. Raises RunLocked where another process
@@ -154,7 +159,7 @@ class SpectraWriter:
         except BaseException:
             self._lock.release()
             raise
-        self._sources = _checkpoint_crcs(run)
+        self._sources = run.crc32s()
 
     def write(self, index: int, spectrum: LayerSpectrum) -> None:
         """Write one layer's spectrum at a checkpoint; it counts once its CRC is written, last."""
@@ -179,7 +184,7 @@ class SpectraWriter:
 
     def _source(self, index: int) -> int:
         if index >= len(self._sources):
-            self._sources = _checkpoint_crcs(self.run)
+            self._sources = self.run.crc32s()
         return int(self._sources[index])
 
     def close(self) -> None:
@@ -199,7 +204,7 @@ class SpectraWriter:
         self.close()
 
 
-def _position(run: Run, name: str) -> int:
+def _position(run: Trajectory, name: str) -> int:
     names = [layer.name for layer in run.layers]
     if name not in names:
         raise KeyError(f"{name} is no layer of {run.path}; its layers are {', '.join(names)}")
@@ -210,11 +215,6 @@ def _open(path: Path) -> h5py.File:
     return h5py.File(path, "r", locking=False)
 
 
-def _checkpoint_crcs(run: Run) -> NDArray[np.uint32]:
-    with _open(run.path) as file:
-        return np.asarray(file["crc32"][: run.num_checkpoints])
-
-
 def _row_crc(row: dict[str, NDArray[Any]]) -> int:
     crc = 0
     for key in sorted(row):
@@ -222,7 +222,7 @@ def _row_crc(row: dict[str, NDArray[Any]]) -> int:
     return crc or 1  # 0 means "not written"
 
 
-def _parameters_of(path: Path, run: Run) -> Parameters | None:
+def _parameters_of(path: Path, run: Trajectory) -> Parameters | None:
     """Return the parameters of a spectra file of this run and this version; None for any other or none."""
     if not path.is_file():
         return None
@@ -239,7 +239,7 @@ def _parameters_of(path: Path, run: Run) -> Parameters | None:
         return None  # torn or foreign: as good as absent
 
 
-def _found(run: Run) -> tuple[Path | None, Parameters]:
+def _found(run: Trajectory) -> tuple[Path | None, Parameters]:
     """Return the first spectra file of a run and its parameters, or None and the defaults."""
     for path in places(run):
         if (parameters := _parameters_of(path, run)) is not None:
@@ -252,7 +252,7 @@ def _capacity(path: Path) -> int:
         return len(next(iter(file["layers"].values()))["crc32"])
 
 
-def _writable_path(run: Run) -> Path:
+def _writable_path(run: Trajectory) -> Path:
     path = places(run)[0]
     if path != beside(run.path):
         with storage_errors(path):
@@ -260,7 +260,7 @@ def _writable_path(run: Run) -> Path:
     return path
 
 
-def _create(path: Path, run: Run, parameters: Parameters, kept: Path | None) -> None:
+def _create(path: Path, run: Trajectory, parameters: Parameters, kept: Path | None) -> None:
     """Make an empty spectra file for a run, with the rows of the file `kept` where there is one."""
     old = PreallocatedFile(kept, writable=False) if kept else None
 
@@ -276,7 +276,7 @@ def _create(path: Path, run: Run, parameters: Parameters, kept: Path | None) -> 
             old.close()
 
 
-def _file_plan(run: Run, parameters: Parameters) -> Plan:
+def _file_plan(run: Trajectory, parameters: Parameters) -> Plan:
     length = len(run.planned_steps)
     datasets = {"planned_steps": Declared((length,), "i8", run.planned_steps)}
     for layer in run.layers:

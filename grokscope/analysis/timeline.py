@@ -12,7 +12,7 @@ from grokscope.analysis.evidence import layer_evidence
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.names import safe_name
 from grokscope.phases import Inferred, infer, observe
-from grokscope.runfile import Run
+from grokscope.trajectory import Trajectory
 
 Array = NDArray[np.float64]
 
@@ -86,7 +86,7 @@ def infer_all(spectra: Spectra) -> list[Inferred]:
     return [infer([layer.until(index) for layer in evidence]) for index in range(len(spectra.done))]
 
 
-def read_timeline(run: Run, spectra: Spectra, inferred: Sequence[Inferred] | None = None) -> Timeline:
+def read_timeline(run: Trajectory, spectra: Spectra, inferred: Sequence[Inferred] | None = None) -> Timeline:
     """Read a run through time; measures are read when they are first looked at.
 
     `inferred` is what `infer_all` says, for a caller that keeps it.

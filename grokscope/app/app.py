@@ -32,6 +32,7 @@ from grokscope.app.views.timeline import draw_timeline, hit_timeline
 from grokscope.app.views.trajectories import draw_trajectories
 from grokscope.app.views.traps import draw_traps, hit_traps
 from grokscope.app.widgets import Act, Pane, TimelinePane
+from grokscope.trajectory import Place
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -69,8 +70,8 @@ class Microscope(App[str]):
         palette = LIGHT if theme == "light" else DARK
         self.theme = palette.name
         self.state = at_cursor(actions.last(State(timelines(self.sessions), palette=palette)), self.sessions)
-        paths = [session.run.path for session in self.sessions]
-        self.background = Background(paths, self.post_message, lambda: (self.state.front, self.state.index))
+        places = [Place.of(session.run) for session in self.sessions]
+        self.background = Background(places, self.post_message, lambda: (self.state.front, self.state.index))
         self._read = self._place()
         self._shape: tuple[object, ...] = ()
         self._waiting = False

@@ -24,8 +24,8 @@ def import_(
 ) -> None:
     """Make a run file of a folder of checkpoints, of a file with many of them, or of a single model.
 
-    No import is needed to look at them: view, analyze, show, report, info and export take them as they are. The step
-    is found inside the files, else in their names, and is told. No code of a pickled file is run.
+    No import is needed to look at them: view, analyze, show, report, info and export take them as they are. The
+    step is found inside the files, else in their names, and is told. No code of a pickled file is run.
     """
     from grokscope.trajectory import Checkpoints
     from grokscope.trajectory.importing import write_run

@@ -29,7 +29,7 @@ Network = Annotated[
     str, typer.Option(help="Which of several networks in a file, e.g. its average: ema.", metavar="NAME")
 ]
 Metrics = Annotated[
-    Path | None, typer.Option(help="A table of metrics with a column of steps.", metavar="FILE")
+    Path | None, typer.Option("--metrics", help="A table of metrics with a column of steps.", metavar="FILE")
 ]
 
 

@@ -153,7 +153,7 @@ def _attributes(layout: Layout) -> dict[str, dict[str, str | int]]:
         )
     of_file: dict[str, str | int] = {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION if _has_codes(layout) else 1,
+        "format_version": format_version(layout),
         "uuid": layout.uuid,
         "created": layout.created,
         "writer": f"grokscope {__version__}",
@@ -174,8 +174,9 @@ def _attributes(layout: Layout) -> dict[str, dict[str, str | int]]:
     return {"/": of_file, **of_layers, **of_fixed}
 
 
-def _has_codes(layout: Layout) -> bool:
-    return any(layer.dtype in CODES for layer in layout.layers)
+def format_version(layout: Layout) -> int:
+    """Return the version that a file of this layout needs: older programs would take codes for numbers."""
+    return FORMAT_VERSION if any(layer.dtype in CODES for layer in layout.layers) else 1
 
 
 def array_crc32(array: ArrayLike) -> int:

@@ -28,6 +28,7 @@ from grokscope.runfile.layout import (
     array_crc32,
     bias_path,
     checkpoint_paths,
+    format_version,
     weight_path,
 )
 from grokscope.runfile.liveness import Liveness, liveness
@@ -84,6 +85,11 @@ class Run:
     def layers(self) -> tuple[LayerSpec, ...]:
         """The network's layers, in order."""
         return self._layout.layers
+
+    @property
+    def format_version(self) -> int:
+        """The version of the run file's format: 2 where it holds codes of floats that NumPy does not know."""
+        return format_version(self._layout)
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -201,6 +207,11 @@ class Run:
     def crc32(self, index: int) -> int:
         """Return the stored CRC of a checkpoint, over its step and all that it holds: the key of its content."""
         return int(self._row("crc32", index))
+
+    def crc32s(self) -> NDArray[np.uint32]:
+        """Return the stored CRCs of all committed checkpoints, uint32 [n]."""
+        with self._reading() as file:
+            return np.asarray(file["crc32"][: self.num_checkpoints])
 
     def verify(self, index: int) -> None:
         """Raise DamagedCheckpoint where a checkpoint's bytes do not match its CRC."""

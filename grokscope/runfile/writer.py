@@ -160,7 +160,7 @@ class RunWriter:
         values: dict[str, Callable[[], ArrayLike]] = {}
         for path, arrays in ((weight_path, weights), (bias_path, biases)):
             values |= {path(name): partial(arrays.__getitem__, name) for name in arrays}
-        values |= {f"metrics/{name}": partial(metrics.get, name, np.nan) for name in self.metrics}
+        values |= {f"metrics/{name}": partial(float, metrics.get(name, np.nan)) for name in self.metrics}
         if predictions is not None:
             values["test_predictions"] = lambda: predictions
         step = int(self.steps[index]) if step is None else step

@@ -2,7 +2,7 @@
 
 from grokscope.runfile import LeftOut
 from grokscope.trajectory.checkpoints import Checkpoints, Opening
-from grokscope.trajectory.opening import open_trajectory
+from grokscope.trajectory.opening import Place, open_trajectory
 from grokscope.trajectory.protocol import Trajectory
 
-__all__ = ["Checkpoints", "LeftOut", "Opening", "Trajectory", "open_trajectory"]
+__all__ = ["Checkpoints", "LeftOut", "Opening", "Place", "Trajectory", "open_trajectory"]

@@ -6,7 +6,7 @@ import json
 import uuid
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -39,10 +39,10 @@ class Opening:
     """
 
     step_regex: str | None = None
-    steps_from: Path | None = None
+    steps_from: str | Path | None = None
     match: str | None = None
     network: str = ""
-    metrics: Path | None = None
+    metrics: str | Path | None = None
 
 
 class Checkpoints:
@@ -109,7 +109,7 @@ class Checkpoints:
     @property
     def uuid(self) -> str:
         """An identity made of the path and of how it was asked to be read: the same at every opening."""
-        asked = json.dumps(asdict(self.opening), default=str, sort_keys=True)
+        asked = json.dumps(asdict(replace(self.opening, metrics=None)), default=str, sort_keys=True)
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"grokscope:{self.path.resolve()}:{asked}"))
 
     @property
@@ -252,13 +252,16 @@ class Checkpoints:
         """Return a key of a checkpoint's step and contents; see Contents."""
         return zlib.crc32(f"{self.steps[index]} {self._contents[index].key}".encode())
 
+    def crc32s(self) -> NDArray[np.uint32]:
+        """Return the keys of all checkpoints, uint32 [n]."""
+        return np.array([self.crc32(index) for index in range(self.num_checkpoints)], dtype=np.uint32)
+
     def verify(self, index: int) -> None:
         """Do nothing: what a format says of its own damage is told when a tensor is read."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the path: a worker opens it once."""
-        keys = tuple(self.crc32(index) for index in range(self.num_checkpoints))
-        return _reopened, (self.path.resolve(), self.opening, keys)
+        return _reopened, (self.path.resolve(), self.opening, tuple(self.crc32s().tolist()))
 
 
 @lru_cache(maxsize=4)

@@ -59,6 +59,12 @@ def find_checkpoints(path: Path, match: str | None = None) -> Layout:
     return _in_folder(path, match, 0)
 
 
+def is_of_hub(path: Path) -> bool:
+    """Tell whether a path lies in the hub's cache, where nobody else should write."""
+    above = path.resolve()
+    return any((p / "snapshots").is_dir() and (p / "blobs").is_dir() for p in (above, *above.parents[:2]))
+
+
 def bare_name(path: Path) -> str:
     """Return a file's name without the suffix of its format; dots in front of it stay: they may be decimals."""
     lower = path.name.lower()

@@ -27,12 +27,12 @@ def metrics_of_checkpoints(
     path: Path,
     steps: NDArray[np.int64],
     extras: Sequence[Mapping[str, object]],
-    given: Path | None,
+    given: str | Path | None,
 ) -> Metrics:
     """Collect the metrics of checkpoints at `steps`; raises UsageError where a `given` table has none of them."""
     rows = [dict(metrics_of(extra)) for extra in extras]
     folder = path if path.is_dir() else path.parent
-    for table in [given] if given else [folder / name for name in TABLES if (folder / name).is_file()]:
+    for table in [Path(given)] if given else [folder / name for name in TABLES if (folder / name).is_file()]:
         found = read_metrics(table)
         if given and not found.keys() & set(steps.tolist()):
             raise UsageError(f"{given} has no step of the checkpoints in {path}; give the metrics of these steps")

@@ -40,7 +40,7 @@ class Numbering:
 
 
 def number_checkpoints(
-    checkpoints: Mapping[str, Inside], *, step_regex: str | None = None, steps_from: Path | None = None
+    checkpoints: Mapping[str, Inside], *, step_regex: str | None = None, steps_from: str | Path | None = None
 ) -> Numbering:
     """Give each checkpoint, name → plain values inside it, a step.
 
@@ -48,7 +48,7 @@ def number_checkpoints(
     `name,step`. Raises UsageError where two checkpoints have one step, or where several numbers could be it.
     """
     if steps_from is not None:
-        return _unique(_from_table(checkpoints, steps_from))
+        return _unique(_from_table(checkpoints, Path(steps_from)))
     if step_regex is not None:
         return _unique(_from_regex(checkpoints, step_regex))
     if len(checkpoints) == 1:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import h5py
@@ -11,6 +14,34 @@ from grokscope.trajectory.checkpoints import Checkpoints, Opening
 from grokscope.trajectory.protocol import Trajectory
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a trajectory is, and what the user has said of it: enough to open it again, elsewhere."""
+
+    path: Path
+    opening: Opening = field(default_factory=Opening)
+
+    @classmethod
+    def of(cls, trajectory: Trajectory) -> Place:
+        """Return the place of an opened trajectory."""
+        return cls(trajectory.path, trajectory.opening if isinstance(trajectory, Checkpoints) else Opening())
+
+    @classmethod
+    def named(cls, words: Sequence[str]) -> Place:
+        """Return the place that `words` said, in another process."""
+        path, said = words
+        return cls(Path(path), Opening(**json.loads(said)))
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """Two texts from which `named` makes the place again."""
+        return str(self.path), json.dumps(asdict(self.opening), default=str)
+
+    def open(self) -> Trajectory:
+        """Open it anew."""
+        return open_trajectory(self.path, self.opening)
 
 
 def open_trajectory(path: str | Path, opening: Opening | None = None) -> Trajectory:
