@@ -1,0 +1,114 @@
+"""What loggers call accuracies and losses, and whether those are fractions or percents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from grokscope.errors import UsageError
+
+SPLITS = {
+    "train": "train", "training": "train", "tr": "train",
+    "test": "test", "testing": "test", "val": "test", "valid": "test", "validation": "test",
+    "eval": "test", "dev": "test",
+}  # fmt: skip
+MEASURES = {
+    "acc": "accuracy", "accs": "accuracy", "accuracy": "accuracy", "accuracies": "accuracy", "top1": "accuracy",
+    "acc1": "accuracy", "loss": "loss", "losses": "loss", "nll": "loss",
+}  # fmt: skip
+FILLING = {"epoch", "metrics", "metric", "mean", "avg", "top", "1"}
+"""Words that change nothing: train_loss_epoch is train_loss."""
+STEPS = ("step", "global_step", "_step", "iteration", "iter", "it", "iter_num", "iterations", "steps")
+"""Columns that number the steps, in the order in which one is chosen; an epoch where there is none."""
+EPOCHS = ("epoch", "epochs", "ep")
+ROUNDED = 1 + 1e-6
+SURELY_PERCENT, WHOLE = 1.5, 100.0
+
+
+def words_of(name: str) -> list[str]:
+    """Split a name into its words: "runs/a - Val/Acc1" ends in val and acc1."""
+    return [word for word in re.split(r"[^a-z0-9]+", name.rpartition(" - ")[2].lower()) if word]
+
+
+def known_name(name: str) -> str:
+    """Return train_accuracy, test_accuracy, train_loss or test_loss where a name means one of them, else ""."""
+    words = words_of(name)
+    splits = {SPLITS[word] for word in words if word in SPLITS}
+    measures = {MEASURES[word] for word in words if word in MEASURES}
+    rest = [word for word in words if word not in SPLITS and word not in MEASURES and word not in FILLING]
+    return f"{splits.pop()}_{measures.pop()}" if len(splits) == len(measures) == 1 and not rest else ""
+
+
+def plain_name(name: str) -> str:
+    """Return a name that a metric can have: without slashes and blanks around it."""
+    return name.strip().replace("/", "_") or "unnamed"
+
+
+def renamed(names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """Map names to what grokscope calls them, and say so; of two names for one metric, the plainer is mapped."""
+    chosen: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: (_strangeness(name), len(name), name)):
+        known = known_name(name)
+        chosen[name] = known if known and known not in chosen.values() else plain_name(name)
+    told = [f"{name} is read as {known}" for name, known in chosen.items() if known != plain_name(name)]
+    return chosen, told
+
+
+def _strangeness(name: str) -> int:
+    """A column of the test set comes before one of a validation set, and that before means over epochs."""
+    words = words_of(name)
+    return 2 * ("epoch" in words) + (not {"test", "train"} & set(words))
+
+
+def is_accuracy(name: str) -> bool:
+    """Tell whether a metric is an accuracy by its name."""
+    return any(MEASURES.get(word) == "accuracy" for word in words_of(name))
+
+
+def percent_of(name: str, values: Sequence[float]) -> bool:
+    """Tell whether accuracies are percents: all fit 0–100 and some exceed 1.5.
+
+    Raises UsageError where they are neither fractions nor percents.
+    """
+    known = [value for value in values if value == value]
+    if not known or (min(known) >= 0 and max(known) <= ROUNDED):
+        return False
+    if min(known) >= 0 and SURELY_PERCENT < max(known) <= WHOLE:
+        return True
+    raise UsageError(
+        f"{name} goes from {min(known):g} to {max(known):g}, which is neither a fraction nor a percentage; "
+        "give accuracies from 0 to 1"
+    )
+
+
+def as_fractions(rows: Sequence[dict[str, float]], source: object) -> list[str]:
+    """Divide accuracies in percent by 100, in place, and say so; raises UsageError where they are neither."""
+    told = []
+    for name in sorted({name for row in rows for name in row if is_accuracy(name)}):
+        if percent_of(f"{name} in {source}", [row[name] for row in rows if name in row]):
+            for row in rows:
+                row |= {name: row[name] / WHOLE} if name in row else {}
+            told.append(f"{name} is in percent and was divided by 100")
+    return told
+
+
+def metrics_of(extra: Mapping[str, object]) -> dict[str, float]:
+    """Return the losses and accuracies among the plain values beside a checkpoint's weights.
+
+    Those of its configuration and the best ones so far are not this checkpoint's. Accuracies in percent are made
+    fractions when the table of all checkpoints is made.
+    """
+    values = {
+        name: float(value)
+        for name, value in extra.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and _is_metric(name)
+    }
+    names, _ = renamed(values)
+    return {names[name]: value for name, value in values.items()}
+
+
+def _is_metric(name: str) -> bool:
+    words = words_of(name)
+    return any(word in MEASURES for word in words) and not {"config", "args", "hparams", "best", "adapter"} & set(
+        words
+    )

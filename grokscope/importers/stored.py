@@ -1,0 +1,115 @@
+"""The tensors of one checkpoint, as every format's reader returns them."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import stat
+import zlib
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.errors import UsageError
+from grokscope.importers.tensors import CODES
+from grokscope.runfile import LeftOut
+
+BREAKS_OFF = "breaks off before its end; copy or save it again"
+
+
+@dataclass(frozen=True, eq=False)
+class StoredTensor:
+    """A tensor in a file: its shape and dtype, and how it is read.
+
+    `identity` is equal for two tensors that are one array, and None where that is not known. `parameter` tells
+    what is trained (True) from buffers (False), None where the file does not say. `layout` is how its axes lie:
+    "" is PyTorch's [out, in, ...], "channels last" Keras's and Flax's [..., in, out].
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    read: Callable[[], NDArray[Any]]
+    identity: Hashable | None = None
+    parameter: bool | None = None
+    layout: str = ""
+    crc: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class StoredTensors:
+    """One checkpoint: its tensors by name, and the plain values beside them.
+
+    A `/` in a name stands between containers ("model_state_dict/fc.weight", "optimizer/state/0/exp_avg"), a dot
+    between modules.
+    """
+
+    path: Path
+    tensors: Mapping[str, StoredTensor]
+    extra: Mapping[str, object] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def names(self) -> list[str]:
+        """Names of the tensors, in the order of the file."""
+        return list(self.tensors)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """A tensor's shape."""
+        return self.tensors[name].shape
+
+    def dtype(self, name: str) -> str:
+        """A tensor's dtype, as it is stored."""
+        return self.tensors[name].dtype
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Return a tensor as it is stored; floats that NumPy does not know as their codes."""
+        return self.tensors[name].read()
+
+    def crc32(self) -> int | None:
+        """Return a CRC over the CRCs of all tensors, where the format keeps those; else None."""
+        facts = [(name, tensor.shape, tensor.dtype, tensor.crc) for name, tensor in self.tensors.items()]
+        return None if any(fact[-1] is None for fact in facts) else zlib.crc32(repr(facts).encode())
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.opened.close()
+
+
+class Bytes:
+    """A file's bytes, mapped into memory: those of a layer are read when it is looked at."""
+
+    def __init__(self, path: Path) -> None:
+        """Map a regular file; raises UsageError where that is not possible."""
+        self.path = path
+        try:
+            number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(number, "rb", closefd=True) as file:  # noqa: PTH123
+                status = os.fstat(number)
+                if not stat.S_ISREG(status.st_mode):
+                    raise UsageError(f"{path} is no regular file; give a file or a folder of checkpoints")
+                self.size = status.st_size
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self.size else b""
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
+        self.data = memoryview(mapped)
+
+    def array(self, dtype: str, offset: int, count: int) -> NDArray[Any]:
+        """Return `count` numbers from byte `offset` on, without copying them; raises UsageError past the end."""
+        kind = np.dtype(CODES.get(dtype, dtype)).newbyteorder("<")
+        if offset < 0 or count < 0 or offset + count * kind.itemsize > self.size:
+            raise UsageError(f"{self.path} {BREAKS_OFF}")
+        return np.frombuffer(self.data, dtype=kind, count=count, offset=offset)
+
+
+def size_of(shape: Iterable[int]) -> int:
+    """Return how many entries a shape has; Python's integers do not overflow."""
+    entries = 1
+    for length in shape:
+        entries *= length
+    return entries
