@@ -29,6 +29,10 @@ def show(
     data_dir: Annotated[
         Path | None, typer.Option(help="Where --without-trap finds the run's dataset.", metavar="DIR")
     ] = None,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Also draw a layer's spectrum and its shuffled one.")
+    ] = False,
+    layer: Annotated[str | None, typer.Option(help="The layer that --plot draws.", metavar="NAME")] = None,
     step_regex: StepRegex = None,
     steps_from: StepsFrom = None,
     match: Match = None,
@@ -52,3 +56,10 @@ def show(
     if without_trap is not None:
         described["without_trap"] = accuracies_without_trap(Spectra(opened), index, without_trap, data_dir)
     typer.echo(json.dumps(described, indent=2, allow_nan=False) if as_json else checkpoint_text(described))
+    if plot and not as_json:
+        from grokscope.cli.plot import as_text
+        from grokscope.report.pictures import Source, figures_of
+
+        sources = [Source(opened, Spectra(opened))]
+        for kind in ("esd", "randomized"):
+            typer.echo("\n" + as_text(figures_of(kind, sources, step=step, layer=layer)))

@@ -49,7 +49,7 @@ def view(
         raise UsageError(f"--theme {theme} is neither dark nor light")
     opened = [open_noted(path, step_regex, steps_from, match, network) for path in runs]
     if screenshot is not None:
-        columns, rows = _size(size)
+        columns, rows = parse_size(size)
         from grokscope.app.screenshot import take
 
         for note in take(opened, screenshot, columns, rows, press.split(), theme=theme):
@@ -69,7 +69,8 @@ def view(
         typer.echo(lines)
 
 
-def _size(text: str) -> tuple[int, int]:
+def parse_size(text: str) -> tuple[int, int]:
+    """Read columns and rows such as 120x40."""
     columns, _, rows = text.lower().partition("x")
     if not (columns.isdigit() and rows.isdigit() and 1 <= int(columns) <= 1000 and 1 <= int(rows) <= 500):
         raise UsageError(f"--size {text} is no size; give columns x rows, such as 120x40")

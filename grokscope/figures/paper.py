@@ -27,6 +27,8 @@ def save(figures: Sequence[Figure], path: Path, *, title: str = "") -> None:
     """
     if path.suffix[1:].lower() not in FORMATS:
         raise UsageError(f"{path} has none of the suffixes .svg, .png and .pdf; they say what is to be written")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent} for {path.name}; make it first")
     drawn = page(figures, title=title)
     import matplotlib
 

@@ -11,6 +11,7 @@ from typing import Any
 from grokscope.analysis import Spectra, observe_run
 from grokscope.analysis.evidence import layer_evidence
 from grokscope.phases import Observed, infer
+from grokscope.report.experiments import experiment_of
 from grokscope.trajectory import Trajectory
 
 EVENTS = ("start", "memorised", "onset", "peak", "collapse", "last")
@@ -18,7 +19,6 @@ LAYER_MEASURES = (
     "alpha", "num_tail", "sigma_mp", "ks_p", "num_traps", "num_entry_traps", "num_signal", "dominance",
 )  # fmt: skip
 METRICS = ("train_accuracy", "test_accuracy")
-NOT_THE_EXPERIMENT = ("seed", "data_dir", "environment", "engine", "device", "threads")
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,9 @@ def run_report(run: Trajectory, spectra: Spectra) -> RunReport:
         events=events,
         phases=_spans(run, observed),
         confusion=_confusion(spectra, observed),
-        experiment=_experiment(run),
+        experiment=experiment_of(run),
         null_draws=spectra.parameters.null_draws,
     )
-
-
-def _experiment(run: Trajectory) -> dict[str, str]:
-    shapes = (f"{layer.name} {'×'.join(map(str, layer.shape))}" for layer in run.layers)
-    config = {name: str(value) for name, value in run.config.items() if name not in NOT_THE_EXPERIMENT}
-    return config | {"layers": ", ".join(shapes)}
 
 
 def _indices(run: Trajectory, observed: Observed) -> dict[str, int]:

@@ -2,34 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 from grokscope.errors import UsageError
-from grokscope.report.events import RunReport
+from grokscope.trajectory import Trajectory
+
+NOT_THE_EXPERIMENT = ("seed", "data_dir", "environment", "engine", "device", "threads")
 
 
-def refuse_twice(reports: Sequence[RunReport]) -> None:
-    """Raise UsageError where two of the reports are of the same run, which would count twice."""
-    seen: dict[str, RunReport] = {}
-    for report in reports:
-        if (first := seen.setdefault(report.uuid, report)) is not report:
-            raise UsageError(f"{first.path} and {report.path} are the same run ({report.uuid}); give one of them")
+class OfRun(Protocol):
+    """What is known of a run, whatever else it holds."""
+
+    @property
+    def path(self) -> Path:
+        """The run's file."""
+
+    @property
+    def uuid(self) -> str:
+        """The run's identity."""
+
+    @property
+    def experiment(self) -> Mapping[str, str]:
+        """The run's experiment, see `experiment_of`."""
 
 
-def experiments(reports: Sequence[RunReport]) -> list[list[RunReport]]:
-    """Part reports by their runs' experiments, in the order in which they come."""
-    groups: list[list[RunReport]] = []
-    for report in reports:
+Known = TypeVar("Known", bound=OfRun)
+
+
+def experiment_of(run: Trajectory) -> dict[str, str]:
+    """The configuration and the layers' shapes as text by name, without the seed and where it was computed.
+
+    Equal in runs that may be averaged.
+    """
+    shapes = (f"{layer.name} {'×'.join(map(str, layer.shape))}" for layer in run.layers)
+    config = {name: str(value) for name, value in run.config.items() if name not in NOT_THE_EXPERIMENT}
+    return config | {"layers": ", ".join(shapes)}
+
+
+def refuse_twice(runs: Sequence[OfRun]) -> None:
+    """Raise UsageError where two are of the same run, which would count twice."""
+    seen: dict[str, OfRun] = {}
+    for run in runs:
+        if (first := seen.setdefault(run.uuid, run)) is not run:
+            raise UsageError(f"{first.path} and {run.path} are the same run ({run.uuid}); give one of them")
+
+
+def experiments(runs: Sequence[Known]) -> list[list[Known]]:
+    """Part runs by their experiments, in the order in which they come."""
+    groups: list[list[Known]] = []
+    for run in runs:
         for group in groups:
-            if group[0].experiment == report.experiment:
-                group.append(report)
+            if group[0].experiment == run.experiment:
+                group.append(run)
                 break
         else:
-            groups.append([report])
+            groups.append([run])
     return groups
 
 
-def differences(groups: Sequence[Sequence[RunReport]]) -> list[str]:
+def differences(groups: Sequence[Sequence[OfRun]]) -> list[str]:
     """Say of each group in what it differs from the others: "weight_decay 0.01"; "" where there is one group."""
     each = [group[0].experiment for group in groups]
     names = sorted(set().union(*each))

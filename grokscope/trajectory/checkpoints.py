@@ -99,7 +99,8 @@ class Checkpoints:
 
     def _read_metrics(self) -> Metrics:
         extras = [contents.extra for contents in self._contents]
-        return metrics_of_checkpoints(self.path, self.steps, extras, self.opening.metrics)
+        given = None if self.opening.metrics is None else Path(self.opening.metrics)
+        return metrics_of_checkpoints(self.path, self.steps.tolist(), extras, self._sources[-1].path, given)
 
     @property
     def name(self) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
+
 from grokscope.errors import UsageError
 from grokscope.importers import sniff
 from grokscope.runfile import LeftOut
@@ -17,6 +19,7 @@ SUFFIXES = (
     ".safetensors.index.json", ".bin.index.json", ".safetensors", ".pth.tar", ".pt", ".pth", ".ckpt", ".bin",
     ".npz", ".weights.h5", ".keras", ".h5", ".hdf5", ".msgpack", ".onnx", ".gguf", ".pkl", ".tar",
 )  # fmt: skip
+SURELY_WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt", ".pth.tar")
 WHOLE_MODELS = (
     "model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin",
     "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin", "consolidated.safetensors",
@@ -65,6 +68,15 @@ def is_of_hub(path: Path) -> bool:
     return any((p / "snapshots").is_dir() and (p / "blobs").is_dir() for p in (above, *above.parents[:2]))
 
 
+def is_of_grokscope(path: Path) -> bool:
+    """Tell run files and spectra files from other HDF5 files."""
+    try:
+        with h5py.File(path, "r", locking=False) as hdf5:
+            return str(hdf5.attrs.get("format", "")).startswith("grokscope")
+    except OSError:
+        return False
+
+
 def bare_name(path: Path) -> str:
     """Return a file's name without the suffix of its format; dots in front of it stay: they may be decimals."""
     lower = path.name.lower()
@@ -104,7 +116,9 @@ def _in_folder(folder: Path, match: str | None, depth: int) -> Layout:
     if whole is not None and not any(numbers_in(found.name) for found in files if found.path != whole):
         reason = f"beside {whole.name}, the model"
         others = [LeftOut(found.path.name, reason) for found in files if not _same(found.path, whole)]
-        return [Found(folder.name, whole)], [*left_out, *others]
+        of_file = whole != folder and whole.name not in WHOLE_MODELS
+        name = f"{folder.resolve().name}/{bare_name(whole)}" if of_file else folder.resolve().name
+        return [Found(name, whole)], [*left_out, *others]
     return (files, left_out) if files else _deeper(folder, match, depth)
 
 
@@ -129,6 +143,8 @@ def _deeper(folder: Path, match: str | None, depth: int) -> Layout:
         raise UsageError(f"{folder} holds several folders of checkpoints ({names}, …); give one of them")
     if match:
         raise UsageError(f"{folder} holds no checkpoint whose name matches {match!r}")
+    if runs := [path.name for path in sorted(folder.glob("*.h5")) if is_of_grokscope(path)]:
+        raise UsageError(f"{folder} holds run files ({', '.join(runs[:3])}, …), no checkpoints; give these")
     raise UsageError(
         f"{folder} holds no checkpoint: no file of weights (.safetensors, .pt, .ckpt, .npz, …), no folder with one"
     )
@@ -189,7 +205,11 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 def _is_weights(path: Path) -> bool:
-    return path.name.lower().endswith(".index.json") or bool(sniff(path))
+    """Tell weights by their contents; what is only called so is opened too, and its reader says what is wrong."""
+    if path.name.lower().endswith((".index.json", *SURELY_WEIGHTS)):
+        return True
+    kind = sniff(path)
+    return kind is not None and not (kind == "hdf5" and is_of_grokscope(path))
 
 
 def _kept(found: Sequence[Found], match: str | None) -> list[Found]:

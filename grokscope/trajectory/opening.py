@@ -11,6 +11,7 @@ import h5py
 
 from grokscope.runfile import Run
 from grokscope.trajectory.checkpoints import Checkpoints, Opening
+from grokscope.trajectory.layouts import is_of_grokscope
 from grokscope.trajectory.protocol import Trajectory
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -56,12 +57,10 @@ def open_trajectory(path: str | Path, opening: Opening | None = None) -> Traject
 
 
 def _may_be_run(path: Path) -> bool:
-    """Tell whether the run file's reader should say what a file is: its own, a damaged one, or no HDF5 at all."""
+    """Tell whether the run file's reader should say what a file is: its own, also a damaged one."""
     try:
         with path.open("rb") as file:
-            if file.read(len(HDF5)) != HDF5:
-                return path.suffix == ".h5" and path.name != "model.weights.h5"
-        with h5py.File(path, "r", locking=False) as hdf5:
-            return str(hdf5.attrs.get("format", "")).startswith("grokscope")
+            is_hdf5 = file.read(len(HDF5)) == HDF5
     except OSError:
         return True
+    return is_of_grokscope(path) if is_hdf5 and h5py.is_hdf5(path) else path.suffix == ".h5"

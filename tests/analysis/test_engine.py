@@ -17,6 +17,7 @@ from grokscope.analysis import Spectra, analyze
 from grokscope.analysis.spectra_file import beside
 from grokscope.errors import UsageError
 from grokscope.runfile import Run
+from grokscope.trajectory import open_trajectory
 from tests.analysis.test_spectra_file import FAST, content
 from tests.conftest import ROOT
 
@@ -98,10 +99,9 @@ def mean_top_eigenvalue(weight: np.ndarray) -> float:
 
 def test_the_reference_trajectory_keeps_its_facts(reference_dir: Path, tmp_path: Path) -> None:
     from grokscope.analysis import infer_phase, observe_run
-    from grokscope.importers import import_folder
 
-    import_folder(reference_dir, tmp_path / "run.h5")
-    run = Run(tmp_path / "run.h5")
+    (tmp_path / "reference").symlink_to(reference_dir)  # its spectra lie beside the link
+    run = open_trajectory(tmp_path / "reference")
     chosen = [int(np.searchsorted(run.steps, step)) for step in (0, 10_000, 251_189, 398_107, 6_309_573)]
     spectra = analyze(run, indices=chosen, jobs=2)
     first = spectra.layer(chosen[0], "fc1")

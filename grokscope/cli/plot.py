@@ -1,0 +1,111 @@
+"""`grokscope plot`: any figure, as text in the terminal or as a picture."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grokscope.cli.common import AsJson, steps_of
+from grokscope.cli.view import parse_size
+
+if TYPE_CHECKING:
+    from grokscope.figures import Figure
+    from grokscope.report.pictures import Source
+
+OVER_TWO = 12
+"""Rows that a figure needs at least where several share the terminal's height."""
+
+
+def plot(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Runs, folders, models.", metavar="RUN.h5...", show_default=False)
+    ],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="accuracy, loss, alpha, traps, ks, sigma_mp, stable_rank, measures, norm, entropy, sparsity, "
+            "circuit, esd, randomized, dxmin, spectrogram, heatmap, classes, any column, any metric.",
+            metavar="KIND",
+            show_default=False,
+        ),
+    ],
+    step: Annotated[
+        int | None,
+        typer.Option(
+            help="Draw the last checkpoint up to this step (default: the last).",
+            parser=steps_of("--step"),
+            metavar="N",
+        ),
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="One layer (for esd, by default the first).", metavar="NAME")
+    ] = None,
+    measure: Annotated[str, typer.Option(help="What a heatmap shows.", metavar="COLUMN")] = "alpha",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write a picture instead.", metavar="FILE.svg|png|pdf")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Columns and rows of each figure (default: the terminal's).", metavar="WxH")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a figure of one run or several, in the terminal, as a picture, or as its bare numbers.
+
+    Runs that differ in nothing but their seeds are averaged: mean ± standard deviation; their p-values are
+    combined by Fisher's method. Others stand side by side. Over time, only what `grokscope analyze` has measured
+    is shown; a spectrum is measured now where it is not yet.
+    """
+    import json
+
+    from grokscope.figures.plain import plain
+    from grokscope.report import refuse_twice
+    from grokscope.report.pictures import Source, figures_of
+
+    sources = [Source.open(path) for path in runs]
+    refuse_twice(sources)
+    figures = figures_of(kind, sources, step=step, layer=layer, measure=measure)
+    _note_unmeasured(figures, sources)
+    if as_json:
+        typer.echo(json.dumps([plain(figure) for figure in figures], indent=2, allow_nan=False))
+    elif output is not None:
+        from grokscope.figures.paper import save
+
+        save(figures, output)
+        typer.echo(str(output))
+    else:
+        typer.echo(as_text(figures, size))
+
+
+def as_text(figures: Sequence[Figure], size: str | None = None) -> str:
+    """Figures below each other in so many columns and rows, by default the terminal's, in its colours.
+
+    Without a terminal 80 × 24, plain; NO_COLOR is respected.
+    """
+    from grokscope.figures.terminal import text
+
+    if size is None:
+        columns, lines = shutil.get_terminal_size()
+        rows = max(min(lines - 1, OVER_TWO), (lines - 1) // len(figures)) if sys.stdout.isatty() else lines
+    else:
+        columns, rows = parse_size(size)
+    return "\n\n".join(text(figure, columns, rows, colors=has_colors()) for figure in figures)
+
+
+def has_colors() -> bool:
+    """Whether standard output is a terminal that shows colours, and its user wants them."""
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") not in ("", "dumb")
+    return sys.stdout.isatty() and wanted
+
+
+def _note_unmeasured(figures: Sequence[Figure], sources: Sequence[Source]) -> None:
+    """Say on stderr what to do where a figure has nothing to show because nothing is measured."""
+    for source in sources:
+        if not source.spectra.done.any() and any(figure.reason for figure in figures):
+            note = f"no checkpoint of {source.run.name} is measured yet; `grokscope analyze {source.path}` does it"
+            typer.echo(note, err=True)

@@ -1,0 +1,191 @@
+"""Figures of runs by the names under which `grokscope plot` draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from grokscope.analysis import Spectra, analyze
+from grokscope.analysis.checkpoint import checkpoint_at
+from grokscope.analysis.rows import DERIVED, SCALARS
+from grokscope.analysis.timeline import Timeline, read_timeline
+from grokscope.errors import RunLocked, UsageError
+from grokscope.figures import (
+    MEASURES,
+    PANELS,
+    Figure,
+    Panel,
+    classes,
+    dxmin,
+    esd,
+    heatmap,
+    of_measure,
+    of_metric,
+    on_common_axes,
+    over_time,
+    randomized,
+    spectrogram,
+)
+from grokscope.numbers import whole
+from grokscope.report.experiments import differences, experiment_of, experiments
+from grokscope.spectra import LayerSpectrum
+from grokscope.trajectory import Trajectory, open_trajectory
+
+AT_A_CHECKPOINT: dict[str, Callable[[LayerSpectrum], Figure]] = {
+    "esd": esd,
+    "randomized": randomized,
+    "dxmin": dxmin,
+}
+"""Figures of one layer at one checkpoint."""
+
+KINDS = {
+    "accuracy": "train and test accuracy, with the phases",
+    "loss": "train and test loss",
+    "alpha": "the power-law exponent of each layer",
+    "traps": "correlation traps of each layer",
+    "ks": "the calibrated KS p of each layer's shuffled entries",
+    "sigma_mp": "the robust σ of the shuffled entries over their standard deviation",
+    "stable_rank": "the stable rank of each layer",
+    "measures": "the paper's other measures together: norm, entropy, sparsity, circuit",
+    "norm": "the l² norm of all weights",
+    "entropy": "the absolute weight entropy of each layer",
+    "sparsity": "the share of activations near zero",
+    "circuit": "the approximate local circuit complexity",
+    "esd": "a layer's eigenvalues with the fitted power law, at one checkpoint",
+    "randomized": "its shuffled entries' eigenvalues with the Marchenko-Pastur law and the traps",
+    "dxmin": "how xmin was chosen: the KS distance of every candidate",
+    "spectrogram": "a layer's eigenvalues at every checkpoint",
+    "heatmap": "a measure of every layer at every checkpoint",
+    "classes": "the share of each predicted class at every checkpoint",
+}
+"""What can be drawn. Beside these, every column of the spectra and every recorded metric by its own name."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A run with its spectra, to draw figures of."""
+
+    run: Trajectory
+    spectra: Spectra
+
+    @classmethod
+    def open(cls, path: str | Path) -> Source:
+        """Open the run at a path, and its spectra as far as they are measured."""
+        run = open_trajectory(path)
+        return cls(run, Spectra(run))
+
+    @property
+    def path(self) -> Path:
+        """The run's file."""
+        return self.run.path
+
+    @property
+    def uuid(self) -> str:
+        """The run's identity."""
+        return self.run.uuid
+
+    @cached_property
+    def experiment(self) -> Mapping[str, str]:
+        """What has to be equal in runs that are averaged."""
+        return experiment_of(self.run)
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """The run through time."""
+        return read_timeline(self.run, self.spectra)
+
+    def layer(self, name: str | None) -> str:
+        """A layer's name, the first one for None; raises UsageError for one that the run does not have."""
+        names = [layer.name for layer in self.run.layers]
+        if name is not None and name not in names:
+            raise UsageError(f"{self.path} has no layer {name}; its layers are {', '.join(names)}")
+        return names[0] if name is None else name
+
+    def spectrum(self, index: int, layer: str) -> LayerSpectrum:
+        """A layer's spectrum, measured now where that was not done before."""
+        if (found := self.spectra.layer(index, layer)) is not None:
+            return found
+        try:
+            spectra = analyze(self.run, indices=[index])
+        except RunLocked:  # another process is measuring this run
+            spectra = Spectra(self.run)
+        shape = next(one.shape for one in self.run.layers if one.name == layer)
+        return spectra.layer(index, layer) or LayerSpectrum(layer, shape, "not measured yet")
+
+
+def figures_of(
+    kind: str,
+    sources: Sequence[Source],
+    *,
+    step: int | None = None,
+    layer: str | None = None,
+    measure: str = "alpha",
+) -> tuple[Figure, ...]:
+    """The figures that a kind stands for: of each run, or over time of each experiment, its seeds averaged.
+
+    `step` and `layer` choose what is drawn at one checkpoint: the last up to that step (the last of all), the
+    first layer. `measure` is what a heat map shows. Raises UsageError for a kind, a layer or a measure that there
+    is not.
+    """
+    if kind in AT_A_CHECKPOINT:
+        return tuple(_at_a_checkpoint(kind, source, step, layer) for source in sources)
+    if kind == "spectrogram":
+        return tuple(_named(_spectrogram(source, source.layer(layer)), source, sources) for source in sources)
+    if kind == "heatmap":
+        _refuse_unknown(measure, sources)
+        return tuple(_named(heatmap(source.timeline, measure), source, sources) for source in sources)
+    if kind == "classes":
+        return tuple(_named(classes(source.timeline), source, sources) for source in sources)
+    if kind == "measures":
+        return tuple(figure for name in MEASURES for figure in _over_time(name, sources, layer))
+    return _over_time(kind, sources, layer)
+
+
+def _at_a_checkpoint(kind: str, source: Source, step: int | None, layer: str | None) -> Figure:
+    name, index = source.layer(layer), checkpoint_at(source.run, step)
+    figure = AT_A_CHECKPOINT[kind](source.spectrum(index, name))
+    at = f"{source.run.name} step {whole(float(source.run.steps[index]))}"
+    return replace(figure, title=f"{figure.title} · {at}")
+
+
+def _spectrogram(source: Source, layer: str) -> Figure:
+    spectra = [source.spectra.layer(index, layer) for index in range(len(source.spectra.done))]
+    return spectrogram(source.timeline, layer, spectra)
+
+
+def _over_time(kind: str, sources: Sequence[Source], layer: str | None) -> tuple[Figure, ...]:
+    """A panel for each experiment, on common axes."""
+    groups = experiments(sources)
+    figures = []
+    for group, words in zip(groups, differences(groups), strict=True):
+        layers = () if layer is None else (group[0].layer(layer),)
+        runs = [source.timeline for source in group]
+        figure = over_time(_panel(kind, group[0], layers), runs)
+        name = group[0].run.name if len(group) == 1 else f"{len(group)} runs"
+        figures.append(replace(figure, title=" · ".join(filter(None, [figure.title, name, words]))))
+    return on_common_axes(figures)
+
+
+def _panel(kind: str, source: Source, layers: Sequence[str]) -> Panel:
+    if kind in PANELS:
+        return PANELS[kind](source.timeline, layers)
+    if kind in source.run.metric_names:
+        return of_metric(kind)
+    _refuse_unknown(kind, [source])
+    return of_measure(kind, source.timeline, layers)
+
+
+def _refuse_unknown(name: str, sources: Sequence[Source]) -> None:
+    columns = (*SCALARS, *DERIVED)
+    if name not in columns:
+        metrics = list(dict.fromkeys(metric for source in sources for metric in source.run.metric_names))
+        raise UsageError(
+            f"there is no figure {name}; there are {', '.join(KINDS)}, "
+            f"every column of the spectra ({', '.join(columns)}) and every metric ({', '.join(metrics) or 'none'})"
+        )
+
+
+def _named(figure: Figure, source: Source, sources: Sequence[Source]) -> Figure:
+    return replace(figure, title=f"{figure.title} · {source.run.name}") if len(sources) > 1 else figure
