@@ -79,13 +79,18 @@ def _measured(run: Trajectory, index: int) -> Spectra:
 
 def _layer(spectra: Spectra, index: int, layer: LayerSpec) -> dict[str, Any]:
     spectrum = spectra.layer(index, layer.name) or LayerSpectrum(layer.name, layer.shape, "not measured yet")
-    described: dict[str, Any] = {"name": layer.name, "shape": list(layer.shape), "reason": spectrum.reason or None}
+    reasons = spectrum.reason or _verdict_unknown(spectrum) or spectrum.randomised_reason
+    described: dict[str, Any] = {"name": layer.name, "shape": list(layer.shape), "reason": reasons or None}
     described |= {key: plain(getattr(spectrum, key)) for key in LAYER_KEYS}
     described["traps"] = [_trap(trap) for trap in spectrum.traps]
     described["num_signal"] = plain(spectra.column("num_signal", layer.name)[index])
     columns = weightwatcher_columns(spectra, layer.name)
     described["weightwatcher"] = {key: plain(values[index]) for key, values in columns.items()} or None
     return described
+
+
+def _verdict_unknown(spectrum: LayerSpectrum) -> str:
+    return spectrum.verdict_reason if spectrum.verdict == "not measured" else ""
 
 
 def _trap(trap: Trap) -> dict[str, Any]:

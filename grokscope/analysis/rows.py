@@ -12,18 +12,17 @@ from numpy.typing import ArrayLike, NDArray
 from grokscope.runfile import LayerSpec
 from grokscope.runfile.preallocated import Declared
 from grokscope.spectra import LayerSpectrum, Trap
-from grokscope.spectra.null import null_for
-from grokscope.spectra.randomised import edge_of_noise
 
 CAUSES = ("mean", "entries", "mean+entries", "unexplained")
-VERDICTS = ("not measured", "over-trained", "well-trained", "under-trained", "undecided")
+VERDICTS = ("not measured", "over-trained", "well-trained", "under-trained", "undecided", "like noise")
 MAX_TRAPS, MAX_ENTRIES = (
     16,
     8,
 )  # kept in full; `num_traps` counts all, and `randomized_esd` holds their eigenvalues
 REASON_BYTES = 200
-NOT_SCALAR = {"name", "shape", "reason", "verdict", "traps", "esd", "randomized_esd"}
-COUNTS = {"num_tail", "null_draws"}
+REASONS = ("reason", "verdict_reason", "randomised_reason")
+NOT_SCALAR = {"name", "shape", *REASONS, "verdict", "traps", "esd", "randomized_esd"}
+COUNTS = {"num_tail", "num_zero", "null_draws", "permutations"}
 SCALARS = tuple(field.name for field in fields(LayerSpectrum) if field.name not in NOT_SCALAR)
 DERIVED = ("num_signal", "num_entry_traps", "dominance")
 TRAP_SCALARS = tuple(field.name for field in fields(Trap) if field.name not in {"cause", "entries"})
@@ -42,9 +41,9 @@ def row_datasets(layer: LayerSpec, length: int) -> dict[str, Declared]:
     """Declare the datasets, without their group, that hold a layer's rows over `length` checkpoints."""
     size = max(num_eigenvalues(layer), 1)
     datasets = {name: Declared((length,), "f8") for name in (*SCALARS, *DERIVED)}
+    datasets |= {name: Declared((length,), f"S{REASON_BYTES}") for name in REASONS}
     return datasets | {
         "verdict": Declared((length,), "i1"),
-        "reason": Declared((length,), f"S{REASON_BYTES}"),
         "esd": Declared((length, size), "f8"),
         "randomized_esd": Declared((length, size), "f8"),
         "trap_scalars": Declared((length, MAX_TRAPS, len(TRAP_SCALARS)), "f8"),
@@ -60,7 +59,7 @@ def to_row(spectrum: LayerSpectrum, size: int) -> Row:
     row["num_entry_traps"] = _num_entry_traps(spectrum)
     row["dominance"] = _dominance(spectrum)
     row["verdict"] = VERDICTS.index(spectrum.verdict)
-    row["reason"] = np.bytes_(_clipped(spectrum.reason))
+    row |= {name: np.bytes_(_clipped(getattr(spectrum, name))) for name in REASONS}
     row["esd"] = _padded(spectrum.esd, size)
     row["randomized_esd"] = _padded(spectrum.randomized_esd, size)
     return row | _trap_arrays(spectrum.traps[:MAX_TRAPS])
@@ -69,26 +68,26 @@ def to_row(spectrum: LayerSpectrum, size: int) -> Row:
 def from_row(name: str, shape: tuple[int, ...], row: Mapping[str, Any]) -> LayerSpectrum:
     """Rebuild the spectrum that `to_row` flattened."""
     scalars: dict[str, Any] = {key: int(row[key]) if key in COUNTS else float(row[key]) for key in SCALARS}
+    reasons = {key: np.asarray(row[key]).item().decode(errors="replace") for key in REASONS}
     return LayerSpectrum(
         name=name,
         shape=shape,
-        reason=np.asarray(row["reason"]).item().decode(errors="replace"),
         verdict=VERDICTS[int(row["verdict"])],
         traps=_traps(row),
         esd=_unpadded(row["esd"]),
         randomized_esd=_unpadded(row["randomized_esd"]),
+        **reasons,
         **scalars,
     )
 
 
 def _num_signal(spectrum: LayerSpectrum) -> float:
     """Count the eigenvalues of W itself beyond the edge of its shuffled entries, the one that makes a trap."""
-    if not np.isfinite(spectrum.sigma_robust):
-        return float("nan")
-    short = len(spectrum.esd)
-    long = int(np.prod(spectrum.shape)) // short
-    edge = edge_of_noise(spectrum.sigma_robust, long, short, null_for(long, short, spectrum.null_draws))
-    return float(np.count_nonzero(spectrum.esd > edge))
+    return (
+        float(np.count_nonzero(spectrum.esd > spectrum.trap_edge))
+        if np.isfinite(spectrum.trap_edge)
+        else float("nan")
+    )
 
 
 def _dominance(spectrum: LayerSpectrum) -> float:

@@ -27,7 +27,8 @@ from grokscope.runfile import LayerSpec
 from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.preallocated import Declared, Plan, PreallocatedFile, create_file, raw_bytes, storage_errors
 from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum
-from grokscope.spectra.null import DRAWS, cache_folder
+from grokscope.spectra.null import DRAWS
+from grokscope.spectra.null_store import cache_folder
 from grokscope.trajectory import Trajectory
 from grokscope.trajectory.layouts import is_of_hub
 

@@ -10,6 +10,7 @@ from grokscope.app.state import Direction, State
 from grokscope.app.theme import DARK, LIGHT
 from grokscope.numbers import whole
 from grokscope.runfile.liveness import Liveness
+from grokscope.steps import parse_step
 
 Action = Callable[[State], State]
 
@@ -199,5 +200,46 @@ def computed(state: State, direction: Direction) -> State:
 
 
 def heard(state: State) -> State:
-    """The notice has been said."""
-    return replace(state, notice="")
+    """The notice has been read."""
+    return replace(state, notice="") if state.notice else state
+
+
+def sheet(state: State, name: str) -> State:
+    """A sheet over the panes, or away with it."""
+    return replace(state, sheet="" if state.sheet == name else name, scroll=0)
+
+
+def scroll(state: State, by: int) -> State:
+    """Rows on or back in a sheet; its last rows are its end."""
+    from grokscope.app.views.help import last_scroll
+
+    return replace(state, scroll=max(0, min(state.scroll + by, last_scroll(state))))
+
+
+def ask(state: State, what: str) -> State:
+    """A question, to be answered in the last line."""
+    return replace(state, prompt=what, typed="") if len(state.timeline.steps) else state
+
+
+def type_in(state: State, key: str, character: str | None) -> State:
+    """A key typed into the answer: characters, backspace, enter and esc."""
+    if key == "escape":
+        return replace(state, prompt="", typed="")
+    if key == "enter":
+        return _answered(replace(state, prompt="", typed=""), state.prompt, state.typed)
+    if key == "backspace":
+        return replace(state, typed=state.typed[:-1])
+    if key == "ctrl+u":
+        return replace(state, typed="")
+    return replace(state, typed=state.typed + character) if character and character.isprintable() else state
+
+
+def _answered(state: State, prompt: str, typed: str) -> State:
+    if prompt == "step":
+        step = parse_step(typed)
+        if step is not None:
+            return go_to_step(state, step)
+        return (
+            replace(state, notice=f"{typed} is no step; give a number such as 500000 or 500k") if typed else state
+        )
+    return state

@@ -6,32 +6,25 @@ import asyncio
 import select
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App, ComposeResult
-from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import ContentSwitcher, Static
 
-from grokscope.app import actions, keys
+from grokscope.app import actions
 from grokscope.app.actions import Action
 from grokscope.app.background import UNREADABLE, Analysed, Background, Computed, Looked
-from grokscope.app.layout import layout, too_small
+from grokscope.app.glass import Act, Glass
+from grokscope.app.keys import SHEET_KEYS, Key, by_name
 from grokscope.app.session import Session, at_cursor, timelines
 from grokscope.app.state import State
 from grokscope.app.theme import DARK, LIGHT, PALETTES, textual_theme
-from grokscope.app.views.header import footer, has_status, header, status
-from grokscope.app.views.spectrum import draw_esd, draw_randomized
-from grokscope.app.views.table import hit_table, table
-from grokscope.app.views.timeline import draw_timeline, hit_timeline
-from grokscope.app.views.trajectories import draw_trajectories
-from grokscope.app.views.traps import draw_traps, hit_traps
-from grokscope.app.widgets import Act, Pane, TimelinePane
 from grokscope.trajectory import Place
 
 if TYPE_CHECKING:
@@ -39,17 +32,28 @@ if TYPE_CHECKING:
 
 PLAY_SECONDS = 0.25
 HANGUP_SECONDS = 1.0
-NOTICE_SECONDS = 3.0
 
 
 def _commands() -> type[Provider]:
-    from grokscope.app.screens import Commands
+    from grokscope.app.commands import Commands
 
     return Commands
 
 
 class MainScreen(Screen[None], inherit_bindings=False):
-    """The screen of the panes, on which tab is one of the app's keys, heard in its turn."""
+    """The screen of the panes, on which every key is one of the app's, heard in its turn."""
+
+    def __init__(self, state: State, press: Callable[[events.Key], Awaitable[None]]) -> None:
+        super().__init__(id="_default")
+        self.glass, self.press = Glass(state), press
+
+    def compose(self) -> ComposeResult:
+        """One widget, as large as the screen."""
+        yield self.glass
+
+    async def on_key(self, event: events.Key) -> None:
+        """Do what the key does."""
+        await self.press(event)
 
 
 class Microscope(App[str]):
@@ -57,7 +61,7 @@ class Microscope(App[str]):
 
     CSS_PATH = "app.tcss"
     TITLE = "grokscope"
-    BINDINGS: ClassVar[list[BindingType]] = list(keys.bindings())
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "quit", "quit", show=False, priority=True)]
     COMMANDS: ClassVar[set[Any]] = {_commands}
 
     def __init__(
@@ -72,8 +76,9 @@ class Microscope(App[str]):
         self.state = at_cursor(actions.last(State(timelines(self.sessions), palette=palette)), self.sessions)
         places = [Place.of(session.run) for session in self.sessions]
         self.background = Background(places, self.post_message, lambda: (self.state.front, self.state.index))
+        self.main = MainScreen(self.state, self.press)
+        self._keys = by_name()
         self._read = self._place()
-        self._shape: tuple[object, ...] = ()
         self._waiting = False
         self._playing: Timer | None = None
 
@@ -81,6 +86,10 @@ class Microscope(App[str]):
     def session(self) -> Session:
         """The run in front."""
         return self.sessions[self.state.front]
+
+    def get_default_screen(self) -> MainScreen:
+        """The screen that the panes are on."""
+        return self.main
 
     # One way in: an action on the state; and one way out: the state, drawn once for all that came at once.
 
@@ -97,12 +106,30 @@ class Microscope(App[str]):
             self._waiting = True
             self.call_later(self._draw)
 
-    def action_act(self, name: str, *arguments: Any) -> None:
-        """A key whose action is one of `actions`."""
-        self.act(lambda state: getattr(actions, name)(state, *arguments))
+    async def press(self, event: events.Key) -> None:
+        """A key, for the question that is asked, the sheet that is open, or the table of keys."""
+        self.act(actions.heard)
+        key = self._keys.get(event.key)
+        if self.state.prompt:
+            self.act(partial(actions.type_in, key=event.key, character=event.character))
+        elif self.state.sheet and event.key in SHEET_KEYS:
+            self.act(partial(actions.scroll, by=SHEET_KEYS[event.key]))
+        elif self.state.sheet:
+            self.act(partial(actions.sheet, name=self.state.sheet))
+        elif key is not None:
+            await self.do(key)
+
+    async def do(self, key: Key) -> None:
+        """What a row of the table of keys says."""
+        action = getattr(actions, key.name, None)
+        if action is None:
+            await self.run_action(key.action)
+        else:
+            self.act(lambda state: action(state, *key.arguments))
 
     def on_act(self, message: Act) -> None:
         """The mouse."""
+        self.act(actions.heard)
         self.act(message.action)
 
     def _place(self) -> tuple[object, ...]:
@@ -111,103 +138,31 @@ class Microscope(App[str]):
 
     def _draw(self) -> None:
         self._waiting = False
-        if not self.is_running or not self.screen_stack:
+        if not self.is_running:
             return
         if self._place() != self._read:
             self.state = at_cursor(self.state, self.sessions)
             self._read = self._place()
-        self._say_and_play()
-        state = self.state
-        if self.theme != state.palette.name:
-            self.theme = state.palette.name
-        compared = state.comparison is not None
-        shape = (self.size, state.view, compared, has_status(state), state.pane, len(state.timeline.layers))
-        if shape != self._shape:
-            self._shape = shape
-            self._lay_out()
-        for pane in self.screen_stack[0].query(Pane):
-            if pane.display and (not pane.views or state.view in pane.views):
-                pane.show(state)
-        if state.view == "traps" and state.layer == 0 and state.frame is not None:
-            self.background.artist.want((state.front, state.index, state.layer))
-
-    def _say_and_play(self) -> None:
-        if self.state.notice:
-            self.notify(self.state.notice, timeout=NOTICE_SECONDS, markup=False)
-            self.state = actions.heard(self.state)
         if self.state.playing and self._playing is None:
             self._playing = self.set_interval(PLAY_SECONDS, partial(self.act, actions.tick))
         elif not self.state.playing and self._playing is not None:
             self._playing.stop()
             self._playing = None
-
-    # The screen.
-
-    def get_default_screen(self) -> MainScreen:
-        """The screen that the panes are on."""
-        return MainScreen(id="_default")
-
-    def compose(self) -> ComposeResult:
-        """One screen: header, status, timeline, the four views, footer."""
         state = self.state
-        yield Pane(header, state, "header")
-        yield Pane(status, state, "status")
-        yield TimelinePane(draw_timeline, state, "timeline", hit=hit_timeline)
-        with ContentSwitcher(initial="overview", id="views"):
-            with Vertical(id="overview"):
-                yield Pane(table, state, "table", "overview", hit=hit_table)
-                with Horizontal(id="spectra"):
-                    yield Pane(draw_esd, state, "overview-esd", "overview")
-                    yield Pane(draw_randomized, state, "overview-randomized", "overview")
-            with Vertical(id="spectrum"):
-                yield Pane(draw_esd, state, "spectrum-esd", "spectrum")
-                yield Pane(draw_randomized, state, "spectrum-randomized", "spectrum")
-            yield Pane(draw_traps, state, "traps", "traps", hit=hit_traps)
-            yield Pane(draw_trajectories, state, "trajectories", "trajectories")
-        yield Pane(footer, state, "footer")
-        yield Static(id="too-small", markup=False)
+        self.main.glass.show(state)
+        if state.view == "traps" and state.layer == 0 and state.frame is not None:
+            self.background.artist.want((state.front, state.index, state.layer))
 
     def on_mount(self) -> None:
-        """Draw, and start the threads once that is on screen."""
-        self._draw()
+        """Start the threads once the first frame is on screen."""
+        self.app_resume_signal.subscribe(self, lambda _: self.main.glass.refresh())
         self.call_after_refresh(self.background.start, watching=self.watching, analysis=self.analysis)
         if not self.is_headless:
             self.set_interval(HANGUP_SECONDS, end_with_terminal)
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Lay out for the new size, once the screen has it too."""
-        self.call_next(self._draw)
-
     def on_unmount(self) -> None:
         """End the threads."""
         self.background.end()
-
-    def _lay_out(self) -> None:
-        width, height = self.size
-        screen, state = self.screen_stack[0], self.state
-        words = too_small(width, height)
-        sentence = screen.query_one("#too-small", Static)
-        sentence.update(words)
-        sentence.display = bool(words)
-        rows = layout(
-            width, height, state.view, layers=len(state.timeline.layers), compared=state.comparison is not None,
-            status=has_status(state), runs=len(self.sessions),
-        )  # fmt: skip
-        for name, size in (
-            ("header", 1),
-            ("status", rows.status),
-            ("timeline", rows.timeline),
-            ("table", rows.table),
-        ):
-            pane = screen.query_one(f"#{name}")
-            pane.display = size > 0 and not (words and name != "table")
-            pane.styles.height = max(1, size)
-        for name in ("views", "footer"):
-            screen.query_one(f"#{name}").display = not words
-        one = state.pane % 2
-        screen.query_one("#overview-esd").display = rows.beside or one == 0
-        screen.query_one("#overview-randomized").display = rows.beside or one == 1
-        screen.query_one(ContentSwitcher).current = state.view
 
     # News from the threads.
 
@@ -240,31 +195,14 @@ class Microscope(App[str]):
 
     # What keys do beside the state.
 
-    def action_go_to(self) -> None:
-        """Ask for a step."""
-        from grokscope.app.screens import GoToScreen
+    def action_command_palette(self) -> None:
+        """Show the palette of commands, in the colours of the panes."""
+        self.theme = self.state.palette.name
+        super().action_command_palette()
 
-        def go(step: float | None) -> None:
-            if step is not None:
-                self.act(partial(actions.go_to_step, step=step))
-
-        if len(self.state.timeline.steps):
-            self.push_screen(GoToScreen(int(self.state.timeline.steps[-1])), go)
-
-    def action_help(self) -> None:
-        """Show the table of keys."""
-        from grokscope.app.screens import Sheet
-        from grokscope.app.views.help import help_text
-
-        self.push_screen(Sheet(partial(help_text, self.state.palette), "question_mark"))
-
-    def action_why(self) -> None:
-        """Show why the weights say what they say."""
-        from grokscope.app.screens import Sheet
-        from grokscope.app.views.help import why_text
-
-        if self.state.frame is not None:
-            self.push_screen(Sheet(partial(why_text, self.state.palette, self.state.frame), "w"))
+    def say(self, words: str) -> None:
+        """Say something in the last line until the next key."""
+        self.put(replace(self.state, notice=words))
 
     def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
         """The screen as SVG."""
@@ -280,7 +218,7 @@ class Microscope(App[str]):
             row = row_as_text(self.state)
             self.copy_to_clipboard(row)
             copy_within_tmux(row)
-            self.notify(f"copied the row of {self.state.selected.name}", timeout=2, markup=False)
+            self.say(f"copied the row of {self.state.selected.name}")
 
     def action_export(self) -> None:
         """Write the screen as SVG and the view's numbers as CSV."""
@@ -290,10 +228,9 @@ class Microscope(App[str]):
         try:
             paths = export(self.state, self.session.run.path, self.export_screenshot(title=self.session.name))
         except (OSError, GrokscopeError) as error:
-            self.notify(f"not written: {error}", severity="error", markup=False)
+            self.say(f"not written: {error}")
             return
-        words = f"wrote {paths[0].name} and {paths[1].suffix[1:].upper()} into {paths[0].parent}"
-        self.notify(words, timeout=5, markup=False)
+        self.say(f"wrote {paths[0].name} and {paths[1].suffix[1:].upper()} into {paths[0].parent}")
 
     def action_python(self) -> None:
         """Quit, and print the Python that rebuilds this view."""

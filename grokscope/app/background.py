@@ -34,6 +34,8 @@ REST_SECONDS = 0.05
 
 CACHED_DIRECTIONS = 64
 JOIN_SECONDS = 0.1
+"""Of all threads together: one that is still reading is left to the end of the process."""
+
 UNREADABLE = (GrokscopeError, OSError, KeyError, RuntimeError, IndexError)
 
 Post = Callable[[Message], object]
@@ -85,11 +87,12 @@ class Background:
             thread.start()
 
     def end(self) -> None:
-        """End the threads and wait for them; what has been measured is kept."""
+        """End the threads, and wait for them a moment; what has been measured is kept."""
         for one in (self.watcher, self.analyst, self.artist):
             one.end()
+        latest = time.monotonic() + JOIN_SECONDS
         for thread in self._started:
-            thread.join(JOIN_SECONDS)
+            thread.join(max(0.0, latest - time.monotonic()))
 
 
 class Watcher(threading.Thread):

@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-from grokscope.app import actions
-
-if TYPE_CHECKING:
-    from textual.binding import Binding
 
 VIEWS = ("overview", "spectrum", "traps", "trajectories")
 
@@ -26,12 +20,15 @@ class Key:
     palette: str = ""
 
     @property
-    def bound(self) -> str:
-        """The action as Textual runs it: one of `actions` by the app's `act`, any other by its name."""
-        name, _, arguments = self.action.removesuffix(")").partition("(")
-        if not hasattr(actions, name):
-            return self.action
-        return f"act({name!r}, {arguments})" if arguments else f"act({name!r})"
+    def name(self) -> str:
+        """The action without its argument."""
+        return self.action.partition("(")[0]
+
+    @property
+    def arguments(self) -> tuple[int | str, ...]:
+        """The action's argument, if it has one."""
+        given = self.action.partition("(")[2].removesuffix(")")
+        return (given.strip("'") if "'" in given else int(given),) if given else ()
 
 
 KEYS: tuple[Key, ...] = (
@@ -43,7 +40,7 @@ KEYS: tuple[Key, ...] = (
     Key(("G", "end"), "G End", "last", "last", "last one; follows a live run", "Time", "Last checkpoint"),
     Key(("left_square_bracket",), "[", "event(-1)", "event", "previous event", "Time", "Previous event"),
     Key(("right_square_bracket",), "]", "event(1)", "event", "next event (phase, trap)", "Time", "Next event"),
-    Key(("colon",), ":", "go_to", "go to", "go to a step", "Time", "Go to a step"),
+    Key(("colon",), ":", "ask('step')", "go to", "go to a step", "Time", "Go to a step"),
     Key(("space",), "space", "play", "play", "play, pause", "Time", "Play or pause"),
     Key(("f",), "f", "follow", "follow", "follow a live run", "Time", "Follow the live run"),
     Key(("up", "k"), "↑ k", "select(-1)", "layer", "previous layer", "Look", "Previous layer"),
@@ -57,7 +54,7 @@ KEYS: tuple[Key, ...] = (
     Key(("x",), "x", "axis('x')", "x axis", "x axis: log, linear", "Look", "Log or linear x axis"),
     Key(("y",), "y", "axis('y')", "y axis", "y axis: log, linear", "Look", "Log or linear y axis"),
     Key(("p",), "p", "search", "D(xmin)", "D(xmin), how xmin was chosen", "Look", "Show D against xmin"),
-    Key(("w",), "w", "why", "why", "why: what the weights say", "Look", "Why the weights say so"),
+    Key(("w",), "w", "sheet('why')", "why", "why: what the weights say", "Look", "Why the weights say so"),
     Key(("m",), "m", "mark", "mark", "mark, and compare with it", "Do", "Mark this checkpoint and compare"),
     Key(("o",), "o", "other_run", "other run", "other run to the front", "Do", "Other run to the front"),
     Key(("c",), "c", "copy", "copy", "copy the layer's row", "Do", "Copy the layer's row"),
@@ -67,7 +64,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(("t",), "t", "theme", "theme", "dark, light", "Do", "Dark or light theme"),
     Key(("ctrl+p",), "ctrl+p", "command_palette", "palette", "all commands", "Do"),
-    Key(("question_mark",), "?", "help", "help", "this help", "Do", "Help"),
+    Key(("question_mark",), "?", "sheet('help')", "help", "this help", "Do", "Help"),
     Key(("escape",), "esc", "leave", "back", "one layer out", "Do", "One layer out"),
     Key(("q",), "q", "quit", "quit", "quit", "Do", "Quit"),
     Key(("ctrl+z",), "ctrl+z", "suspend_process", "suspend", "to the shell (fg returns)", "Do"),
@@ -108,8 +105,8 @@ _PANE = Hint("pane", ("pane(1)",), 5)
 _AXES = Hint("axes", ("axis('x')", "axis('y')"), 3)
 _SEARCH = Hint("D(xmin)", ("search",), 3)
 _COMPARE = Hint("compare", ("mark",), 4)
-_WHY = Hint("why", ("why",), 2)
-_ALWAYS = (Hint("help", ("help",), 20), Hint("quit", ("quit",), 20))
+_WHY = Hint("why", ("sheet('why')",), 2)
+_ALWAYS = (Hint("help", ("sheet('help')",), 20), Hint("quit", ("quit",), 20))
 
 _HINTS: dict[str, tuple[Hint, ...]] = {
     "overview": (_STEP, _EVENT, _LAYER, _VIEW, _COMPARE, _WHY),
@@ -119,12 +116,20 @@ _HINTS: dict[str, tuple[Hint, ...]] = {
 }
 
 
-def bindings() -> list[Binding]:
-    """The table as Textual bindings; no key appears twice."""
-    from textual.binding import Binding
+def by_name() -> dict[str, Key]:
+    """The table by Textual's names of the keys."""
+    return {name: key for key in KEYS for name in key.keys}
 
-    found = [Binding(",".join(key.keys), key.bound, key.label, show=False) for key in KEYS]
-    return [*found, Binding("ctrl+c", "quit", "quit", show=False, priority=True)]
+
+SHEET_KEYS: dict[str, int] = {
+    **dict.fromkeys(("down", "j"), 1),
+    **dict.fromkeys(("up", "k"), -1),
+    **dict.fromkeys(("pagedown", "space"), 10),
+    "pageup": -10,
+    **dict.fromkeys(("home", "g"), -1000),
+    **dict.fromkeys(("end", "G"), 1000),
+}
+"""How many rows a key moves an open sheet; every other key takes it away."""
 
 
 def groups() -> dict[str, list[Key]]:

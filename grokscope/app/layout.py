@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 SMALLEST = (60, 20)
 BESIDE = 76
 """From this width the two spectra of the overview stand side by side; below it one is shown at a time."""
+
+
+class Place(NamedTuple):
+    """A cell of a pane, and the pane's size."""
+
+    column: int
+    row: int
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ class State:
     """What the panes are drawn from: the runs through time, the cursor, and what the user chose to see.
 
     `front` is the number of the run in front, `index` the checkpoint under the cursor; `frame`, `comparison` and
-    `direction` are what was read there. `notice` is a sentence to be said once.
+    `direction` are what was read there. `notice` is a sentence that stands until the next key. `sheet` is the text
+    that lies over the panes, from its row `scroll` on; `prompt` what is asked for, `typed` the answer so far.
     """
 
     runs: tuple[Timeline, ...]
@@ -63,6 +64,10 @@ class State:
     analysis_note: str = ""
     problem: str = ""
     notice: str = ""
+    sheet: str = ""
+    scroll: int = 0
+    prompt: str = ""
+    typed: str = ""
 
     @property
     def timeline(self) -> Timeline:

@@ -10,14 +10,28 @@ import typer
 from grokscope.cli.common import AsJson
 from grokscope.cli.opening import Match, Network, StepRegex, StepsFrom, open_noted
 
+UNBOUND = 250  # columns: more than any table has
+LEFT = 2  # columns that hold names
+
 Runs = Annotated[
-    list[Path],
-    typer.Argument(help="Run files, folders of checkpoints, or models.", metavar="RUN.h5|FOLDER|MODEL…"),
+    list[Path], typer.Argument(help="Run files, folders, or models.", metavar="RUN.h5|…")
+]
+
+
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Write the paper's tables and figures there: HTML, Markdown, CSV, JSON.",
+        metavar="DIR",
+    ),
 ]
 
 
 def report(
     runs: Runs,
+    output: Output = None,
     as_json: AsJson = False,
     step_regex: StepRegex = None,
     steps_from: StepsFrom = None,
@@ -26,8 +40,9 @@ def report(
 ) -> None:
     """Print when a run memorised, generalised and collapsed, and what its layers measured then.
 
-    Runs that differ in nothing but their seeds are averaged: mean ± standard deviation, as in the paper's tables.
-    Other runs stand one after another. Only what `grokscope analyze` has measured is shown.
+    Runs that differ in nothing but their seeds are averaged: mean ± standard deviation, as in the paper's tables;
+    their p-values are combined by Fisher's method. Other runs stand one after another. Only what
+    `grokscope analyze` has measured is shown.
     """
     import json
 
@@ -38,8 +53,12 @@ def report(
     opened = [open_noted(path, step_regex, steps_from, match, network) for path in runs]
     reports = [run_report(run, Spectra(run)) for run in opened]
     refuse_twice(reports)
+    if output is not None:
+        _write(runs, output)
+        return
     if not as_json:
         typer.echo(report_text(reports))
+        _print_tables(runs)
         return
     described = [
         {
@@ -57,3 +76,41 @@ def report(
         for report in reports
     ]
     typer.echo(json.dumps(described, indent=2, allow_nan=False))
+
+
+def _write(runs: list[Path], folder: Path) -> None:
+    """Write the report's files, and say where the page is."""
+    from grokscope.errors import UsageError
+    from grokscope.report.page import report_of, write_report
+    from grokscope.report.pictures import Source
+
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; -o takes the folder that the report is written to")
+    write_report(report_of([Source.open(path) for path in runs]), folder)
+    typer.echo(str(folder / "report.html"))
+
+
+def _print_tables(runs: list[Path]) -> None:
+    """The paper's tables; as wide as they are where there is no terminal to fit."""
+    import sys
+
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    from grokscope.report.pictures import Source
+    from grokscope.report.tables import tables
+
+    console = Console(width=None if sys.stdout.isatty() else UNBOUND, highlight=False)
+    for table in tables([Source.open(path) for path in runs]):
+        if not table.rows:
+            continue
+        grid = Grid(box=box.SIMPLE_HEAD, title=f"Table {table.number}: {table.title}", title_justify="left")
+        for number, name in enumerate(table.header):
+            grid.add_column(Text(name), justify="left" if number < LEFT else "right", overflow="fold")
+        for cells in table.cells():
+            grid.add_row(*map(Text, cells))
+        console.print(grid)
+        for note in table.notes:
+            console.print(Text(note), soft_wrap=not sys.stdout.isatty())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -64,9 +64,19 @@ def view(
         os.environ.pop(name, None)
     from grokscope.app.app import Microscope
 
-    lines = Microscope(sessions, theme=theme, analysis=analysis).run()
+    app = Microscope(sessions, theme=theme, analysis=analysis)
+    lines = app.run()
     if lines:
         typer.echo(lines)
+    _leave(app.return_code or 0)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once: its threads only read, and one that is still at it holds HDF5's lock, on which the
+    interpreter's own way out would wait for ever."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -111,7 +111,7 @@ def _weights(parts: dict[str, Part]) -> tuple[list[Part], list[LeftOut]]:
     weights, left_out = [], []
     biases = {bias_of(name, parts) for name, part in parts.items() if len(part.shape) == 3}
     for name, part in parts.items():
-        if (len(part.shape) < 2 and part.dtype not in ("sparse", "meta")) or name in biases:
+        if len(part.shape) < 2 or name in biases:
             continue
         reason = _no_layer(name, part)
         if not reason:
@@ -125,10 +125,10 @@ def _no_layer(name: str, part: Part) -> str:
     """Say why a tensor is no layer: "" where it is one, "buffer" where the file itself says that it is one."""
     if part.parameter is False:
         return "buffer"
-    if not size_of(part.shape) and part.dtype != "sparse":
+    if not size_of(part.shape):
         return "it has no entries"
     if part.dtype not in FLOATS:
-        return f"not of floats but {part.dtype}"
+        return f"not floats but {part.dtype}"
     if part.parameter is None and (BUFFERS.search(name) or _is_causal_mask(name, part.shape)):
         return "a fixed table by its name, not trained"
     if len(_axes(part.shape)) < 2 and not (len(part.shape) == 2 and name.endswith(("weight", "kernel"))):

@@ -36,6 +36,8 @@ def read_metrics(path: Path) -> Metrics:
         from grokscope.importers.tensorboard import read_events
 
         rows: list[Row] = list(read_events(path))
+        if not rows:
+            raise UsageError(f"{path} holds no scalars, or is no event file of TensorBoard")
     else:
         rows = list(_rows(_text(path), path))
     columns = list(dict.fromkeys(name for _, row in rows for name in row))

@@ -56,13 +56,13 @@ class Opened:
                 self.view(storage, offset, size, stride, _dtype(dtype))
             ),
             "torch._utils._rebuild_qtensor": lambda storage, offset, size, stride, *rest: unread(
-                size, storage.dtype, "it is quantised; save it dequantised"
+                size, f"codes quantised by torch ({storage.dtype})"
             ),
             "torch._utils._rebuild_sparse_tensor": lambda layout, data: unread(
-                next((part for part in data[::-1] if isinstance(part, tuple)), ()), "sparse", "it is sparse"
+                next((part for part in data[::-1] if isinstance(part, tuple)), ()), "sparse"
             ),
             "torch._utils._rebuild_meta_tensor_no_storage": lambda dtype, size, *rest: unread(
-                size, "meta", "it was saved without its values"
+                size, "without values"
             ),
             "torch._utils._rebuild_parameter": lambda data, *rest: parameter(data),
             "torch._utils._rebuild_parameter_with_state": lambda data, *rest: parameter(data),
@@ -96,7 +96,7 @@ class Opened:
         if min(*size, *stride, offset, 0) < 0 or (not empty and last >= room):
             raise NotReadable("is damaged: a tensor lies beyond its storage")
         if size_of(size) > room and not empty:  # one number shown many times: a small file could ask for terabytes
-            return unread(size, dtype, "its entries are expanded from fewer")
+            return unread(size, "expanded from fewer numbers")
         read = partial(self._read, storage, kind, offset, tuple(size), tuple(stride))
         crc = None if storage.crc is None else zlib.crc32(repr((offset, stride)).encode(), storage.crc)
         identity = (storage.key, offset, tuple(size), tuple(stride))
@@ -122,12 +122,12 @@ def parameter(data: object) -> object:
     return dataclasses.replace(data, parameter=True)
 
 
-def unread(size: object, dtype: str, reason: str) -> StoredTensor:
-    """Return a tensor that cannot be read, for a reason."""
+def unread(size: object, dtype: str) -> StoredTensor:
+    """Return a tensor that is no array of numbers: `dtype` says what it is instead."""
     shape = tuple(size) if isinstance(size, tuple | list) and all(isinstance(n, int) for n in size) else ()
 
     def refuse() -> NDArray[Any]:
-        raise UsageError(f"a tensor of shape {shape} cannot be read: {reason}")
+        raise UsageError(f"a tensor of shape {shape} is {dtype} and cannot be read")
 
     return StoredTensor(shape, dtype, refuse)
 

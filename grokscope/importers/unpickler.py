@@ -13,8 +13,9 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-LARGEST_NUMBER_OF_OBJECTS = 2_000_000
+LARGEST_NUMBER_OF_OBJECTS = 1_500_000
 LONGEST_LINE = 4096
+TOO_MUCH = "holds more objects beside its tensors than weights need"
 
 
 class NotReadable(Exception):
@@ -79,13 +80,13 @@ class Unpickler:
 
     def load(self) -> Any:
         """Return the object that the pickle describes; raises NotReadable."""
+        data, actions = self._data, ACTIONS
         try:
-            while True:
-                code = self._data[self.position]
+            while (code := data[self.position]) != STOP:
                 self.position += 1
-                if code == STOP:
-                    return self._stack.pop()
-                ACTIONS[code](self)
+                actions[code](self)
+            self.position += 1
+            return self._stack.pop()
         except (IndexError, struct.error):
             if self.position >= len(self._data):
                 raise NotReadable("breaks off") from None
@@ -107,20 +108,22 @@ class Unpickler:
         """Return the next number of a fixed size."""
         return layout.unpack(self.take(layout.size))[0]
 
-    def line(self) -> str:
-        """Return the text up to the end of the line."""
+    def line(self) -> bytes:
+        """Return what there is up to the end of the line."""
         length = bytes(self._data[self.position : self.position + LONGEST_LINE]).find(b"\n")
-        return bytes(self.take(length + 1 if length >= 0 else LONGEST_LINE)[:length]).decode()
+        return bytes(self.take(length + 1 if length >= 0 else LONGEST_LINE)[:length])
 
     def count(self, objects: int) -> None:
         """Count objects that are made; raises NotReadable when there are too many."""
         self._left -= objects
         if self._left < 0:
-            raise NotReadable("holds more objects beside its tensors than weights need")
+            raise NotReadable(TOO_MUCH)
 
     def push(self, value: Any) -> None:
         """Put a new object on the stack, and count it."""
-        self.count(1)
+        self._left -= 1
+        if self._left < 0:
+            raise NotReadable(TOO_MUCH)
         self._stack.append(value)
 
     def pop(self) -> Any:
@@ -236,8 +239,8 @@ def _named(machine: Unpickler, module: str, name: str) -> None:
 
 
 def _global(machine: Unpickler) -> None:
-    module = machine.line()
-    _named(machine, module, machine.line())
+    module = machine.line().decode()
+    _named(machine, module, machine.line().decode())
 
 
 def _stack_global(machine: Unpickler) -> None:
@@ -261,7 +264,7 @@ def _object(machine: Unpickler) -> None:
 
 
 def _instance(machine: Unpickler) -> None:
-    name = f"{machine.line()}.{machine.line()}"
+    name = f"{machine.line().decode()}.{machine.line().decode()}"
     machine.push(machine.call(Name(name), tuple(machine.since_mark())))
 
 
@@ -336,13 +339,18 @@ def _latin(data: memoryview) -> str:
     return bytes(data).decode("latin1")
 
 
+def _escaped(data: bytes) -> str:
+    """A text of Python 2, with a backslash before what cannot be written."""
+    return data.decode("unicode_escape")
+
+
 def _whole(data: memoryview) -> int:
     return int.from_bytes(data, "little", signed=True)
 
 
 def _text_int(machine: Unpickler) -> None:
     text = machine.line()
-    machine.push({"00": False, "01": True}[text] if text in ("00", "01") else int(text))
+    machine.push({b"00": False, b"01": True}[text] if text in (b"00", b"01") else int(text))
 
 
 BYTE, SHORT, INT, UINT, LONG = (struct.Struct(layout) for layout in ("<B", "<H", "<i", "<I", "<Q"))
@@ -359,7 +367,7 @@ _NAMED: dict[str, Callable[[Unpickler], None]] = {
     "NEWTRUE": _value(True),
     "NEWFALSE": _value(False),
     "INT": _text_int,
-    "LONG": lambda machine: machine.push(int(machine.line().rstrip("L"))),
+    "LONG": lambda machine: machine.push(int(machine.line().rstrip(b"L"))),
     "FLOAT": lambda machine: machine.push(float(machine.line())),
     "BININT": _fixed(INT),
     "BININT1": _fixed(BYTE),
@@ -367,8 +375,8 @@ _NAMED: dict[str, Callable[[Unpickler], None]] = {
     "BINFLOAT": _fixed(struct.Struct(">d")),
     "LONG1": _counted(BYTE, _whole),
     "LONG4": _counted(UINT, _whole),
-    "STRING": lambda machine: machine.push(machine.line()[1:-1]),
-    "UNICODE": lambda machine: machine.push(machine.line()),
+    "STRING": lambda machine: machine.push(_escaped(machine.line().strip()[1:-1])),
+    "UNICODE": lambda machine: machine.push(machine.line().decode("raw-unicode-escape")),
     "SHORT_BINSTRING": _counted(BYTE, _latin),
     "BINSTRING": _counted(UINT, _latin),
     "SHORT_BINUNICODE": _counted(BYTE, _text),
@@ -409,7 +417,7 @@ _NAMED: dict[str, Callable[[Unpickler], None]] = {
     "GET": lambda machine: machine.recall(int(machine.line())),
     "BINGET": lambda machine: machine.recall(machine.number(BYTE)),
     "LONG_BINGET": lambda machine: machine.recall(machine.number(UINT)),
-    "PERSID": lambda machine: machine.push(machine.persistent(machine.line())),
+    "PERSID": lambda machine: machine.push(machine.persistent(machine.line().decode())),
     "BINPERSID": lambda machine: machine.push(machine.persistent(machine.pop())),
 }
 ACTIONS = {ord(opcode.code): _NAMED[opcode.name] for opcode in pickletools.opcodes if opcode.name in _NAMED}

@@ -68,3 +68,14 @@ def differences(groups: Sequence[Sequence[OfRun]]) -> list[str]:
     names = sorted(set().union(*each))
     different = [name for name in names if len({experiment.get(name) for experiment in each}) > 1]
     return [", ".join(f"{name} {experiment.get(name, '–')}" for name in different) for experiment in each]
+
+
+SCHEDULE = ("first_checkpoint", "checkpoints_per_decade", "steps")
+"""How long and how often: named only where nothing else tells experiments apart."""
+
+
+def labels(groups: Sequence[Sequence[OfRun]]) -> list[str]:
+    """A short name for each group: in what it differs, how long it trained only where nothing else differs."""
+    each = differences(groups)
+    short = [", ".join(word for word in words.split(", ") if word.split(" ")[0] not in SCHEDULE) for words in each]
+    return short if len(set(short)) == len(groups) else each

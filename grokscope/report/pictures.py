@@ -29,7 +29,7 @@ from grokscope.figures import (
     spectrogram,
 )
 from grokscope.numbers import whole
-from grokscope.report.experiments import differences, experiment_of, experiments
+from grokscope.report.experiments import experiment_of, experiments, labels
 from grokscope.spectra import LayerSpectrum
 from grokscope.trajectory import Trajectory, open_trajectory
 
@@ -159,7 +159,7 @@ def _over_time(kind: str, sources: Sequence[Source], layer: str | None) -> tuple
     """A panel for each experiment, on common axes."""
     groups = experiments(sources)
     figures = []
-    for group, words in zip(groups, differences(groups), strict=True):
+    for group, words in zip(groups, labels(groups), strict=True):
         layers = () if layer is None else (group[0].layer(layer),)
         runs = [source.timeline for source in group]
         figure = over_time(_panel(kind, group[0], layers), runs)

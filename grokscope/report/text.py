@@ -6,10 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from grokscope.numbers import mean_text, probability
+from grokscope.numbers import mean_text
 from grokscope.phases import PHASES
 from grokscope.report.events import EVENTS, LAYER_MEASURES, RunReport
 from grokscope.report.experiments import differences, experiments
+from grokscope.report.p_values import p_words
 
 LABELS = (*PHASES, "undecided", "unknown")
 
@@ -66,14 +67,8 @@ def _cell(name: str, group: Sequence[RunReport], event: str) -> str:
     values = [value for value in measured if math.isfinite(value)]
     text = mean_text(values, whole=name == "step")
     if values and name.endswith(" ks_p"):
-        text = _p_cell(values, min(report.null_draws for report in group), text)
+        text = p_words(values, min(report.null_draws for report in group))
     return text if len(values) in (0, len(measured)) else f"{text} (n {len(values)})"
-
-
-def _p_cell(values: Sequence[float], draws: int, mean: str) -> str:
-    """Format p-values: as one that is a bound where all of them are, else by their `mean`, formatted already."""
-    largest = probability(max(values), draws)
-    return largest if len(values) == 1 or largest.startswith("<") else mean
 
 
 def _unmeasured(reports: Sequence[RunReport]) -> Iterator[str]:

@@ -81,9 +81,10 @@ def _trap(
     """Singular vectors and value of a trap, and the index of the permutation that it lives in."""
     null = null_for(*spectrum.sides(shuffled.matrix), null_draws)
     result = randomise(shuffled, max(permutations, 1), null)
-    if not 1 <= number <= result.num_traps:
+    num_traps = result.representative.num_traps
+    if not 1 <= number <= num_traps:
         raise UsageError(
-            f"Layer {name} at step {step} has {result.num_traps} traps, so there is no trap {number}; "
+            f"Layer {name} at step {step} has {num_traps} traps, so there is no trap {number}; "
             "choose a number among those that are listed."
         )
     left, values, right = spectrum.top_singular_vectors(shuffled[result.index], number)

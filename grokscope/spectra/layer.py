@@ -15,12 +15,15 @@ from grokscope.spectra.traps import Trap
 
 Array = NDArray[np.float64]
 
-ANALYSIS_VERSION = 2
+ANALYSIS_VERSION = 3
 """Grows with every change of a number; stored results of another version are measured again."""
 
 SMALLEST_SIDE = 8
 """Layers with a shorter side below this are not measured: too few eigenvalues for any fit (WeightWatcher's
 minimum)."""
+
+COARSEST = 2 * 2.0**-7
+"""`resolution` of bfloat16, the coarsest format that weights come in."""
 
 LARGEST_MAGNITUDE = 1e100
 SMALLEST_MAGNITUDE = 1e-100
@@ -32,13 +35,21 @@ NAN = float("nan")
 class LayerSpectrum:
     """What a layer's weight says. Floats are NaN where unknown; `reason` is "" where the layer was measured.
 
-    Eigenvalues are σ(W)², unnormalised. alpha …: the power-law tail of the layer itself. sigma_mp …
-    ks_p_bulk: the representative permutation of its entries against the Marchenko-Pastur law; sigma_robust is
-    from the median of the eigenvalues within the edge, sigma_trace the entries' root mean square, sigma_mp
-    their ratio, lambda_minus and lambda_plus the edges at sigma_robust. ks_distance uses all eigenvalues,
-    ks_distance_bulk those that are no traps, both with sigma from their trace; ks_p_naive is the published
-    p-value, ks_p the calibrated one (its least value is 1/(null_draws + 1)). num_traps is the median over
-    permutations. abs_entropy is in nats.
+    Eigenvalues are σ(W)², unnormalised. alpha … num_zero: the power-law tail of the layer itself
+    (`power_law.fit`); alpha_p is the probability that noise of the shape has an alpha as low, and verdict_reason
+    says why the verdict is what it is.
+
+    sigma_mp … num_traps_shown: `permutations` (K) permutations of its entries against the Marchenko-Pastur law.
+    sigma_robust is from the median of the eigenvalues within the edge, sigma_trace the entries' root mean square,
+    sigma_mp their ratio, lambda_minus and lambda_plus the law's edges at sigma_robust, trap_edge the eigenvalue
+    beyond which one is a trap; these and traps, randomized_esd, ks_distance_shown and num_traps_shown are those of
+    the representative permutation, the one that pictures show. ks_distance is the mean over permutations of the
+    distance of all eigenvalues, ks_distance_bulk of those that are no traps, both with sigma from their trace;
+    ks_p and ks_p_bulk are their calibrated p-values (at least 1/(null_draws + 1)), ks_p_naive the published one of
+    ks_distance_shown. num_traps … num_traps_max: median, 5 and 95 % points, least and greatest over permutations,
+    each with an edge of its own; randomised_reason says why all these are NaN, where they are.
+
+    abs_entropy is in nats.
     """
 
     name: str
@@ -48,26 +59,36 @@ class LayerSpectrum:
     alpha_sigma: float = NAN
     alpha_low: float = NAN
     alpha_high: float = NAN
+    alpha_p: float = NAN
     xmin: float = NAN
     xmax: float = NAN
     power_law_distance: float = NAN
     num_tail: int = 0
+    num_zero: int = 0
     verdict: str = "not measured"
+    verdict_reason: str = ""
     sigma_mp: float = NAN
     sigma_trace: float = NAN
     sigma_robust: float = NAN
     lambda_minus: float = NAN
     lambda_plus: float = NAN
+    trap_edge: float = NAN
     ks_distance: float = NAN
+    ks_distance_shown: float = NAN
     ks_p_naive: float = NAN
     ks_p: float = NAN
     ks_distance_bulk: float = NAN
     ks_p_bulk: float = NAN
     null_draws: int = 0
+    permutations: int = 0
     num_traps: float = NAN
+    num_traps_low: float = NAN
+    num_traps_high: float = NAN
     num_traps_min: float = NAN
     num_traps_max: float = NAN
+    num_traps_shown: float = NAN
     num_traps_weightwatcher: float = NAN
+    randomised_reason: str = ""
     traps: tuple[Trap, ...] = ()
     norm: float = NAN
     abs_entropy: float = NAN
@@ -100,17 +121,20 @@ def analyze_layer(
     shape = tuple(int(side) for side in array.shape)
     reason = why_not(array, kind)
     if array.ndim == 0 or array.size == 0 or not _is_real(array) or not np.isfinite(array).all():
-        return LayerSpectrum(name, shape, reason)
+        return LayerSpectrum(name, shape, reason, verdict_reason=reason, randomised_reason=reason)
     matrix = spectrum.as_matrix(array)
-    values: dict[str, object] = _plain_measures(matrix)
+    plain = _plain_measures(matrix)
     if not reason:
         try:
-            values |= _own_spectrum(matrix, backend)
+            null = null_for(*spectrum.sides(matrix), null_draws)
+            measured = _own_spectrum(matrix, null, backend)
             shuffled = Permutations(matrix, seed_key(seed, step, name))
-            values |= _randomised_spectrum(shuffled, max(permutations, 1), null_draws, backend)
+            measured |= _randomised_spectrum(shuffled, max(permutations, 1), null, backend)
+            return LayerSpectrum(name, shape, **plain, **measured)  # type: ignore[arg-type]
         except np.linalg.LinAlgError as error:
             reason = f"the eigenvalue solver did not converge ({error})"
-    return LayerSpectrum(name, shape, reason, **values)  # type: ignore[arg-type]
+    reasons = {"verdict_reason": reason, "randomised_reason": reason}
+    return LayerSpectrum(name, shape, reason, **reasons, **plain)  # type: ignore[arg-type]
 
 
 def why_not(array: NDArray[np.generic], kind: str = "linear") -> str:
@@ -140,6 +164,21 @@ def _why_not_by_values(array: NDArray[np.generic]) -> str:
     return ""
 
 
+def resolution(array: NDArray[np.generic]) -> float:
+    """The relative spread of singular values that rounding makes, by the coarsest format that holds all entries.
+
+    Two units in the last place where they were only stored in it (bfloat16), 64 where they were computed in it: an
+    orthogonal matrix made by QR is off by 4 to 30.
+    """
+    with np.errstate(over="ignore"):
+        single = np.asarray(array, dtype=np.float32)
+    if not np.array_equal(single, array):
+        return 64 * float(np.finfo(np.float64).eps)
+    if not (single.view(np.uint32) & 0xFFFF).any():
+        return COARSEST
+    return 64 * float(np.finfo(np.float32).eps)
+
+
 def _is_real(array: NDArray[np.generic]) -> bool:
     return array.dtype.kind in "fiub"
 
@@ -150,68 +189,86 @@ def _plain_measures(matrix: Array) -> dict[str, object]:
             "max_abs": plain.max_abs}  # fmt: skip
 
 
-def _own_spectrum(matrix: Array, backend: spectrum.Backend) -> dict[str, object]:
+def _own_spectrum(matrix: Array, null: Null, backend: spectrum.Backend) -> dict[str, object]:
     """The layer's own eigenvalues and their power-law tail."""
     esd = spectrum.eigenvalues(matrix, backend=backend)
     fit = power_law.fit(esd)
-    return {
-        "esd": esd,
-        "stable_rank": measures.stable_rank(esd),
+    values: dict[str, object] = {"esd": esd, "stable_rank": measures.stable_rank(esd), "num_zero": fit.num_zero}
+    if why_flat := _why_flat(esd, matrix):
+        return values | {"verdict_reason": why_flat}
+    alpha_p = null.alpha_p(fit.alpha)
+    verdict, why = power_law.judge(fit, alpha_p)
+    return values | {
         "alpha": fit.alpha,
         "alpha_sigma": fit.sigma,
         "alpha_low": fit.low,
         "alpha_high": fit.high,
+        "alpha_p": alpha_p,
         "xmin": fit.xmin,
         "xmax": fit.xmax,
         "power_law_distance": fit.distance,
         "num_tail": fit.num_tail,
-        "verdict": fit.verdict,
+        "verdict": verdict,
+        "verdict_reason": why,
     }
 
 
+def _why_flat(esd: Array, matrix: Array) -> str:
+    """Why a spectrum has no shape: its singular values are equal within rounding; "" if they are not."""
+    spread = 1 - np.sqrt(max(esd[0], 0.0) / esd[-1])
+    if spread > COARSEST or spread > resolution(matrix):
+        return ""
+    return f"all singular values are equal to within {spread:.1g}, which is rounding"
+
+
 def _randomised_spectrum(
-    shuffled: Permutations, permutations: int, null_draws: int, backend: spectrum.Backend
+    shuffled: Permutations, permutations: int, null: Null, backend: spectrum.Backend
 ) -> dict[str, object]:
     """Permutations of the entries: Marchenko-Pastur fit, KS and traps."""
     long, short = spectrum.sides(shuffled.matrix)
-    null = null_for(long, short, null_draws)
     result = randomised.randomise(shuffled, permutations, null, backend)
-    trace = marchenko_pastur.trace_sigma(result.esd, long, short)
-    values: dict[str, object] = {"randomized_esd": result.esd, "sigma_trace": trace, "null_draws": null.draws}
-    if result.sigma == 0:
-        return values  # at least half of the eigenvalues vanish: no bulk to compare with
-    lower, upper = marchenko_pastur.edges(long, short, result.sigma)
-    return values | _ks(result.esd, long, short, result.num_traps, null) | {
-        "sigma_mp": result.sigma / trace,
-        "sigma_robust": result.sigma,
+    shown = result.representative
+    trace = marchenko_pastur.trace_sigma(shown.esd, long, short)
+    values: dict[str, object] = {"randomized_esd": shown.esd, "sigma_trace": trace, "null_draws": null.draws,
+                                 "permutations": permutations}  # fmt: skip
+    if not result.has_bulk:
+        return values | {"randomised_reason": "at least half of the shuffled eigenvalues vanish: no bulk to fit"}
+    lower, upper = marchenko_pastur.edges(long, short, shown.sigma)
+    return values | _ks(result, long, short, null) | _num_traps(result, shuffled) | {
+        "sigma_mp": shown.sigma / trace,
+        "sigma_robust": shown.sigma,
         "lambda_minus": lower,
         "lambda_plus": upper,
-        "num_traps": float(np.median(result.counts)),
-        "num_traps_min": float(result.counts.min()),
-        "num_traps_max": float(result.counts.max()),
-        "num_traps_weightwatcher": _weightwatcher_count(shuffled, result),
+        "trap_edge": shown.edge,
         "traps": traps.describe(shuffled, result, null),
     }  # fmt: skip
 
 
-def _ks(esd: Array, long: int, short: int, num_traps: int, null: Null) -> dict[str, object]:
-    """KS distance and p-values, on all eigenvalues and on those that are no traps."""
-    distance = kolmogorov.distance(esd, long, short)
-    bulk = kolmogorov.distance(esd, long, short, num_traps)
+def _ks(result: randomised.Randomised, long: int, short: int, null: Null) -> dict[str, object]:
+    """KS distances and p-values, on all eigenvalues and on those that are no traps."""
+    permutations = len(result.permutations)
+    distance = randomised.mean_distance(result, long, short)
+    bulk = randomised.mean_bulk_distance(result, long, short, null)
+    shown = kolmogorov.distance(result.representative.esd, long, short)
     return {
         "ks_distance": distance,
-        "ks_p_naive": kolmogorov.naive_p(distance, short),
-        "ks_p": null.distance_p(distance),
+        "ks_p": null.distance_p(distance, permutations),
         "ks_distance_bulk": bulk,
-        "ks_p_bulk": null.distance_p(bulk, num_traps),
+        "ks_p_bulk": null.distance_p(bulk, permutations),
+        "ks_distance_shown": shown,
+        "ks_p_naive": kolmogorov.naive_p(shown, short),
     }
 
 
-def _weightwatcher_count(shuffled: Permutations, result: randomised.Randomised) -> float:
-    """WeightWatcher pools five permutations below 100 eigenvalues and does not divide; nor does this column."""
-    long, short = spectrum.sides(shuffled.matrix)
-    if short >= 100:
-        return float(randomised.weightwatcher_count(result.esd, long, short, result.sigma))
-    pool = np.concatenate([np.linalg.eigvalsh(spectrum.gram(shuffled[index])) for index in range(5)])
-    sigma = marchenko_pastur.robust_sigma(pool, long, short)
-    return float(randomised.weightwatcher_count(pool, long, short, sigma))
+def _num_traps(result: randomised.Randomised, shuffled: Permutations) -> dict[str, object]:
+    """How many traps the permutations have, and the one that is shown; beside it WeightWatcher's count."""
+    least, low, median, high, most = np.quantile(result.counts, [0, 0.05, 0.5, 0.95, 1])
+    return {
+        "num_traps": float(median),
+        "num_traps_low": float(low),
+        "num_traps_high": float(high),
+        "num_traps_min": float(least),
+        "num_traps_max": float(most),
+        "num_traps_shown": float(result.representative.num_traps),
+        "num_traps_weightwatcher": float(randomised.weightwatcher_count(shuffled, result)),
+    }

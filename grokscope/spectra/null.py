@@ -1,71 +1,95 @@
-"""What pure noise does: the Monte-Carlo law of the KS distance and of the largest eigenvalue, for one shape.
+"""What pure noise does: the Monte-Carlo laws of the KS distance, of the largest eigenvalue and of alpha, for one
+shape.
 
-Eigenvalues of a Gaussian matrix repel one another, so they follow the Marchenko-Pastur law about six times
-more closely than independent points would; and sigma was fitted. Both are calibrated by drawing Gaussian
-matrices and measuring them the same way. No matrix is needed: a bidiagonal one of χ variables has the same
-singular values (Dumitriu and Edelman, J. Math. Phys. 43, 2002). sigma cancels, so the law depends on the
-shape alone and is kept.
+Eigenvalues of a Gaussian matrix repel one another, so they follow the Marchenko-Pastur law about six times more
+closely than independent points would; and sigma was fitted. A power law fitted to them has an alpha of its own,
+too. All is calibrated by drawing Gaussian matrices and measuring them the same way. No matrix is needed: a
+bidiagonal one of χ variables has the same singular values (Dumitriu and Edelman, J. Math. Phys. 43, 2002). sigma
+cancels, so the laws depend on the shape alone and are kept.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.spectra import kolmogorov, marchenko_pastur
+from grokscope.spectra import kolmogorov, marchenko_pastur, power_law
+from grokscope.spectra.null_store import SHIPPED, cache_folder, load, store
 
 Array = NDArray[np.float64]
 
-ESTIMATOR = "trace-median-1"
-"""Which estimators the null was measured with (KS: sigma of the trace; edge: sigma of the median), and their
-version."""
+ESTIMATOR = "trace-median-alpha-2"
+"""Which estimators the null was measured with (KS: sigma of the trace; edge: sigma of the median; alpha: the fit
+of `power_law`), and their version."""
 
-DRAWS = 4000
-"""B: at 5 % the calibrated test then rejects noise in 5 ± 0.35 % (one standard deviation), with 2,000 in 5 ±
-0.5."""
+DRAWS = 8000
+"""B. The law of the mean over K permutations is then known to √(K/B) of its own spread: 0.05 for K = 20, by which
+the share of noise that a 5 % test rejects is off by 0.5 % (one standard deviation)."""
 
-LARGEST_SIDE = 400
-"""Beyond this M the law of a smaller matrix of the same N/M is used, its distances `rescaled`."""
+ALPHA_DRAWS = 1000
+"""Of these spectra, the first so many are fitted by a power law: a share of 1 % is then known to ± 0.3 %."""
+
+LARGEST_SIDE = 200
+"""Beyond this M the law of a smaller matrix of the same N/M is used, its distances and alphas `rescaled`."""
+
+DISTANCE_GROWTH = 0.41
+"""M·D of noise grows by this times ln M: measured 0.38 to 0.43 from M = 25 to 1,600 and N/M = 1 to 20, where the
+mean of D then comes out within 1 %.
+
+Rigidity has √2/π = 0.45 to leading order (Claeys, Fahs, Lambert and Webb, Duke Math. J. 170, 2021, for β = 2;
+√(2/β) times theirs for β = 1).
+"""
+
+ALPHA_GROWTH = 0.47
+"""alpha − 1 of noise grows by this power of M: measured 0.44 (M = 100 to 400) to 0.5 (400 to 1,600).
+
+Its 0.5, 50 and 99.5 % points then come out within 10 %. An edge that is no power law is fitted on ever shorter
+ranges.
+"""
 
 SMALL_SIDE = 20
 """Up to this M the edge is drawn ten times as often: sigma is noisy there, and draws are cheap."""
 
 SEED = 20_021_101
 
-SHIPPED = Path(__file__).parent / "nulls"
-"""The nulls of the paper's three layers, as `simulate` draws them, so that a first analysis need not wait."""
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Null:
-    """The law of noise for N × M: sorted KS distances [B], and a gamma fit to the standardised largest
-    eigenvalue; `size` is M."""
+    """The law of noise for N × M: sorted KS distances [B], a gamma fit to the standardised largest eigenvalue,
+    and sorted alphas [A], fewer than B; `size` is M."""
 
     size: int
     distances: Array
     edge_shape: float
     edge_location: float
     edge_scale: float
+    alphas: Array
 
     @property
     def draws(self) -> int:
-        """B; no p-value of `distance_p` is below 1/(B + 1)."""
+        """B; no p-value of a distance is below 1/(B + 1)."""
         return len(self.distances)
 
-    def distance_p(self, ks_distance: float, spikes: int = 0) -> float:
-        """(1 + #{D₀ ≥ D})/(B + 1), for the distance of all eigenvalues but `spikes`; NaN for NaN."""
+    def distance_p(self, ks_distance: float, permutations: int = 1) -> float:
+        """(1 + #{D₀ ≥ D})/(B + 1) for the mean KS distance of so many independent spectra; NaN for NaN."""
         if not np.isfinite(ks_distance):
             return float("nan")
-        distances = rescaled(self.distances, self.size, self.size - spikes)
+        distances = _mean_distances(self, permutations)
         below = int(np.searchsorted(distances, ks_distance, side="left"))
         return (1 + self.draws - below) / (self.draws + 1)
+
+    def distance_as_if_whole(self, ks_distance: float, spikes: int) -> float:
+        """The distance of M − `spikes` eigenvalues as it would be for M, to be compared with this null."""
+        return float(rescaled(np.array(ks_distance), self.size - spikes, self.size))
+
+    def alpha_p(self, alpha: float) -> float:
+        """(1 + #{α₀ ≤ α})/(A + 1): how often noise has a tail at least as heavy; NaN for NaN."""
+        if not np.isfinite(alpha) or not len(self.alphas):
+            return float("nan")
+        return (1 + int(np.searchsorted(self.alphas, alpha, side="right"))) / (len(self.alphas) + 1)
 
     def edge_p(self, z: float) -> float:
         """P(the largest standardised eigenvalue of noise ≥ z); the gamma law goes on beyond the draws."""
@@ -80,16 +104,24 @@ class Null:
         return float(self.edge_location + self.edge_scale * gammainccinv(self.edge_shape, p))
 
 
-def rescaled(distances: Array, size: int, other: int) -> Array:
-    """KS distances of `size` noise eigenvalues as they would be for `other`: M·D grows by (√2/π)·ln(other/size).
+@lru_cache(maxsize=64)
+def _mean_distances(null: Null, permutations: int) -> Array:
+    """Sorted means [B] of groups of distances drawn anew from the null's: permutations of one matrix are
+    independent in this (`benchmarks/spectra_size.py`)."""
+    if permutations == 1:
+        return null.distances
+    rng = np.random.default_rng([SEED, permutations])
+    total = np.zeros(null.draws)
+    for _ in range(permutations):
+        total += rng.choice(null.distances, null.draws)
+    return np.sort(total / permutations)
 
-    The greatest deviation of a log-correlated counting function (rigidity; Claeys, Fahs, Lambert and Webb, Duke
-    Math. J. 170, 2021, for β = 2; √(2/β) times theirs for β = 1). Within 4 % of the draws at M from 50 to 1,000.
-    """
+
+def rescaled(distances: Array, size: int, other: int) -> Array:
+    """KS distances of `size` noise eigenvalues as they would be for `other`, by DISTANCE_GROWTH."""
     if size == other:
         return distances
-    growth = np.sqrt(2) / np.pi * np.log(other / size)
-    return np.asarray((size * distances + growth) / other)
+    return np.asarray((size * distances + DISTANCE_GROWTH * np.log(other / size)) / other)
 
 
 def edge_centre_and_scale(num_rows: int, num_columns: int) -> tuple[float, float]:
@@ -101,26 +133,25 @@ def edge_centre_and_scale(num_rows: int, num_columns: int) -> tuple[float, float
 def null_for(num_rows: int, num_columns: int, draws: int = DRAWS) -> Null:
     """The null of an N × M matrix: shipped, from memory, from the cache folder, or from `draws` fresh draws.
 
-    The folder is $XDG_CACHE_HOME/grokscope, or ~/.cache/grokscope; where it cannot be written the result is
-    only kept in memory. Deterministic: the draws are seeded by the shape. Needs M ≥ 2.
+    Where the cache folder (`cache_folder`) cannot be written the result is only kept in memory. Deterministic: the
+    draws are seeded by the shape. Needs M ≥ 2.
     """
-    long, short = max(num_rows, num_columns), min(num_rows, num_columns)
-    if short <= LARGEST_SIDE:
-        return _null(long, short, draws)
-    smaller = _null(round(long * LARGEST_SIDE / short), LARGEST_SIDE, draws)
-    distances = rescaled(smaller.distances, LARGEST_SIDE, short)
-    return Null(short, distances, smaller.edge_shape, smaller.edge_location, smaller.edge_scale)
+    return _null(max(num_rows, num_columns), min(num_rows, num_columns), draws)
 
 
 @lru_cache(maxsize=64)
 def _null(long: int, short: int, draws: int) -> Null:
+    if short > LARGEST_SIDE:
+        smaller = _null(round(long * LARGEST_SIDE / short), LARGEST_SIDE, draws)
+        distances = rescaled(smaller.distances, LARGEST_SIDE, short)
+        alphas = 1 + (smaller.alphas - 1) * (short / LARGEST_SIDE) ** ALPHA_GROWTH
+        return replace(smaller, size=short, distances=distances, alphas=alphas)
     name = f"null-{ESTIMATOR}-{long}x{short}-{draws}.npz"
     for folder in (SHIPPED, cache_folder()):
-        stored = _load(folder / name, short, draws)
-        if stored is not None:
+        if (stored := _from_arrays(short, draws, load(folder / name))) is not None:
             return stored
     drawn = simulate(long, short, draws)
-    store(cache_folder() / name, drawn)
+    store(cache_folder() / name, to_arrays(drawn))
     return drawn
 
 
@@ -135,7 +166,8 @@ def simulate(long: int, short: int, draws: int) -> Null:
     first = spectra[:draws]
     trace = first.sum(axis=1, keepdims=True) / (long * short)
     distances = kolmogorov.distance_of_cdf(marchenko_pastur.cdf(first / trace, long, short))
-    return Null(short, np.sort(distances), shape, location, width)
+    alphas = np.array([power_law.fit(esd).alpha for esd in spectra[:ALPHA_DRAWS]])
+    return Null(short, np.sort(distances), shape, location, width, np.sort(alphas[np.isfinite(alphas)]))
 
 
 def laguerre_spectra(long: int, short: int, draws: int, rng: np.random.Generator) -> Array:
@@ -169,38 +201,17 @@ def _gamma_of(sample: Array) -> tuple[float, float, float]:
     return shape, mean - shape * scale, scale
 
 
-def cache_folder() -> Path:
-    """Where nulls are kept between runs."""
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        return Path(base) / "grokscope"
-    try:
-        return Path.home() / ".cache" / "grokscope"
-    except RuntimeError:  # a user without a home, as in some containers
-        return Path(tempfile.gettempdir()) / "grokscope"
+def to_arrays(null: Null) -> dict[str, Array]:
+    """A null as the arrays of its archive."""
+    edge = np.array([null.edge_shape, null.edge_location, null.edge_scale])
+    return {"distances": null.distances, "edge": edge, "alphas": null.alphas}
 
 
-def _load(path: Path, size: int, draws: int) -> Null | None:
-    """A stored null, or None where there is none or it is not whole."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            distances, edge = stored["distances"], stored["edge"]
-    except Exception:  # a torn archive raises a zoo of errors; all of them mean: draw it again
+def _from_arrays(size: int, draws: int, arrays: dict[str, Array]) -> Null | None:
+    """The null of an archive's arrays; None where they are not those of a null with so many draws."""
+    if set(arrays) != {"distances", "edge", "alphas"}:
         return None
-    if distances.shape != (draws,) or edge.shape != (3,) or not np.isfinite([*distances, *edge]).all():
+    if arrays["distances"].shape != (draws,) or arrays["edge"].shape != (3,):
         return None
-    return Null(size, distances, *map(float, edge))
-
-
-def store(path: Path, null: Null) -> None:
-    """Write atomically; a folder that refuses is no error, the null is drawn again next time."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(suffix=".npz", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                edge = [null.edge_shape, null.edge_location, null.edge_scale]
-                np.savez_compressed(stream, distances=null.distances, edge=np.array(edge))
-            Path(temporary).replace(path)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    shape, location, scale = map(float, arrays["edge"])
+    return Null(size, arrays["distances"], shape, location, scale, arrays["alphas"])

@@ -1,22 +1,19 @@
-"""The randomised layer: K seeded permutations of the entries, how many eigenvalues leave the noise, and which
-permutation to show.
+"""The randomised layer: K seeded permutations of the entries, each with its own spectrum, sigma, edge and traps.
 
-All permutations of a layer are judged by one edge, with the robust sigma of the representative: the
-permutation whose number of traps is the median. The others need no spectrum, only a count (an inertia) each.
+One of them is shown in pictures: the representative, which has the middle one of the K largest eigenvalues. An
+order statistic, not a nearest value, because ties would be decided by a processor's rounding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.spectra import esd as spectrum
-from grokscope.spectra import marchenko_pastur
+from grokscope.spectra import kolmogorov, marchenko_pastur
 from grokscope.spectra.null import Null, edge_centre_and_scale
 from grokscope.spectra.permutations import Permutations
 
@@ -28,80 +25,77 @@ SIGNIFICANCE = 1e-3
 VANISHING = 1e-24
 """A bulk whose edge is below this share of the largest eigenvalue is a rounding error (ε², and a margin)."""
 
-KEPT_BYTES = 1 << 26
-"""Gram matrices are kept between rounds while all K fit in here; beyond that they are computed again."""
+TIE = 1e-9
+"""Largest eigenvalues that differ by less than this share are equal: which is larger depends on the processor."""
 
 
 @dataclass(frozen=True, slots=True)
-class Randomised:
-    """Traps per permutation, `counts` [K]; of the representative `index`, `esd` [M], robust `sigma`, `num_traps`.
+class Permuted:
+    """One permutation: its eigenvalues `esd` [M], ascending, robust `sigma`, and `num_traps` beyond `edge`.
 
-    `edge` is the eigenvalue beyond which one is a trap. sigma 0 means that most eigenvalues vanish (a very
-    sparse layer): there is no bulk, and counts mean nothing.
+    sigma 0 means that most eigenvalues vanish (a very sparse layer): there is no bulk, and a count means nothing.
     """
 
-    counts: NDArray[np.int64]
-    index: int
     esd: Array
     sigma: float
     edge: float
     num_traps: int
 
 
+@dataclass(frozen=True, slots=True)
+class Randomised:
+    """All K permutations, and which of them is the representative."""
+
+    permutations: tuple[Permuted, ...]
+    index: int
+
+    @property
+    def representative(self) -> Permuted:
+        """The permutation to show."""
+        return self.permutations[self.index]
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Traps of each permutation [K]."""
+        return np.array([permuted.num_traps for permuted in self.permutations])
+
+    @property
+    def has_bulk(self) -> bool:
+        """Whether every permutation has one."""
+        return all(permuted.sigma > 0 for permuted in self.permutations)
+
+
 def randomise(
     shuffled: Permutations, count: int, null: Null, backend: spectrum.Backend = spectrum.LAPACK
 ) -> Randomised:
-    """Count traps over the first `count` permutations of a finite matrix and find the representative one.
-
-    Starts from a permutation with a middling largest eigenvalue; while its count is not the median one, a
-    permutation whose count was takes its place, at most three times.
-    """
+    """Measure the first `count` permutations of a finite matrix, one Gram matrix each."""
     long, short = spectrum.sides(shuffled.matrix)
-    keep = count * short * short * 8 <= KEPT_BYTES
-    gram_of = _gram_matrices(shuffled, keep, backend)
-    tried: list[int] = []
-    index = _middling([_leading(gram_of(k)) for k in range(count)]) if keep else 0
-    while True:
-        tried.append(index)
-        esd = _esd_of(gram_of(index), shuffled, index, backend)
-        sigma, edge, num_traps = bulk_edge(esd, long, short, null)
-        if sigma == 0:
-            return Randomised(np.zeros(count, np.int64), index, esd, 0.0, float("nan"), 0)
-        others = (num_traps if k == index else backend.count_above(gram_of(k), edge) for k in range(count))
-        counts = np.fromiter(others, np.int64, count)
-        off = np.abs(counts - np.median(counts))
-        nearest = np.flatnonzero(off == off.min())
-        if index in nearest or len(tried) > 3 or nearest[0] in tried:
-            return Randomised(counts, index, esd, sigma, edge, num_traps)
-        index = int(nearest[0])
+    permuted = []
+    for index in range(count):
+        esd = spectrum.bulk_eigenvalues(shuffled[index], backend)
+        permuted.append(Permuted(esd, *bulk_edge(esd, long, short, null)))
+    return Randomised(tuple(permuted), middle([one.esd[-1] for one in permuted]))
 
 
-def _leading(gram_matrix: Any) -> float:
-    """The Rayleigh quotient after a power step from the even vector: follows the eigenvalue of a mean drift."""
-    step = gram_matrix.sum(0)
-    return float(step @ gram_matrix @ step / (step @ step))
+def middle(values: Sequence[float]) -> int:
+    """Where the value with rank (K − 1)//2 stands; those that differ by rounding alone rank as they stand."""
+    order = np.argsort(values, kind="stable")
+    ascending = np.asarray(values)[order]
+    tied = np.diff(ascending, prepend=ascending[0]) <= TIE * np.abs(ascending)
+    rank = np.cumsum(~tied)
+    return int(order[np.lexsort((order, rank))[(len(order) - 1) // 2]])
 
 
-def _middling(values: list[float]) -> int:
-    """Where the value closest to the median stands; the first of several."""
-    return int(np.argmin(np.abs(np.array(values) - np.median(values))))
+def mean_distance(result: Randomised, long: int, short: int) -> float:
+    """The KS distance of all eigenvalues to the Marchenko-Pastur law, averaged over permutations."""
+    return float(np.mean([kolmogorov.distance(one.esd, long, short) for one in result.permutations]))
 
 
-def _gram_matrices(shuffled: Permutations, keep: bool, backend: spectrum.Backend) -> Callable[[int], Any]:
-    """The Gram matrix of a permutation by its index, remembered if `keep`."""
-
-    def gram_of(index: int) -> Any:
-        return backend.gram(shuffled[index])
-
-    return cache(gram_of) if keep else gram_of
-
-
-def _esd_of(gram_matrix: Any, shuffled: Permutations, index: int, backend: spectrum.Backend) -> Array:
-    """The spectrum of one permutation; from the matrix itself where the Gram matrix has lost too much."""
-    values = backend.gram_eigenvalues(gram_matrix)
-    if values[0] > spectrum.BULK * values[-1]:
-        return values
-    return spectrum.eigenvalues(shuffled[index], spectrum.BULK, backend)
+def mean_bulk_distance(result: Randomised, long: int, short: int, null: Null) -> float:
+    """The same without each permutation's traps, as the distance that all M eigenvalues of noise would have."""
+    distances = (kolmogorov.distance(one.esd, long, short, one.num_traps) for one in result.permutations)
+    pairs = zip(distances, result.permutations, strict=True)
+    return float(np.mean([null.distance_as_if_whole(distance, one.num_traps) for distance, one in pairs]))
 
 
 def edge_of_noise(sigma: float, long: int, short: int, null: Null) -> float:
@@ -130,7 +124,18 @@ def bulk_edge(esd: Array, long: int, short: int, null: Null) -> tuple[float, flo
         num_traps = outside
 
 
-def weightwatcher_count(esd: Array, long: int, short: int, sigma: float) -> int:
+def weightwatcher_count(shuffled: Permutations, result: Randomised) -> int:
+    """Traps as WeightWatcher counts them; it pools five permutations below 100 eigenvalues and does not divide."""
+    long, short = spectrum.sides(shuffled.matrix)
+    if short >= 100:
+        return count_by_weightwatchers_rule(result.representative.esd, long, short, result.representative.sigma)
+    known = [one.esd for one in result.permutations[:5]]
+    more = [spectrum.bulk_eigenvalues(shuffled[index]) for index in range(len(known), 5)]
+    pool = np.concatenate([*known, *more])
+    return count_by_weightwatchers_rule(pool, long, short, marchenko_pastur.robust_sigma(pool, long, short))
+
+
+def count_by_weightwatchers_rule(esd: Array, long: int, short: int, sigma: float) -> int:
     """Traps by WeightWatcher 0.7.7's rule: λ > λ₊ + √(Q^-½ λ₊^⅔ M^-⅔), on eigenvalues rescaled to mean 1.
 
     `esd` may pool several permutations. With the robust sigma in place of its kernel-density fit; the square

@@ -89,18 +89,19 @@ def participation_ratio(vector: Array) -> float:
 
 def describe(shuffled: Permutations, result: Randomised, null: Null) -> tuple[Trap, ...]:
     """The traps of the representative permutation, largest first, at most 64 of them."""
-    count = min(result.num_traps, MAX_DESCRIBED)
+    shown = result.representative
+    count = min(shown.num_traps, MAX_DESCRIBED)
     if not count:
         return ()
-    matrix, sigma = shuffled[result.index], result.sigma
+    matrix, sigma = shuffled[result.index], shown.sigma
     left, values, right = spectrum.top_singular_vectors(matrix, count)
     structure = _structure(matrix, LARGE * spike_threshold(*_two(matrix.shape), sigma))
     from_mean, from_entries = _contributions(structure, left, right)
-    causes = _causes(from_mean, from_entries.sum(axis=0), values, _unexplained(matrix, structure, result.edge))
+    causes = _causes(from_mean, from_entries.sum(axis=0), values, _unexplained(matrix, structure, shown.edge))
     predicted = iter(_predicted(structure, matrix.shape, sigma))
     origins = _original_positions(shuffled, result.index, structure)
     traps = []
-    for number, eigenvalue in enumerate(result.esd[: -count - 1 : -1]):
+    for number, eigenvalue in enumerate(shown.esd[: -count - 1 : -1]):
         cause = causes[number]
         ratio, z = _beside_noise(float(eigenvalue), _two(matrix.shape), sigma)
         traps.append(

@@ -35,8 +35,7 @@ def test_no_ctrl_chord_beside_the_palette_and_job_control() -> None:
 
 def test_every_action_exists_in_the_app() -> None:
     for key in KEYS:
-        name = key.action.partition("(")[0]
-        assert hasattr(actions, name) is not hasattr(Microscope, f"action_{name}"), key
+        assert hasattr(actions, key.name) is not hasattr(Microscope, f"action_{key.name}"), key
 
 
 @pytest.mark.parametrize("palette", [DARK, LIGHT])

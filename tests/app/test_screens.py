@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from grokscope.app import actions
 from grokscope.app.app import Microscope
 from grokscope.app.session import Session
 from grokscope.app.theme import LIGHT, Palette
@@ -80,7 +81,7 @@ def check_picture(app: Microscope, name: str, screen: str, *, grey: bool) -> Non
     picture = read(app.export_screenshot(title=name))
     assert picture.rows == height
     assert "\n".join(picture.lines(width)) + "\n" == screen
-    covered = len(app.screen_stack) > 1  # what lies below the help is dimmed
+    covered = bool(app.state.sheet)
     checked = 0
     for words, role in ROLES.items():
         found = picture.color_of(words)
@@ -107,9 +108,10 @@ async def test_screens_are_as_they_were_looked_at(
     size, keys = CASES[name]
     theme = "light" if ground == "light" else "dark"
     app = Microscope([Session.open(analysed_run)], theme=theme, analysis=False, watching=False)
-    async with app.run_test(size=size, notifications=False) as pilot:
+    async with app.run_test(size=size) as pilot:
         await press(pilot, *keys.split())
         await app.settled()
+        app.act(actions.heard)
         await pilot.pause()
         check_picture(app, name, compare(app, name), grey=ground == "grey")
 

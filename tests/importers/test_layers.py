@@ -207,7 +207,7 @@ def test_what_is_left_out_is_listed_with_its_reason() -> None:
     assert {one.name: one.reason for one in left_out} == {
         "causal_mask": "a fixed table by its name, not trained",
         "h.attn.bias": "a fixed table by its name, not trained",
-        "table": "not of floats but int8",
+        "table": "not floats but int8",
         "cls_token": "a vector: its shape is (1, 1, 6)",
         "empty.weight": "it has no entries",
     }

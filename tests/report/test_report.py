@@ -88,9 +88,9 @@ def test_a_run_that_is_not_analysed_gives_a_hint_and_no_empty_rows() -> None:
 def test_a_p_value_at_its_bound_is_said_to_be_below() -> None:
     assert rows(report_text([report("a", {"fc1 ks_p": 1 / 4001})]))["fc1 ks_p"] == [["<2.5e-4"]]
     both = [report("a", {"fc1 ks_p": 1 / 4001}), report("b", {"fc1 ks_p": 1 / 4001})]
-    assert rows(report_text(both))["fc1 ks_p"] == [["<2.5e-4"]]
+    assert rows(report_text(both))["fc1 ks_p"] == [["≤1e-6 (2 of 2 < .05)"]]
     other = [report("a", {"fc1 ks_p": 0.25}), report("b", {"fc1 ks_p": 0.75})]
-    assert rows(report_text(other))["fc1 ks_p"] == [["0.5000 ± 0.3536"]]
+    assert rows(report_text(other))["fc1 ks_p"] == [["0.501 (0 of 2 < .05)"]]
 
 
 @pytest.mark.parametrize(

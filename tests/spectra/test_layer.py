@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 from grokscope.spectra import LayerSpectrum, analyze_layer
+from grokscope.spectra.null import null_for
+from grokscope.spectra.permutations import Permutations, seed_key
+from grokscope.spectra.randomised import bulk_edge
 
 FLOATS = [field.name for field in dataclasses.fields(LayerSpectrum) if field.type == "float"]
 
@@ -80,6 +83,8 @@ def test_every_matrix_has_a_defined_answer_or_a_reason(name):
     for field in FLOATS:
         assert isinstance(getattr(spectrum, field), float), field
         assert not np.isinf(getattr(spectrum, field)), field
+    assert spectrum.verdict_reason
+    assert bool(spectrum.randomised_reason) == bool(np.isnan(spectrum.ks_p))
     if spectrum.reason:
         assert spectrum.verdict == "not measured"
         assert spectrum.esd.size == 0
@@ -159,12 +164,34 @@ def test_another_process_computes_the_same_bytes():
     assert runs[0].stdout == runs[1].stdout != ""
 
 
-def test_the_representative_permutation_has_a_median_number_of_traps():
-    spectrum = analyze_layer(np.random.default_rng(4).standard_t(3, (80, 80)), "fc", step=0, permutations=21)
-    assert spectrum.num_traps_min <= len(spectrum.traps) <= spectrum.num_traps_max
-    assert abs(len(spectrum.traps) - spectrum.num_traps) <= 1
-    assert spectrum.traps == tuple(sorted(spectrum.traps, key=lambda trap: -trap.eigenvalue))
-    assert all(trap.p < 1e-3 and trap.ratio > 1 for trap in spectrum.traps)
+def test_the_permutation_that_is_shown_has_the_middle_one_of_the_largest_eigenvalues():
+    """Rank (K − 1)//2, found here by singular values, for an even K, too, where a nearest one would be a tie."""
+    matrix = np.random.default_rng(4).standard_t(3, (60, 80))
+    for permutations in (20, 21):
+        spectrum = analyze_layer(matrix, "fc", step=0, permutations=permutations)
+        shuffled = Permutations(matrix, seed_key(0, 0, "fc"))
+        largest = sorted(np.linalg.norm(shuffled[index], 2) ** 2 for index in range(permutations))
+        assert spectrum.randomized_esd[-1] == pytest.approx(largest[(permutations - 1) // 2], rel=1e-12)
+        assert len(spectrum.traps) == spectrum.num_traps_shown
+        assert spectrum.traps == tuple(sorted(spectrum.traps, key=lambda trap: -trap.eigenvalue))
+        assert all(trap.p < 1e-3 and trap.ratio > 1 for trap in spectrum.traps)
+
+
+def test_each_permutation_is_judged_by_a_sigma_of_its_own():
+    """The counts over permutations, from dense singular values and each one's own bulk."""
+    matrix = np.random.default_rng(5).standard_t(2.3, (60, 80))
+    spectrum = analyze_layer(matrix, "fc", step=0, permutations=20)
+    shuffled, null = Permutations(matrix, seed_key(0, 0, "fc")), null_for(80, 60)
+    counts = []
+    for index in range(20):
+        esd = np.sort(np.linalg.svd(shuffled[index], compute_uv=False) ** 2)
+        counts.append(bulk_edge(esd, 80, 60, null)[2])
+    assert len(set(counts)) > 3
+    assert (spectrum.num_traps_min, spectrum.num_traps_max) == (min(counts), max(counts))
+    assert spectrum.num_traps == np.median(counts)
+    assert spectrum.num_traps_low == np.quantile(counts, 0.05)
+    assert spectrum.num_traps_high == np.quantile(counts, 0.95)
+    assert sum("entries" in trap.cause for trap in spectrum.traps) <= spectrum.num_traps_shown
 
 
 @pytest.mark.parametrize("permutations", [0, 1, 2])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from grokscope.spectra import kolmogorov, null
+from grokscope.spectra import kolmogorov, null, null_store
 from grokscope.spectra import marchenko_pastur as mp
 from grokscope.spectra.esd import eigenvalues
 
@@ -72,7 +72,7 @@ def test_the_gamma_edge_follows_the_draws_far_into_the_tail():
 @pytest.mark.parametrize("shape", [(200, 10), pytest.param((784, 200), marks=pytest.mark.torture)])
 def test_the_shipped_nulls_are_the_ones_that_would_be_drawn(shape):
     shipped, drawn = null.null_for(*shape), null.simulate(*shape, null.DRAWS)
-    assert len(list(null.SHIPPED.glob(f"*-{shape[0]}x{shape[1]}-*.npz"))) == 1
+    assert len(list(null_store.SHIPPED.glob(f"*-{shape[0]}x{shape[1]}-*.npz"))) == 1
     assert shipped.distances == pytest.approx(drawn.distances, rel=1e-9)
     assert shipped.edge_z(1e-3) == pytest.approx(drawn.edge_z(1e-3), rel=1e-9)
 
@@ -129,6 +129,6 @@ def test_no_temporary_file_is_left(own_folder):
 
 def test_the_folder_follows_the_xdg_rule(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", f"{os.sep}somewhere")
-    assert null.cache_folder() == Path(os.sep, "somewhere", "grokscope")
+    assert null_store.cache_folder() == Path(os.sep, "somewhere", "grokscope")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert null.cache_folder() == Path.home() / ".cache" / "grokscope"
+    assert null_store.cache_folder() == Path.home() / ".cache" / "grokscope"

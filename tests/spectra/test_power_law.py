@@ -91,29 +91,55 @@ def test_the_tail_density_integrates_to_one():
 
 @pytest.mark.parametrize(
     "esd",
-    [[], [1.0], [0.0] * 50, [1e-6] * 50, [3.0] * 50, [3.0] * 10, [np.nan] * 30, [1.0, 1.0]],
-    ids=["none", "one", "zeros", "below threshold", "equal", "few equal", "nan", "two equal"],
+    [[], [1.0], [0.0] * 50, [3.0] * 50, [3.0] * 10, [np.nan] * 30, [1.0, 1.0]],
+    ids=["none", "one", "zeros", "equal", "few equal", "nan", "two equal"],
 )
 def test_a_spectrum_without_a_tail_has_no_alpha(esd):
     fit = power_law.fit(np.array(esd))
     assert np.isnan(fit.alpha)
     assert fit.num_tail == 0
-    assert fit.verdict == "not measured"
+    assert power_law.judge(fit, np.nan)[0] == "not measured"
 
 
 @pytest.mark.parametrize(
-    ("alpha", "num_tail", "verdict"),
+    ("interval", "num_tail", "alpha_p", "verdict"),
     [
-        (1.9, 50, "over-trained"),
-        (2.0, 50, "well-trained"),
-        (6.0, 50, "well-trained"),
-        (6.1, 50, "under-trained"),
-        (22.9, 6, "undecided"),
-        (1.5, 9, "undecided"),
+        ((1.3, 1.9), 50, 0.001, "over-trained"),
+        ((2.1, 5.9), 50, 0.001, "well-trained"),
+        ((6.1, 9.0), 50, 0.001, "under-trained"),
+        ((60.0, 90.0), 50, 0.999, "under-trained"),  # a spectrum narrower than noise
+        ((2.1, 5.9), 50, 0.3, "like noise"),
+        ((2.1, 5.9), 50, 0.006, "like noise"),
+        ((1.9, 2.1), 50, 0.001, "undecided"),
+        ((2.2, 11.8), 50, 0.001, "undecided"),  # fc2 of a trained network
+        ((1.3, 9.0), 50, 0.001, "undecided"),
+        ((2.1, 5.9), 9, 0.001, "undecided"),
+        ((2.1, 5.9), 50, np.nan, "undecided"),
     ],
 )
-def test_the_verdict_needs_a_tail(alpha, num_tail, verdict):
-    assert power_law.PowerLawFit(alpha=alpha, num_tail=num_tail).verdict == verdict
+def test_a_verdict_needs_a_tail_an_interval_within_one_band_and_an_alpha_that_noise_has_not(
+    interval, num_tail, alpha_p, verdict
+):
+    found = power_law.PowerLawFit(alpha=np.mean(interval), low=interval[0], high=interval[1], num_tail=num_tail)
+    given, why = power_law.judge(found, alpha_p)
+    assert given == verdict
+    assert why
+
+
+@pytest.mark.parametrize("scale", [3e-4, 1e-20, 1e20])
+def test_alpha_is_free_of_the_unit(scale, rng):
+    """80 eigenvalues of which WeightWatcher's threshold takes 49 away at 3·10⁻⁴."""
+    esd = eigenvalues(rng.standard_t(2.5, (80, 120)))
+    here, there = power_law.fit(esd), power_law.fit(esd * scale)
+    assert (there.alpha, there.low, there.high) == pytest.approx((here.alpha, here.low, here.high), rel=1e-9)
+    assert (there.num_tail, there.num_zero) == (here.num_tail, here.num_zero) == (here.num_tail, 0)
+
+
+def test_what_is_zero_within_rounding_is_left_out_and_counted(rng):
+    esd = np.append(rng.pareto(1.5, 50) + 1, [0.0, 1e-30, -1e-20])
+    fit = power_law.fit(esd)
+    assert fit.num_zero == 3
+    assert fit.alpha == power_law.fit(esd[:50]).alpha
 
 
 def test_memory_stays_bounded_for_thousands_of_eigenvalues(rng):

@@ -8,7 +8,7 @@ import pytest
 from grokscope.spectra import analyze_layer, trap_part, trap_vectors, without_trap
 from grokscope.spectra.esd import eigenvalues
 from grokscope.spectra.permutations import Permutations, seed_key
-from grokscope.spectra.randomised import weightwatcher_count
+from grokscope.spectra.randomised import count_by_weightwatchers_rule
 from grokscope.spectra.traps import participation_ratio, spike_eigenvalue, spike_threshold
 
 
@@ -144,7 +144,7 @@ def test_weightwatchers_rule_is_stricter_by_six_widths_at_784_by_200():
     for excess, count in ((0.99, 0), (1.01, 1)):
         top = plus + excess * margin
         esd = np.append(base * (200 - top) / 199, top) * 784
-        assert weightwatcher_count(esd, 784, 200, 1.0) == count
+        assert count_by_weightwatchers_rule(esd, 784, 200, 1.0) == count
 
 
 def test_ablation_takes_the_trap_out_and_nothing_else(rng):
@@ -176,7 +176,7 @@ def test_the_part_of_a_mean_trap_is_nearly_the_mean(rng):
     weight = rng.standard_normal((40, 5, 4, 4)) + 1.0
     part = trap_part(weight, "conv", step=0)
     assert part.shape == weight.shape
-    assert part == pytest.approx(np.ones_like(part), abs=0.8)
+    assert np.sqrt(np.mean((part - 1) ** 2)) < 0.3
     assert part.mean() == pytest.approx(1.0, abs=0.1)
 
 

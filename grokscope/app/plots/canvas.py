@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 from rich.cells import cell_len
@@ -105,14 +106,28 @@ class Canvas:
             self.looks[row + k][column : column + size] = other.looks[k][:size]
 
     def text(self) -> Text:
-        """The grid as one Text, one line a row, no wrapping."""
+        """The grid as one Text, one line a row, no wrapping, in as few pieces as show the same.
+
+        A blank has no foreground, so it belongs to the piece before it where the grounds are alike.
+        """
         result = Text(no_wrap=True, end="")
         for row, (characters, looks) in enumerate(zip(self.characters, self.looks, strict=True)):
             if row:
                 result.append("\n")
-            start = 0
-            for column in range(1, self.width + 1):
-                if column == self.width or looks[column] != looks[start]:
-                    result.append("".join(characters[start:column]), _style(looks[start]))
-                    start = column
+            for look, words in _pieces(characters, looks):
+                result.append(words, _style(look))
         return result
+
+
+def _pieces(characters: list[str], looks: list[_Look]) -> Iterator[tuple[_Look, str]]:
+    start, blank = 0, True
+    now: _Look = looks[0] if looks else (None, None, False)
+    for column, (character, look) in enumerate(zip(characters, looks, strict=True)):
+        if look[1] != now[1] or (character != " " and look != now and not blank):
+            if column > start:
+                yield now, "".join(characters[start:column])
+            start, now, blank = column, look, character == " "
+        elif blank and character != " ":
+            now, blank = look, False
+    if characters:
+        yield now, "".join(characters[start:])

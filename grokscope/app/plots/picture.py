@@ -12,7 +12,7 @@ from grokscope.app.theme import Palette
 
 Array = NDArray[np.float64]
 
-LEVELS = 24
+LEVELS = 8
 """Shades on either side of zero."""
 
 

@@ -26,6 +26,9 @@ LIVE_WORDS = {
 }
 STOPPED = ("stalled", "interrupted", "crashed")
 
+PROMPTS = {"step": ("go to step", "0 to {last}; 500k and 2.2e5 will do; esc leaves")}
+"""What is asked for in the last line, and how to answer."""
+
 NOTE_CELLS = 72
 """Of what is wrong, before anything else may stand beside it."""
 
@@ -140,8 +143,10 @@ def _live_pieces(state: State) -> list[Piece]:
 
 
 def footer(state: State, width: int, height: int = 1) -> Text:
-    """The keys that matter now, from the table of keys."""
+    """The keys that matter now, from the table of keys; a question with the answer so far, or a notice, if any."""
     palette = state.palette
+    if state.prompt or state.notice:
+        return _last_line(state, width)
     text = Text(no_wrap=True, end="")
     used = 0
     for key, word in footer_keys(_situation(state, width), width):
@@ -150,6 +155,19 @@ def footer(state: State, width: int, height: int = 1) -> Text:
         used += cell_len(key) + cell_len(word) + 3
     text.append(" " * (width - used), Style(bgcolor=palette.panel))
     return text
+
+
+def _last_line(state: State, width: int) -> Text:
+    palette, text = state.palette, Text(no_wrap=True, end="")
+    if not state.prompt:
+        return text.append(fit(f" {state.notice}", width), Style(color=palette.warning, bgcolor=palette.panel))
+    question, help_ = PROMPTS[state.prompt]
+    hint = help_.format(last=whole(float(state.timeline.steps[-1])))
+    text.append(f" {question} ", Style(color=palette.accent, bgcolor=palette.panel, bold=True))
+    text.append(state.typed, Style(color=palette.text, bgcolor=palette.panel, bold=True))
+    text.append("▏", Style(color=palette.cursor, bgcolor=palette.panel))
+    room = width - cell_len(text.plain)
+    return text.append(fit(f"  {hint}", room), Style(color=palette.muted, bgcolor=palette.panel))
 
 
 def _situation(state: State, width: int) -> Situation:

@@ -10,8 +10,10 @@ from rich.text import Text
 
 from grokscope.app.frame import Frame
 from grokscope.app.keys import groups
+from grokscope.app.layout import SMALLEST
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.timeline import NOT_MEASURED, NOT_OBSERVED
+from grokscope.app.state import State
 from grokscope.app.theme import Palette, phase_letter
 from grokscope.numbers import whole
 
@@ -85,4 +87,48 @@ def why_text(palette: Palette, frame: Frame, width: int) -> Text:
         lines = textwrap.wrap(reason, width, initial_indent="  • ", subsequent_indent="    ")
         text.append("\n".join(lines) + "\n", Style(color=palette.text))
     text.append("\n" + "\n".join(textwrap.wrap(RULE, width)), Style(color=palette.muted))
+    return text
+
+
+SHEET_WIDTH = 78
+"""Cells of a sheet at most, with one on either side of its text and one for the mark that it goes on."""
+
+
+def _written(state: State, width: int) -> Text:
+    """The text of the open sheet for a width."""
+    if state.sheet == "why" and state.frame is not None:
+        return why_text(state.palette, state.frame, width)
+    return help_text(state.palette, width)
+
+
+def sheet_size(state: State, width: int, height: int) -> tuple[int, int]:
+    """Columns and rows of the open sheet on a screen of that size."""
+    across = min(SHEET_WIDTH, width)
+    return across, min(height, _written(state, across - 3).plain.count("\n") + 1)
+
+
+def last_scroll(state: State) -> int:
+    """The row from which the last one of the open sheet is seen, on the smallest screen."""
+    return max(0, _written(state, SMALLEST[0] - 3).plain.count("\n") + 2 - SMALLEST[1])
+
+
+def draw_sheet(state: State, width: int, height: int) -> Text:
+    """The open sheet from the row on to which it is scrolled, with an arrow where there is more."""
+    palette = state.palette
+    lines = _written(state, width - 3).split("\n", allow_blank=True)
+    first = max(0, min(state.scroll, len(lines) - height))
+    text = Text(no_wrap=True, end="")
+    for row, line in enumerate(lines[first : first + height]):
+        above, below = row == 0 and first > 0, row == height - 1 and first + height < len(lines)
+        text.append("\n" if row else "").append(" ", Style(bgcolor=palette.panel))
+        line.pad_right(max(0, width - 3 - line.cell_len))
+        place = 0
+        for span in line.spans:
+            text.append(line.plain[place : span.start], Style(bgcolor=palette.panel))
+            style = span.style if isinstance(span.style, Style) else Style.parse(span.style)
+            text.append(line.plain[span.start : span.end], Style(bgcolor=palette.panel) + style)
+            place = span.end
+        text.append(line.plain[place:], Style(bgcolor=palette.panel))
+        arrow = "▴" if above else "▾" if below else " "
+        text.append(f" {arrow}", Style(color=palette.accent, bgcolor=palette.panel))
     return text

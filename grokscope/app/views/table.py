@@ -11,11 +11,11 @@ from rich.text import Text
 from grokscope.app import actions
 from grokscope.app.actions import Action
 from grokscope.app.frame import Layer
+from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas, fit
 from grokscope.app.plots.own_spectrum import FEW_IN_TAIL
 from grokscope.app.state import State
 from grokscope.app.theme import Palette
-from grokscope.app.widgets import Place
 from grokscope.numbers import UNKNOWN, count, fixed, number, probability
 from grokscope.spectra.layer import LayerSpectrum
 

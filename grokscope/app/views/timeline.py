@@ -8,9 +8,9 @@ from rich.text import Text
 
 from grokscope.app import actions
 from grokscope.app.actions import Action
+from grokscope.app.layout import Place
 from grokscope.app.plots.timeline import Cursors, index_at, timeline
 from grokscope.app.state import State
-from grokscope.app.widgets import Place
 
 
 def draw_timeline(state: State, width: int, height: int) -> Text:

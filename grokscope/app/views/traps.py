@@ -11,13 +11,13 @@ from rich.text import Text
 
 from grokscope.app import actions
 from grokscope.app.actions import Action
+from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.picture import image_side, picture
 from grokscope.app.plots.shuffled_spectrum import randomized_canvas
 from grokscope.app.state import State
 from grokscope.app.theme import Palette
 from grokscope.app.views.table import traps_count
-from grokscope.app.widgets import Place
 from grokscope.numbers import UNKNOWN, count, fixed, number, probability
 from grokscope.spectra.layer import LayerSpectrum
 from grokscope.spectra.traps import Trap
@@ -234,9 +234,13 @@ class Picture:
 
 
 def _pictures(state: State, spectrum: LayerSpectrum, side: int) -> list[Picture]:
-    """The leading direction of W, and the entries of the chosen trap; the one in question last."""
-    found, direction = [], state.leading
-    if direction is not None and len(direction) == side * side:
+    """The leading direction of W, and the entries of the chosen trap; the one in question last.
+
+    A direction that is not computed yet has its place already.
+    """
+    found: list[Picture] = []
+    direction = np.full(side * side, np.nan) if state.leading is None else state.leading
+    if len(direction) == side * side:
         pixels = direction.reshape(side, side)
         found.append(Picture(pixels, "leading direction v₁ of W", "of W itself, not shuffled"))
     trap = spectrum.traps[min(state.trap, len(spectrum.traps) - 1)] if spectrum.traps else None
@@ -253,7 +257,7 @@ def _gallery(pictures: list[Picture], state: State, width: int, height: int) -> 
     """The pictures as large as they fit beside the list, in a row or a column; one where two do not fit."""
     if not pictures:
         return Canvas(0, 0)
-    for zoom in (4, 3, 2, 1):
+    for zoom in (2, 1):  # larger ones would be sent for longer than they are looked at
         drawn = [_captioned(picture, state, zoom) for picture in pictures]
         room = width - (LIST_WIDTH if zoom > 1 else SMALLEST_LIST) - 2
         columns, rows = max(one.width for one in drawn), max(one.height for one in drawn)

@@ -1,0 +1,98 @@
+"""What is where: the panes of a state on a screen of a size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from grokscope.app import actions
+from grokscope.app.actions import Action
+from grokscope.app.layout import Place, layout, too_small
+from grokscope.app.plots.canvas import Canvas
+from grokscope.app.state import State
+from grokscope.app.views.header import footer, has_status, header, status
+from grokscope.app.views.help import draw_sheet, sheet_size
+from grokscope.app.views.spectrum import draw_esd, draw_randomized
+from grokscope.app.views.table import hit_table, table
+from grokscope.app.views.timeline import draw_timeline, hit_timeline
+from grokscope.app.views.trajectories import draw_trajectories
+from grokscope.app.views.traps import draw_traps, hit_traps
+
+Draw = Callable[[State, int, int], Text]
+Hit = Callable[[State, Place], Action | None]
+
+
+@dataclass(frozen=True)
+class Pane:
+    """A rectangle of the screen, what is drawn in it, and what a click (or a drag) and the wheel do there."""
+
+    name: str
+    column: int
+    row: int
+    width: int
+    height: int
+    draw: Draw
+    hit: Hit | None = None
+    drags: bool = False
+    wheel: Callable[..., State] | None = None
+
+    def covers(self, column: int, row: int) -> bool:
+        """Whether a cell of the screen lies in it."""
+        return 0 <= column - self.column < self.width and 0 <= row - self.row < self.height
+
+
+def panes(state: State, width: int, height: int) -> tuple[Pane, ...]:
+    """The panes from top to bottom, an open sheet over them; a sentence alone where there is no room for any."""
+    if too_small(width, height):
+        return (Pane("too small", 0, 0, width, height, _too_small),)
+    rows = layout(
+        width, height, state.view, layers=len(state.timeline.layers), compared=state.comparison is not None,
+        status=has_status(state), runs=len(state.runs),
+    )  # fmt: skip
+    top = 1 + rows.status
+    found = [Pane("header", 0, 0, width, 1, header)]
+    if rows.status:
+        found.append(Pane("status", 0, 1, width, 1, status))
+    found.append(Pane("timeline", 0, top, width, rows.timeline, draw_timeline, hit_timeline, True, actions.move))
+    top += rows.timeline
+    found += _view(state, width, top, height - 1 - top, rows.table, beside=rows.beside)
+    found.append(Pane("footer", 0, height - 1, width, 1, footer))
+    if state.sheet:
+        across, down = sheet_size(state, width, height)
+        column, row = (width - across) // 2, (height - down) // 2
+        found.append(Pane("sheet", column, row, across, down, draw_sheet, wheel=actions.scroll))
+    return tuple(found)
+
+
+def _view(state: State, width: int, top: int, height: int, table_rows: int, *, beside: bool) -> list[Pane]:
+    if state.view == "traps":
+        return [Pane("traps", 0, top, width, height, draw_traps, hit_traps, wheel=actions.select)]
+    if state.view == "trajectories":
+        return [Pane("trajectories", 0, top, width, height, draw_trajectories)]
+    if state.view == "spectrum":
+        half = height // 2
+        return [
+            Pane("esd", 0, top, width, half, draw_esd),
+            Pane("randomized", 0, top + half, width, height - half, draw_randomized),
+        ]
+    found = [Pane("table", 0, top, width, table_rows, table, hit_table, wheel=actions.select)]
+    top, height, left = top + table_rows, height - table_rows, (width - 1) // 2
+    if beside:
+        found.append(Pane("esd", 0, top, left, height, draw_esd))
+        found.append(Pane("randomized", left + 1, top, width - left - 1, height, draw_randomized))
+    elif state.pane % 2:
+        found.append(Pane("randomized", 1, top, width - 1, height, draw_randomized))
+    else:
+        found.append(Pane("esd", 0, top, width, height, draw_esd))
+    return found
+
+
+def _too_small(state: State, width: int, height: int) -> Text:
+    import textwrap
+
+    canvas = Canvas(width, height)
+    for row, line in enumerate(textwrap.wrap(too_small(width, height), max(1, width - 2))):
+        canvas.put(row, 1, line, state.palette.text)
+    return canvas.text()

@@ -1,0 +1,50 @@
+"""GGUF, llama.cpp's format: read and dequantised by its own library, `gguf`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.errors import MissingPackage, UsageError
+from grokscope.importers.stored import StoredTensor, StoredTensors
+
+PLAIN = {"F32": "float32", "F16": "float16", "F64": "float64", "BF16": "bfloat16"}
+
+
+def read_gguf(path: Path) -> StoredTensors:
+    """Open a GGUF file; quantised tensors are dequantised to float32 when they are read.
+
+    Raises MissingPackage without `gguf`, UsageError where the file is damaged.
+    """
+    try:
+        from gguf import GGUFReader
+    except ImportError:
+        raise MissingPackage(
+            f"reading {path.name} needs gguf; install it by `pip install 'grokscope[gguf]'`"
+        ) from None
+    try:
+        reader = GGUFReader(path)
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise UsageError(f"{path} is damaged, or no GGUF file ({error}); copy it again") from None
+    tensors = {tensor.name: _tensor(tensor) for tensor in reader.tensors}
+    return StoredTensors(path, tensors, files=(path,))
+
+
+def _tensor(tensor: Any) -> StoredTensor:
+    shape = tuple(int(length) for length in reversed(tensor.shape))  # GGUF counts the fastest axis first
+    dtype = PLAIN.get(tensor.tensor_type.name, "float32")
+    return StoredTensor(shape, dtype, partial(_read, tensor, shape, dtype))
+
+
+def _read(tensor: Any, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    from gguf.quants import dequantize
+
+    if dtype == "bfloat16":
+        return np.asarray(tensor.data).view("<u2").reshape(shape)
+    if tensor.tensor_type.name in PLAIN:
+        return np.asarray(tensor.data).reshape(shape)
+    return np.asarray(dequantize(tensor.data, tensor.tensor_type)).reshape(shape)

@@ -1,0 +1,104 @@
+"""ONNX: the initialisers of a model's graph, read from its protocol buffer without the library.
+
+Fields by their numbers in `onnx.proto`. A matrix that is multiplied from the right (MatMul, Gemm without transB)
+lies as [in, out].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.errors import UsageError
+from grokscope.importers.protobuf import fields, floats, integers
+from grokscope.importers.stored import Bytes, StoredTensor, StoredTensors, size_of
+from grokscope.importers.tensors import CODES
+
+GRAPH, NODE, INITIALIZER = 7, 1, 5
+DIMS, DATA_TYPE, FLOAT_DATA, NAME, RAW_DATA, DOUBLE_DATA, EXTERNAL, LOCATION = 1, 2, 4, 8, 9, 10, 13, 14
+INPUT, OP_TYPE, ATTRIBUTE = 1, 4, 5
+DTYPES = {
+    1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16",
+    11: "float64", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128", 16: "bfloat16",
+    17: "float8_e4m3fn", 19: "float8_e5m2",
+}  # fmt: skip
+
+
+def read_onnx(path: Path) -> StoredTensors:
+    """Open a model, with the weights that it keeps in a file beside it; raises UsageError where it is damaged."""
+    file = Bytes(path)
+    try:
+        graph = [value for number, value in fields(file.data) if number == GRAPH]
+        content = list(fields(graph[0]))
+        right = dict(_multiplied_from_right(value for number, value in content if number == NODE))
+        tensors = dict(_tensor(path, value, right) for number, value in content if number == INITIALIZER)
+    except (ValueError, IndexError, TypeError, UnicodeError, KeyError):
+        raise UsageError(f"{path} is damaged, or no model of ONNX; export it again") from None
+    if not tensors:
+        raise UsageError(f"{path} holds no weights; export the model with its parameters")
+    return StoredTensors(path, tensors, files=(path,))
+
+
+def _multiplied_from_right(nodes: Iterator[Any]) -> Iterator[tuple[str, str]]:
+    """Names of the weights that lie as [in, out]."""
+    for node in nodes:
+        inputs = [str(value, "utf-8") for number, value in fields(node) if number == INPUT]
+        kind = next((str(value, "utf-8") for number, value in fields(node) if number == OP_TYPE), "")
+        turned = kind == "Gemm" and any(
+            _is_set(value, "transB") for number, value in fields(node) if number == ATTRIBUTE
+        )
+        if kind in ("MatMul", "Gemm") and not turned and len(inputs) > 1:
+            yield inputs[1], "channels last"
+
+
+def _is_set(attribute: Any, name: str) -> bool:
+    content = dict(fields(attribute))
+    return bytes(content.get(1, b"")) == name.encode() and content.get(3) == 1
+
+
+def _tensor(path: Path, message: Any, right: dict[str, str]) -> tuple[str, StoredTensor]:
+    content: dict[int, list[Any]] = {}
+    for number, value in fields(message):
+        content.setdefault(number, []).append(value)
+    name = str(content[NAME][0], "utf-8")
+    shape = tuple(length for value in content.get(DIMS, ()) for length in integers(value))
+    dtype = DTYPES.get(content[DATA_TYPE][0], f"ONNX type {content[DATA_TYPE][0]}")
+    external = dict(_pair(entry) for entry in content.get(EXTERNAL, ())) if content.get(LOCATION) == [1] else {}
+    read = partial(_read, path, name, shape, dtype, content, external)
+    return name, StoredTensor(shape, dtype, read, layout=right.get(name, "") if len(shape) == 2 else "")
+
+
+def _pair(entry: Any) -> tuple[str, str]:
+    content = dict(fields(entry))
+    return str(content[1], "utf-8"), str(content[2], "utf-8")
+
+
+def _read(
+    path: Path,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: str,
+    content: dict[int, list[Any]],
+    external: dict[str, str],
+) -> NDArray[Any]:
+    kind = np.dtype(CODES.get(dtype, dtype)).newbyteorder("<")
+    if external:
+        beside = external.get("location", "")
+        if Path(beside).name != beside:
+            raise UsageError(f"{path} keeps {name} outside its folder; export it again")
+        return (
+            Bytes(path.parent / beside).array(dtype, int(external.get("offset", 0)), size_of(shape)).reshape(shape)
+        )
+    if RAW_DATA in content:
+        values = np.frombuffer(content[RAW_DATA][0], dtype=kind)
+    else:
+        number, layout = (DOUBLE_DATA, "d") if dtype == "float64" else (FLOAT_DATA, "f")
+        values = np.array([one for part in content.get(number, ()) for one in floats(part, layout)], dtype=kind)
+    if values.size != size_of(shape):
+        raise UsageError(f"{path} is damaged: {name} does not have as many numbers as its shape; export it again")
+    return values.reshape(shape)
