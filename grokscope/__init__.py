@@ -13,6 +13,7 @@ from grokscope.version import __version__
 if TYPE_CHECKING:
     from grokscope.analysis import Parameters, Spectra, analyze
     from grokscope.errors import GrokscopeError
+    from grokscope.notebook import Opened, open
     from grokscope.recorder import Recorder
     from grokscope.runfile import Run
     from grokscope.spectra import LayerSpectrum, Trap, analyze_layer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GrokscopeError",
     "LayerSpectrum",
+    "Opened",
     "Parameters",
     "Recorder",
     "Run",
@@ -30,12 +32,14 @@ __all__ = [
     "__version__",
     "analyze",
     "analyze_layer",
+    "open",
     "open_trajectory",
 ]
 
 _HOMES = {
     "GrokscopeError": "grokscope.errors",
     "LayerSpectrum": "grokscope.spectra",
+    "Opened": "grokscope.notebook",
     "Parameters": "grokscope.analysis",
     "Recorder": "grokscope.recorder",
     "Run": "grokscope.runfile",
@@ -44,6 +48,7 @@ _HOMES = {
     "Trap": "grokscope.spectra",
     "analyze": "grokscope.analysis",
     "analyze_layer": "grokscope.spectra",
+    "open": "grokscope.notebook",
     "open_trajectory": "grokscope.trajectory",
 }
 

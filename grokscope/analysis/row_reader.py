@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.runfile.preallocated import Extent
+from grokscope.runfile.exact_layout import Extent
 
 
 class RowReader:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grokscope.runfile import LayerSpec
-from grokscope.runfile.preallocated import Declared
+from grokscope.runfile.exact_layout import Declared
 from grokscope.spectra import LayerSpectrum, Trap
 
 CAUSES = ("mean", "entries", "mean+entries", "unexplained")

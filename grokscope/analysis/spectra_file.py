@@ -24,8 +24,9 @@ from grokscope.analysis.row_reader import RowReader
 from grokscope.analysis.rows import DERIVED, SCALARS, from_row, num_eigenvalues, row_datasets, to_row
 from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.runfile import LayerSpec
+from grokscope.runfile.exact_layout import Declared, exact_extents
 from grokscope.runfile.lock import WriterLock
-from grokscope.runfile.preallocated import Declared, Plan, PreallocatedFile, create_file, raw_bytes, storage_errors
+from grokscope.runfile.preallocated import Plan, PreallocatedFile, create_file, raw_bytes, storage_errors
 from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum
 from grokscope.spectra.null import DRAWS
 from grokscope.spectra.null_store import cache_folder
@@ -156,7 +157,7 @@ class SpectraWriter:
             kept = old if found == self.parameters else None
             if kept != self.path or _capacity(self.path) < len(run.planned_steps):
                 _create(self.path, run, self.parameters, kept)
-            self._file = PreallocatedFile(self.path)
+            self._file = _open_rows(self.path, run)
         except BaseException:
             self._lock.release()
             raise
@@ -230,10 +231,9 @@ def _parameters_of(path: Path, run: Trajectory) -> Parameters | None:
     try:
         with _open(path) as file:
             attributes = dict(file.attrs)
-            layers = {name: set(group) for name, group in file["layers"].items()}
+            exact_extents(file, _datasets(run, len(file["planned_steps"])))
         keyed = tuple(attributes[key] for key in ("format", "format_version", "run_uuid", "analysis_version"))
-        expected = {layer.name: set(_layer_datasets(layer, 1)) for layer in run.layers}
-        if keyed != (FORMAT, FORMAT_VERSION, run.uuid, ANALYSIS_VERSION) or layers != expected:
+        if keyed != (FORMAT, FORMAT_VERSION, run.uuid, ANALYSIS_VERSION):
             return None
         return Parameters(**json.loads(attributes["parameters"]))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError):
@@ -250,7 +250,11 @@ def _found(run: Trajectory) -> tuple[Path | None, Parameters]:
 
 def _capacity(path: Path) -> int:
     with _open(path) as file:
-        return len(next(iter(file["layers"].values()))["crc32"])
+        return len(file["planned_steps"])
+
+
+def _open_rows(path: Path, run: Trajectory, *, writable: bool = True) -> PreallocatedFile:
+    return PreallocatedFile(path, _datasets(run, _capacity(path)), writable=writable)
 
 
 def _writable_path(run: Trajectory) -> Path:
@@ -263,7 +267,7 @@ def _writable_path(run: Trajectory) -> Path:
 
 def _create(path: Path, run: Trajectory, parameters: Parameters, kept: Path | None) -> None:
     """Make an empty spectra file for a run, with the rows of the file `kept` where there is one."""
-    old = PreallocatedFile(kept, writable=False) if kept else None
+    old = _open_rows(kept, run, writable=False) if kept else None
 
     def fill(new: PreallocatedFile) -> None:
         if old is not None:
@@ -279,12 +283,7 @@ def _create(path: Path, run: Trajectory, parameters: Parameters, kept: Path | No
 
 def _file_plan(run: Trajectory, parameters: Parameters) -> Plan:
     length = len(run.planned_steps)
-    datasets = {"planned_steps": Declared((length,), "i8", run.planned_steps)}
-    for layer in run.layers:
-        datasets |= {f"layers/{layer.name}/{key}": value for key, value in _layer_datasets(layer, length).items()}
-        datasets |= {
-            f"weightwatcher/{layer.name}/{column}": Declared((length,), "f8", np.nan) for column in COLUMNS
-        }
+    datasets = _datasets(run, length) | {"planned_steps": Declared((length,), "i8", run.planned_steps)}
     attributes: dict[str, str | int] = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -293,6 +292,16 @@ def _file_plan(run: Trajectory, parameters: Parameters) -> Plan:
         "parameters": json.dumps(asdict(parameters), sort_keys=True),
     }
     return Plan(datasets, {"/": attributes})
+
+
+def _datasets(run: Trajectory, length: int) -> dict[str, Declared]:
+    datasets = {"planned_steps": Declared((length,), "i8")}
+    for layer in run.layers:
+        datasets |= {f"layers/{layer.name}/{key}": value for key, value in _layer_datasets(layer, length).items()}
+        datasets |= {
+            f"weightwatcher/{layer.name}/{column}": Declared((length,), "f8", np.nan) for column in COLUMNS
+        }
+    return datasets
 
 
 def _layer_datasets(layer: LayerSpec, length: int) -> dict[str, Declared]:

@@ -13,9 +13,7 @@ from grokscope.cli.opening import Match, Network, StepRegex, StepsFrom, open_not
 UNBOUND = 250  # columns: more than any table has
 LEFT = 2  # columns that hold names
 
-Runs = Annotated[
-    list[Path], typer.Argument(help="Run files, folders, or models.", metavar="RUN.h5|…")
-]
+Runs = Annotated[list[Path], typer.Argument(help="Run files, folders, or models.", metavar="RUN.h5|…")]
 
 
 Output = Annotated[

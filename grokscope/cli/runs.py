@@ -104,6 +104,8 @@ def check(run: RunPath) -> None:
     report = check_run(run)
     for problem in report.problems:
         sys.stderr.write(f"grokscope: {problem}\n")
+    for note in report.notes:
+        sys.stderr.write(f"note: {note}\n")
     if report.problems:
         raise typer.Exit(1)
     found = [_counted(report.num_checkpoints, "checkpoint"), _counted(report.num_states, "training state")]

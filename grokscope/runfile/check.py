@@ -2,76 +2,148 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import selectors
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
+from numpy.typing import NDArray
 
-from grokscope.errors import BadRunFile, DamagedCheckpoint, GrokscopeError
-from grokscope.runfile.preallocated import PreallocatedFile
+from grokscope.children import python_module
+from grokscope.errors import DamagedCheckpoint, GrokscopeError
+from grokscope.runfile.committed import in_order, row_is_whole
+from grokscope.runfile.exact_layout import OtherLayout, exact_extents
+from grokscope.runfile.layout import NOT_COMMITTED, LayerSpec, checkpoint_paths, file_plan
 from grokscope.runfile.reader import Run, read_layout
 from grokscope.runfile.resume_slots import ResumeSlots
+from grokscope.runfile.writer import RunWriter
 
-CHILD_SECONDS = 600.0
+STILL_SECONDS = 600.0  # for a checkpoint, not for the file
+CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL}
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found: the checkpoints and the whole training states, and what is wrong, one sentence each."""
+    """What a check found: the checkpoints and the whole training states, and what is wrong, one sentence each.
+
+    `notes` are no damage: that another program has changed the layout, so that the file can only be read.
+    """
 
     num_checkpoints: int
     num_states: int
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
-def check(path: Path, timeout: float = CHILD_SECONDS) -> Report:
+def check(path: Path, timeout: float = STILL_SECONDS) -> Report:
     """Check everything in a run file that has a CRC, in a child process.
 
     That is every checkpoint (its step, weights, biases, metrics and predictions), every training state and every
     array that was written once, such as `train_indices` (files of before the CRC of these have none). Times, the
     heartbeat, the plan and the configuration have no CRC.
 
-    Raises BadRunFile where the path is no run file at all. A child that hangs or crashes is itself a finding.
+    A child that crashes, or stands still for `timeout` seconds, is itself a finding if another one reads a sound
+    file in the same way. Raises BadRunFile where the path is no run file at all, RuntimeError where the check
+    itself fails and so says nothing of the file.
     """
-    command = [sys.executable, "-m", "grokscope.runfile.check", str(path)]
-    try:
-        child = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
-    except subprocess.TimeoutExpired:
-        return Report(0, 0, (f"reading {path} hangs; restore it from a copy",))
-    try:
-        answer = json.loads(child.stdout)
-    except ValueError:
-        return Report(
-            0, 0, (f"reading {path} crashes HDF5 (exit code {child.returncode}); restore it from a copy",)
-        )
+    answer = _asked(path, timeout)
+    if isinstance(answer, str):
+        _refuse_broken_reader(path, answer, timeout)
+        return Report(0, 0, (f"reading {path} {answer}; restore it from a copy",))
     if "error" in answer:
         raise _error_named(answer["kind"], answer["error"])
-    return Report(int(answer["num_checkpoints"]), int(answer["num_states"]), tuple(answer["problems"]))
+    numbers = int(answer["num_checkpoints"]), int(answer["num_states"])
+    return Report(*numbers, tuple(answer["problems"]), tuple(answer["notes"]))
 
 
-def inspect(run: Run) -> Report:
-    """Check a run in this process: its steps' order, and the CRC of all that has one."""
-    with closing(PreallocatedFile(run.path, writable=False)) as file:
-        slots = ResumeSlots(file, read_layout(run.path))
-        problems = [*_checkpoint_problems(run), *_state_problems(run, slots), *_fixed_problems(run)]
-        return Report(run.num_checkpoints, len(slots.whole), tuple(problems))
-
-
-def _checkpoint_problems(run: Run) -> Iterator[str]:
-    if np.any(np.diff(run.steps) <= 0):
-        yield f"the steps of {run.path} are not ascending; restore it from a copy"
-    for index in range(run.num_checkpoints):
+def _asked(path: Path, timeout: float) -> dict[str, Any] | str:
+    """Return a child's answer about a file, or how reading crashed or hung; RuntimeError where it was ended."""
+    with tempfile.TemporaryFile("w+") as errors:
+        command = python_module("grokscope.runfile.check", path)
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
         try:
-            run.verify(index)
-        except DamagedCheckpoint as error:
-            yield str(error)
-        except BadRunFile as error:
-            yield f"checkpoint {index} of {run.path} cannot be read: {error.__cause__}; restore it from a copy"
+            answer = _last_line(child, timeout)
+        finally:
+            child.kill()
+            child.wait()
+        if answer is None:
+            return "hangs"
+        with contextlib.suppress(ValueError):
+            return dict(json.loads(answer))
+        if -child.returncode in CRASHES:
+            return f"crashes HDF5 ({signal.Signals(-child.returncode).name})"
+        errors.seek(0)
+        why = errors.read().strip().rpartition("\n")[2] or f"exit code {child.returncode}"
+        raise RuntimeError(f"the check was ended, and nothing is known of {path} ({why})")
+
+
+def _last_line(child: subprocess.Popen[bytes], timeout: float) -> bytes | None:
+    """Return a child's last line when it ends, or None where it stands still; each checkpoint is a line before."""
+    assert child.stdout is not None
+    text = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ)
+        while selector.select(timeout):
+            if not (piece := child.stdout.read1()):  # type: ignore[attr-defined]
+                child.wait()
+                return text.rpartition(b"\n")[2]
+            text += piece
+    return None
+
+
+def _refuse_broken_reader(path: Path, finding: str, timeout: float) -> None:
+    """Raise RuntimeError where a sound file fares no better than the one at `path`."""
+    with tempfile.TemporaryDirectory() as folder:
+        sound = Path(folder) / "sound.h5"
+        layer = LayerSpec("layer", (2, 2), bias=False)
+        with RunWriter.create(sound, steps=[0], layers=[layer], metrics=[], config={}, origin="") as writer:
+            writer.commit(0, {"layer": np.eye(2)}, {}, {})
+        if isinstance(_asked(sound, timeout), str):
+            raise RuntimeError(f"reading {finding} with a sound file too, so nothing is known of {path}")
+
+
+def inspect(run: Run, on_checkpoint: Callable[[], None] = lambda: None) -> Report:
+    """Check a run in this process: its steps' order, and the CRC of all that has one."""
+    with h5py.File(run.path, "r", locking=False) as file:
+        slots = ResumeSlots(_Stored(file), read_layout(run.path))
+        rows = list(_damaged_rows(run, file, on_checkpoint))
+        problems = [*rows, *_state_problems(run, slots), *_fixed_problems(run)]
+        return Report(run.num_checkpoints, len(slots.whole), tuple(problems), tuple(_notes(run, file)))
+
+
+class _Stored:
+    """The datasets of a file by HDF5's own reading, of whatever layout they are."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+
+    def read(self, name: str) -> NDArray[Any]:
+        return np.asarray(self._file[name][...])
+
+
+def _damaged_rows(run: Run, file: h5py.File, on_checkpoint: Callable[[], None]) -> Iterator[str]:
+    steps = file["steps"][...]
+    committed = np.flatnonzero(steps != NOT_COMMITTED)
+    if not in_order(steps):
+        yield f"the steps of {run.path} are not ascending; restore it from a copy"
+    paths = checkpoint_paths(run.layers, run.metric_names, run.classes is not None)
+    for row in range(committed[-1] + 1 if len(committed) else 0):
+        on_checkpoint()
+        name = f"checkpoint {row} (step {steps[row]:,}) of {run.path}"
+        try:
+            if not row_is_whole(file, row, paths):
+                yield f"{name} is damaged: its bytes do not match their CRC; restore the file from a copy"
+        except (KeyError, OSError, RuntimeError, ValueError) as error:
+            yield f"{name} cannot be read: {error}; restore it from a copy"
 
 
 def _state_problems(run: Run, slots: ResumeSlots) -> Iterator[str]:
@@ -96,15 +168,25 @@ def _fixed_problems(run: Run) -> Iterator[str]:
             yield str(error)
 
 
+def _notes(run: Run, file: h5py.File) -> Iterator[str]:
+    try:
+        exact_extents(file, file_plan(read_layout(run.path)).datasets)
+    except OtherLayout as error:
+        yield f"{run.path} can be read but not written: {error}"
+
+
 def _error_named(kind: str, message: str) -> GrokscopeError:
     kinds = {cls.__name__: cls for cls in GrokscopeError.__subclasses__()}
     return kinds.get(kind, GrokscopeError)(message)
 
 
 def _child(path: str) -> None:
+    def tell() -> None:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+
     try:
-        report = inspect(Run(path))
-        answer = asdict(report)
+        answer = asdict(inspect(Run(path), tell))
     except GrokscopeError as error:
         answer = {"error": str(error), "kind": type(error).__name__}
     sys.stdout.write(json.dumps(answer))

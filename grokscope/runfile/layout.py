@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from grokscope.errors import UsageError
 from grokscope.floats import CODES
-from grokscope.runfile.preallocated import Declared, Plan, raw_bytes
+from grokscope.runfile.exact_layout import Declared
+from grokscope.runfile.preallocated import Plan, raw_bytes
 from grokscope.version import __version__
 
 FORMAT = "grokscope-run"
@@ -65,6 +66,7 @@ class Layout:
     fixed_crc32: Mapping[str, int] = field(default_factory=dict)  # of those of a file; of others it is computed
     resume: Mapping[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
     slots: tuple[str, ...] = RESUME_SLOTS
+    notes: bool = True
     uuid: str = field(default_factory=lambda: str(uuid_module.uuid4()))
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -117,8 +119,9 @@ def file_plan(layout: Layout) -> Plan:
         "crc32": Declared((length,), "u4", 0),
         "wall_time": Declared((length,), "f8", np.nan),
         "heartbeat": Declared((4,), "f8", 0),
-        "notes": Declared((NOTES_BYTES,), "u1", 0),
     }
+    if layout.notes:
+        datasets["notes"] = Declared((NOTES_BYTES,), "u1", 0)
     datasets |= {f"metrics/{name}": Declared((length,), "f8", np.nan) for name in layout.metrics}
     if layout.classes:
         datasets["test_predictions"] = Declared((length, layout.classes), "i4")

@@ -18,9 +18,10 @@ from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from grokscope.errors import StorageError
+from grokscope.runfile.exact_layout import Declared, exact_extents
 
 LIBVER = (
     "earliest",
@@ -29,31 +30,17 @@ LIBVER = (
 PIECE_BYTES = 1 << 24
 
 
-@dataclass(frozen=True)
-class Extent:
-    """The bytes of one dataset: where they start in the file, and what they mean."""
-
-    offset: int
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    @property
-    def row_bytes(self) -> int:
-        """Size of one entry along the first axis."""
-        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
-
-
 class PreallocatedFile:
     """The datasets of an existing file, open for reading and writing in place.
 
-    Raises StorageError where the disk refuses, in one sentence.
+    Raises OtherLayout where they are not exactly the declared ones, StorageError where the disk refuses.
     """
 
-    def __init__(self, path: Path, *, writable: bool = True) -> None:
-        """Learn where each dataset's bytes are, and open the file for writing them, or only for reading."""
+    def __init__(self, path: Path, datasets: Mapping[str, Declared], *, writable: bool = True) -> None:
+        """Learn where the bytes of each dataset are, and open the file for writing them, or only for reading."""
         self.path = path
         with h5py.File(path, "r", locking=False) as file:
-            self.extents = _extents(file)
+            self.extents = exact_extents(file, datasets)
         with storage_errors(path):
             self._descriptor = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
 
@@ -110,20 +97,6 @@ class PreallocatedFile:
             while view:
                 written = os.pwrite(self._descriptor, view, offset)
                 view, offset = view[written:], offset + written
-
-
-@dataclass(frozen=True)
-class Declared:
-    """A dataset to be created; `initial` fills it, and None leaves its bytes as the disk has them."""
-
-    shape: tuple[int, ...]
-    dtype: DTypeLike
-    initial: ArrayLike | None = None
-
-    @property
-    def size(self) -> int:
-        """Size in bytes."""
-        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
@@ -206,17 +179,6 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot write {path} ({reason}); choose another folder") from error
 
 
-def _extents(file: h5py.File) -> dict[str, Extent]:
-    found: dict[str, Extent] = {}
-
-    def visit(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and (offset := item.id.get_offset()) is not None:
-            found[name] = Extent(offset, item.shape, item.dtype)
-
-    file.visititems(visit)
-    return found
-
-
 def _reserve(descriptor: int, size: int) -> None:
     """Take disk space now; file systems that cannot do so meet a full disk later."""
     try:
@@ -227,7 +189,7 @@ def _reserve(descriptor: int, size: int) -> None:
 
 
 def _fill(path: Path, plan: Plan, fill: Callable[[PreallocatedFile], None]) -> None:
-    file = PreallocatedFile(path)
+    file = PreallocatedFile(path, plan.datasets)
     try:
         for name, declared in plan.datasets.items():
             if declared.initial is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.errors import BadRunFile, DamagedCheckpoint, UsageError
+from grokscope.errors import BadRunFile, DamagedCheckpoint, RunLocked, UsageError
+from grokscope.files import kind_of
 from grokscope.floats import widened
+from grokscope.runfile.committed import committed_rows, row_is_whole
 from grokscope.runfile.layout import (
     FORMAT,
     FORMAT_VERSION,
     LEFT_OUT,
-    NOT_COMMITTED,
     RESUME_SLOTS,
     LayerSpec,
     Layout,
@@ -34,7 +34,7 @@ from grokscope.runfile.layout import (
 from grokscope.runfile.liveness import Liveness, liveness
 from grokscope.runfile.lock import is_locked
 from grokscope.runfile.notes import notes_in
-from grokscope.runfile.preallocated import raw_bytes
+from grokscope.runfile.own_bytes import NotItsOwn, refuse_foreign
 
 
 class Run:
@@ -49,6 +49,8 @@ class Run:
         self.path = Path(path)
         self._layout = read_layout(self.path)
         self.steps = np.empty(0, dtype=np.int64)
+        self._rows = np.empty(0, dtype=np.intp)
+        self._crcs = np.empty(0, dtype=np.uint32)
         self.refresh()
 
     @classmethod
@@ -132,9 +134,10 @@ class Run:
             replaced = file.attrs["uuid"] != self.uuid or not plan_is_same
             if replaced:
                 self._layout = _read_layout(file)
-        committed = steps[steps != NOT_COMMITTED]
-        changed = replaced or len(committed) != len(self.steps)
-        self.steps = committed
+            rows = committed_rows(file, steps, self._paths)
+            crcs = file["crc32"][...][rows]
+        changed = replaced or not (np.array_equal(steps[rows], self.steps) and np.array_equal(crcs, self._crcs))
+        self.steps, self._rows, self._crcs = steps[rows], rows, crcs
         return changed
 
     def weight(self, index: int, layer: str) -> NDArray[np.floating[Any]]:
@@ -152,19 +155,19 @@ class Run:
     def metrics(self) -> dict[str, NDArray[np.float64]]:
         """Return every metric over the committed checkpoints, float64 [n], NaN where it was not recorded."""
         with self._reading() as file:
-            return {name: file[f"metrics/{name}"][: self.num_checkpoints] for name in self.metric_names}
+            return {name: self._all_rows(file, f"metrics/{name}") for name in self.metric_names}
 
     def wall_time(self) -> NDArray[np.float64]:
         """Return when each checkpoint was committed, seconds since 1970, float64 [n]."""
         with self._reading() as file:
-            return np.asarray(file["wall_time"][: self.num_checkpoints])
+            return self._all_rows(file, "wall_time")
 
     def predictions(self) -> NDArray[np.int32] | None:
         """Return how many test images got each label, int32 [n, classes], or None where not recorded."""
         if self.classes is None:
             return None
         with self._reading() as file:
-            return np.asarray(file["test_predictions"][: self.num_checkpoints])
+            return self._all_rows(file, "test_predictions")
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -206,31 +209,39 @@ class Run:
 
     def crc32(self, index: int) -> int:
         """Return the stored CRC of a checkpoint, over its step and all that it holds: the key of its content."""
-        return int(self._row("crc32", index))
+        return int(self._crcs[self._known(index)])
 
     def crc32s(self) -> NDArray[np.uint32]:
         """Return the stored CRCs of all committed checkpoints, uint32 [n]."""
-        with self._reading() as file:
-            return np.asarray(file["crc32"][: self.num_checkpoints])
+        return self._crcs
 
     def verify(self, index: int) -> None:
         """Raise DamagedCheckpoint where a checkpoint's bytes do not match its CRC."""
         with self._reading() as file:
-            crc = zlib.crc32(raw_bytes(file["steps"][index]))
-            for name in checkpoint_paths(self.layers, self.metric_names, self.classes is not None):
-                crc = zlib.crc32(raw_bytes(file[name][index]), crc)
-            stored = int(file["crc32"][index])
-        if crc != stored:
+            whole = row_is_whole(file, int(self._rows[self._known(index)]), self._paths)
+        if not whole:
             raise DamagedCheckpoint(
                 f"checkpoint {index} (step {self.steps[index]:,}) of {self.path} is damaged: "
                 "its bytes do not match their CRC; restore the file from a copy"
             )
 
-    def _row(self, name: str, index: int) -> NDArray[Any]:
+    @property
+    def _paths(self) -> list[str]:
+        return checkpoint_paths(self.layers, self.metric_names, self.classes is not None)
+
+    def _known(self, index: int) -> int:
         if not 0 <= index < self.num_checkpoints:
             raise IndexError(f"checkpoint {index} of {self.num_checkpoints} in {self.path}")
+        return index
+
+    def _row(self, name: str, index: int) -> NDArray[Any]:
+        row = self._rows[self._known(index)]
         with self._reading() as file:
-            return np.asarray(file[name][index])
+            return np.asarray(file[name][row])
+
+    def _all_rows(self, file: h5py.File, name: str) -> NDArray[Any]:
+        end = self._rows[-1] + 1 if len(self._rows) else 0
+        return np.asarray(file[name][:end][self._rows])
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[h5py.File]:
@@ -243,10 +254,13 @@ class Run:
 
 def read_layout(path: Path) -> Layout:
     """Read what a run file says of itself; raises BadRunFile with what is wrong and what to do."""
-    if path.is_dir():
+    kind = kind_of(path)
+    if kind == "a folder":
         raise BadRunFile(f"{path} is a folder; give a run file, or make one of it by `grokscope import`")
-    if not path.exists():
+    if kind == "nothing":
         raise BadRunFile(f"there is no file {path}; `grokscope train -o {path}` makes one")
+    if kind != "a file":
+        raise BadRunFile(f"{path} is {kind}; give a run file")
     with _reading(path) as file:
         return _read_layout(file)
 
@@ -270,6 +284,10 @@ def _open(path: Path) -> h5py.File:
         raise BadRunFile(f"{path} is gone; it was there a moment ago") from None
     except PermissionError:
         raise BadRunFile(f"{path} cannot be read: permission denied; ask its owner for read access") from None
+    except BlockingIOError:  # HDF5_USE_FILE_LOCKING=TRUE has it lock all the same
+        raise RunLocked(
+            f"{path} is locked by another program; close it there, or set HDF5_USE_FILE_LOCKING=FALSE here"
+        ) from None
     except OSError as error:
         if "file locking" in str(error):  # this process has it open in another way: share that
             return h5py.File(path, "r")
@@ -297,10 +315,15 @@ def _read_layout(file: h5py.File) -> Layout:
             f"{path} is an HDF5 file, but no grokscope run; `grokscope import` makes runs of checkpoints"
         )
     try:
+        refuse_foreign(file)
         version = int(file.attrs["format_version"])
         if version > FORMAT_VERSION:
             raise BadRunFile(f"{path} has run file format {version}; install a newer grokscope")
         return _layout_of(file)
+    except NotItsOwn as error:
+        raise BadRunFile(
+            f"{path} is no run file as grokscope writes it: {error}; restore it from a copy"
+        ) from None
     except (KeyError, OSError, ValueError, TypeError, AttributeError, RuntimeError, UsageError) as error:
         raise BadRunFile(f"{path} is a damaged run file ({error}); restore it from a copy") from None
 
@@ -332,6 +355,7 @@ def _layout_of(file: h5py.File) -> Layout:
         fixed_crc32={name: int(item.attrs["crc32"]) for name, item in fixed.items() if "crc32" in item.attrs},
         resume={name: (dataset.shape, str(dataset.dtype)) for name, dataset in resume.items()},
         slots=slots or RESUME_SLOTS,
+        notes="notes" in file,
         uuid=str(file.attrs["uuid"]),
         created=str(file.attrs["created"]),
     )

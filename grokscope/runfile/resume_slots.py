@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
@@ -12,10 +12,18 @@ from grokscope.runfile.layout import Arrays, Layout
 from grokscope.runfile.preallocated import PreallocatedFile, raw_bytes
 
 
+class Stored(Protocol):
+    """An open file whose datasets can be read by name."""
+
+    def read(self, name: str) -> NDArray[Any]:
+        """Return a whole dataset."""
+        ...
+
+
 class ResumeSlots:
     """The slots of an open run file; a slot counts where its generation is positive and its CRC holds."""
 
-    def __init__(self, file: PreallocatedFile, layout: Layout) -> None:
+    def __init__(self, file: Stored, layout: Layout) -> None:
         """Look at the slots of `file`, which has the given layout."""
         self._file = file
         self._names = tuple(sorted(layout.resume))
@@ -45,25 +53,6 @@ class ResumeSlots:
         """Return the arrays of a slot's state."""
         return {name: self._file.read(f"resume/{slot}/arrays/{name}") for name in self._names}
 
-    def save(self, step: int, arrays: Arrays) -> None:
-        """Save a state into a slot that does not hold the newest one, and return when it is on the disk."""
-        newest = next(self._whole(), None)
-        slot = next(slot for slot in self._slots if newest is None or slot != newest[0])
-        generation = newest[1] + 1 if newest else 1
-        self._file.write(f"resume/{slot}/generation", 0)
-        self._file.write(f"resume/{slot}/step", step)
-        for name in self._names:
-            self._file.write(f"resume/{slot}/arrays/{name}", arrays[name])
-        self._file.write(f"resume/{slot}/crc32", self._crc(slot))
-        self._file.sync()
-        self._file.write(f"resume/{slot}/generation", generation)
-        self._file.sync()
-
-    def forget(self, slot: str) -> None:
-        """Let a slot's state count no more."""
-        self._file.write(f"resume/{slot}/generation", 0)
-        self._file.sync()
-
     def _whole(self) -> Iterator[tuple[str, int]]:
         """Yield (slot, generation) of the slots with a whole state, newest first."""
         generations = [(self._generation(slot), slot) for slot in self._slots]
@@ -88,3 +77,31 @@ class ResumeSlots:
         for name in self._names:
             crc = zlib.crc32(raw_bytes(self._file.read(f"resume/{slot}/arrays/{name}")), crc)
         return crc
+
+
+class WritableSlots(ResumeSlots):
+    """The slots of a file that is open for writing."""
+
+    def __init__(self, file: PreallocatedFile, layout: Layout) -> None:
+        """Look at the slots of `file`, which has the given layout."""
+        super().__init__(file, layout)
+        self._target = file
+
+    def save(self, step: int, arrays: Arrays) -> None:
+        """Save a state into a slot that does not hold the newest one, and return when it is on the disk."""
+        newest = next(self._whole(), None)
+        slot = next(slot for slot in self._slots if newest is None or slot != newest[0])
+        generation = newest[1] + 1 if newest else 1
+        self._target.write(f"resume/{slot}/generation", 0)
+        self._target.write(f"resume/{slot}/step", step)
+        for name in self._names:
+            self._target.write(f"resume/{slot}/arrays/{name}", arrays[name])
+        self._target.write(f"resume/{slot}/crc32", self._crc(slot))
+        self._target.sync()
+        self._target.write(f"resume/{slot}/generation", generation)
+        self._target.sync()
+
+    def forget(self, slot: str) -> None:
+        """Let a slot's state count no more."""
+        self._target.write(f"resume/{slot}/generation", 0)
+        self._target.sync()

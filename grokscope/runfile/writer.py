@@ -18,7 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from grokscope.errors import UsageError
+from grokscope.errors import BadRunFile, UsageError
+from grokscope.files import kind_of
+from grokscope.runfile.committed import in_order
+from grokscope.runfile.exact_layout import OtherLayout
 from grokscope.runfile.layout import (
     NOT_COMMITTED,
     RESUME_SLOTS,
@@ -35,7 +38,7 @@ from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.notes import notes_in, with_note
 from grokscope.runfile.preallocated import PreallocatedFile, create_file, raw_bytes
 from grokscope.runfile.reader import Run, read_layout
-from grokscope.runfile.resume_slots import ResumeSlots
+from grokscope.runfile.resume_slots import WritableSlots
 
 
 class RunWriter:
@@ -260,6 +263,7 @@ class RunWriter:
 
     def _rewrite(self, layout: Layout) -> None:
         """Replace the file by one of another layout: same checkpoints, and the states that have a slot there."""
+        layout = replace(layout, notes=True)
         rows, source = len(self.recorded_steps), self._file
 
         def fill(target: PreallocatedFile) -> None:
@@ -272,8 +276,18 @@ class RunWriter:
         self._open(layout)
 
     def _open(self, layout: Layout) -> None:
-        self._layout, self._file = layout, PreallocatedFile(self.path)
-        self._slots = ResumeSlots(self._file, layout)
+        try:
+            self._layout, self._file = layout, PreallocatedFile(self.path, file_plan(layout).datasets)
+        except OtherLayout as error:
+            raise BadRunFile(
+                f"{self.path} can be read but not written: {error}; go on from a copy as grokscope wrote it"
+            ) from None
+        try:
+            _refuse_damaged_steps(self.path, self._file.read("steps"))
+        except BadRunFile:
+            self._file.close()
+            raise
+        self._slots = WritableSlots(self._file, layout)
 
     def close(self) -> None:
         """Close the file and release its lock; a second call does nothing."""
@@ -291,8 +305,16 @@ class RunWriter:
         self.close()
 
 
+def _refuse_damaged_steps(path: Path, steps: NDArray[np.int64]) -> None:
+    if not in_order(steps):
+        raise BadRunFile(f"the steps of {path} are damaged; `grokscope check {path}` says more")
+
+
 def _refuse_existing(path: Path, overwrite: bool) -> None:
-    if path.is_dir():
+    kind = kind_of(path)
+    if kind == "a folder":
         raise UsageError(f"{path} is a folder; name a file in it, such as {path / 'run.h5'}")
-    if path.exists() and not overwrite:
+    if kind not in ("a file", "nothing"):
+        raise UsageError(f"{path} is {kind}; name a file")
+    if kind == "a file" and not overwrite:
         raise UsageError(f"{path} exists; go on with it by --resume, or replace it by --overwrite")

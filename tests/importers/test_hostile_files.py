@@ -122,7 +122,7 @@ def zip_bomb(name: bytes, begin: bytes = b"") -> bytes:
 def array_bomb() -> bytes:
     """An archive of NumPy's with an array of zeros that is 3 GB large."""
     head = io.BytesIO()
-    np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": (3000, 1 << 20)})
+    np.lib.format.write_array_header_1_0(head, {"descr": "<f4", "fortran_order": False, "shape": (750, 1 << 20)})
     return zip_bomb(b"fc.weight.npy", head.getvalue())
 
 

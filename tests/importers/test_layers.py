@@ -213,6 +213,13 @@ def test_what_is_left_out_is_listed_with_its_reason() -> None:
     }
 
 
+def test_a_tied_head_is_measured_once() -> None:
+    layers = layers_of(module_tensors(ARCHITECTURES["tied"]()))[0]
+    assert [(layer.name, layer.note) for layer in layers] == [
+        ("tok", "tied: also head.weight; may be an embedding"), ("mlp", ""),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod.", "base_model.model."])
 def test_prefixes_that_all_names_share_are_stripped(prefix: str) -> None:
     layers = layers_by_name(stored({f"{prefix}a.weight": np.zeros((2, 2)), f"{prefix}b.weight": np.zeros((2, 2))}))

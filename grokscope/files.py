@@ -1,0 +1,33 @@
+"""What a path leads to, told before it is opened: opening a pipe waits for ever, and a device is no file."""
+
+from __future__ import annotations
+
+import errno
+import stat
+from pathlib import Path
+
+_KINDS = {
+    stat.S_IFREG: "a file",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+_REFUSALS = {
+    errno.ELOOP: "a loop of symbolic links",
+    errno.ENAMETOOLONG: "a name that is too long",
+    errno.EACCES: "behind a folder that may not be entered",
+}
+
+
+def kind_of(path: Path) -> str:
+    """Say in words what is at `path`, through symbolic links: "a file", "nothing", "a folder", "a pipe", …"""
+    try:
+        return _KINDS.get(stat.S_IFMT(path.stat().st_mode), "no file")
+    except (FileNotFoundError, NotADirectoryError):
+        return "nothing"
+    except OSError as error:
+        return _REFUSALS.get(error.errno or 0, "out of reach")
+    except ValueError:  # a NUL in the name
+        return "no name of a file"

@@ -1,0 +1,111 @@
+"""Does an HDF5 file have exactly the layout that its writer assumes? Verified before the first byte is written.
+
+Writing goes past HDF5, into ranges of bytes that are learnt once. Should one of them be compressed, shared or of
+another shape, plain writes would be lost or would overwrite something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from grokscope.runfile.own_bytes import refuse_foreign
+
+_BYTE = np.dtype("u1")
+
+
+class OtherLayout(ValueError):
+    """A file whose datasets are not, byte for byte, where and what they were declared to be."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The bytes of one dataset: where they start in the file, and what they mean."""
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of one entry along the first axis."""
+        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+    @property
+    def size(self) -> int:
+        """Size in bytes."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A dataset to be created; `initial` fills it, and None leaves its bytes as the disk has them."""
+
+    shape: tuple[int, ...]
+    dtype: DTypeLike
+    initial: ArrayLike | None = None
+
+    @property
+    def size(self) -> int:
+        """Size in bytes."""
+        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+
+def exact_extents(file: h5py.File, datasets: Mapping[str, Declared]) -> dict[str, Extent]:
+    """Return where the bytes of each declared dataset are; raises OtherLayout where they are not as declared.
+
+    Each has to be there, with its shape and dtype, uncompressed in one piece inside the file; no two share a byte
+    among them or with a description of HDF5's own, and there is nothing else in the file.
+    """
+    try:
+        refuse_foreign(file)
+    except ValueError as error:
+        raise OtherLayout(str(error)) from None
+    found, headers = _objects(file)
+    for name in [*(datasets.keys() - found), *(found - datasets.keys())]:
+        raise OtherLayout(f"{name} is {'missing' if name in datasets else 'not known to this version'}")
+    extents = {name: _extent(name, file[name], declared) for name, declared in datasets.items()}
+    _refuse_overlaps({**extents, **headers})
+    return extents
+
+
+def _objects(file: h5py.File) -> tuple[set[str], dict[str, Extent]]:
+    """Return the names of all datasets, and where HDF5 begins to describe each of them and each group."""
+    names: list[bytes] = []
+    file.id.links.visit(names.append)
+    found = {name.decode(): h5py.h5o.get_info(file.id, name) for name in names}
+    headers = {f"what HDF5 says of {name}": Extent(info.addr, (1,), _BYTE) for name, info in found.items()}
+    return {name for name, info in found.items() if info.type == h5py.h5o.TYPE_DATASET}, headers
+
+
+def _extent(name: str, dataset: h5py.Dataset, declared: Declared) -> Extent:
+    creation, dtype = dataset.id.get_create_plist(), np.dtype(declared.dtype).newbyteorder("<")
+    if creation.get_nfilters():
+        raise OtherLayout(f"{name} is compressed")
+    if creation.get_layout() != h5py.h5d.CONTIGUOUS:
+        raise OtherLayout(f"{name} does not lie in one piece")
+    if dataset.shape != tuple(declared.shape):
+        raise OtherLayout(f"{name} has shape {dataset.shape} where {tuple(declared.shape)} is right")
+    if dataset.dtype != dtype:
+        raise OtherLayout(f"{name} is stored as {dataset.dtype} where {dtype} is right")
+    offset = dataset.id.get_offset()
+    if declared.size and (offset is None or dataset.id.get_storage_size() != declared.size):
+        raise OtherLayout(f"{name} has no place in the file yet")
+    return Extent(offset or 0, dataset.shape, dtype)
+
+
+def _refuse_overlaps(extents: Mapping[str, Extent]) -> None:
+    end, last = 0, "the beginning"
+    for name, extent in sorted(_of_some_size(extents), key=lambda item: item[1].offset):
+        if extent.offset < end:
+            raise OtherLayout(f"{name} lies where {last} does")
+        end, last = extent.offset + extent.size, name
+
+
+def _of_some_size(extents: Mapping[str, Extent]) -> Iterator[tuple[str, Extent]]:
+    return ((name, extent) for name, extent in extents.items() if extent.size)

@@ -1,0 +1,359 @@
+"""A file is written only where its layout is exactly the one assumed, and read only where all of it is its own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from grokscope.errors import BadRunFile, RunLocked, UsageError
+from grokscope.runfile import Run, RunWriter
+from grokscope.runfile.check import check
+from grokscope.runfile.own_bytes import LARGEST_PIECE
+from tests.runfile.conftest import STEPS, commit, create
+
+WEIGHT = "layers/fc1/weight"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A run with three checkpoints and both training states."""
+    path = tmp_path / "run.h5"
+    with create(path) as writer:
+        for index in range(3):
+            commit(writer, index)
+            writer.save_resume(index, {"parameters": np.full(7, index), "counter": np.array([index])})
+    return path
+
+
+def stored_anew(name: str, **options: Any) -> Callable[[Path], None]:
+    """What `h5repack` and notebooks do: one dataset is stored in another way, with the same or other content."""
+
+    def change(path: Path) -> None:
+        with h5py.File(path, "r+") as file:
+            data = options.pop("data", file[name][...])
+            del file[name]
+            file.create_dataset(name, data=data, **options)
+
+    return change
+
+
+def compressed(path: Path) -> None:
+    """`h5repack -f layers/fc1/weight:GZIP=6`."""
+    stored_anew(WEIGHT, compression="gzip", compression_opts=6)(path)
+
+
+def in_chunks(path: Path) -> None:
+    """Not compressed, but in pieces."""
+    stored_anew(WEIGHT, chunks=(1, 6, 9))(path)
+
+
+def shorter_plan(path: Path) -> None:
+    """Fewer planned steps than steps."""
+    stored_anew("planned_steps", data=STEPS[:-1])(path)
+
+
+def double_bias(path: Path) -> None:
+    """A bias of twice the bytes."""
+    stored_anew("layers/fc1/bias", dtype="f8")(path)
+
+
+def other_byte_order(path: Path) -> None:
+    """Big-endian metrics."""
+    stored_anew("metrics/train_accuracy", dtype=">f8")(path)
+
+
+def other_slot(path: Path) -> None:
+    """Two slots that hold different arrays."""
+    stored_anew("resume/1/arrays/parameters", data=np.zeros(9))(path)
+
+
+def shared_bytes(path: Path) -> None:
+    """Two metrics that are one."""
+    with h5py.File(path, "r+") as file:
+        del file["metrics/test_accuracy"]
+        file["metrics/test_accuracy"] = file["metrics/train_accuracy"]
+
+
+def no_place(path: Path) -> None:
+    """A dataset whose bytes HDF5 would choose when it first writes them."""
+    with h5py.File(path, "r+") as file:
+        del file["heartbeat"]
+        file.create_dataset("heartbeat", (4,), "f8")
+
+
+def a_dataset_more(path: Path) -> None:
+    """Something that a rewriting would lose."""
+    with h5py.File(path, "r+") as file:
+        file["mine"] = np.arange(3)
+
+
+def moved_onto_another(path: Path) -> None:
+    """A description that has the second layer's weights begin in the middle of the first one's."""
+    with h5py.File(path, "r") as file:
+        first, second = (file[f"layers/{name}/weight"].id.get_offset() for name in ("fc1", "fc2"))
+    content = path.read_bytes()
+    assert content.count(second.to_bytes(8, "little")) == 1
+    path.write_bytes(content.replace(second.to_bytes(8, "little"), (first + 8).to_bytes(8, "little")))
+
+
+def moved_onto_a_description(path: Path) -> None:
+    """A description that has a dataset begin where HDF5 describes another."""
+    with h5py.File(path, "r") as file:
+        beats = file["heartbeat"].id.get_offset()
+        header = h5py.h5o.get_info(file["steps"].id).addr
+    content = path.read_bytes()
+    assert content.count(beats.to_bytes(8, "little")) == 1
+    path.write_bytes(content.replace(beats.to_bytes(8, "little"), (header - 8).to_bytes(8, "little")))
+
+
+OTHER = [
+    (compressed, f"{WEIGHT} is compressed"),
+    (in_chunks, f"{WEIGHT} does not lie in one piece"),
+    (shorter_plan, r"steps has shape \(5,\) where \(4,\) is right|has shape .* is right"),
+    (double_bias, "layers/fc1/bias is stored as float64 where float32 is right"),
+    (other_byte_order, "metrics/train_accuracy is stored as >f8"),
+    (other_slot, "resume/1/arrays/parameters has shape"),
+    (shared_bytes, "lies where metrics/"),
+    (no_place, "heartbeat has no place in the file yet"),
+    (a_dataset_more, "mine is not known to this version"),
+    (moved_onto_another, "layers/fc2/weight lies where layers/fc1/weight does"),
+    (moved_onto_a_description, "lies where heartbeat does"),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), OTHER)
+def test_another_layout_is_never_written_and_no_byte_of_it_changes(
+    path: Path, change: Callable[[Path], None], says: str
+) -> None:
+    change(path)
+    before = path.read_bytes()
+    with pytest.raises(BadRunFile, match=says):
+        RunWriter.reopen(path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("change", [compressed, in_chunks, other_byte_order, double_bias, a_dataset_more])
+def test_what_another_program_stored_anew_is_still_read_and_check_notes_it(
+    path: Path, change: Callable[[Path], None]
+) -> None:
+    before = Run(path)
+    change(path)
+    run = Run(path)
+    for index in range(3):
+        assert np.array_equal(run.weight(index, "fc1"), before.weight(index, "fc1"))
+    report = check(path)
+    assert report.num_states == 2
+    assert [note.split(":")[0] for note in report.notes] == [f"{path} can be read but not written"]
+    if change in (compressed, in_chunks, a_dataset_more):
+        assert report.problems == ()
+
+
+def test_commands_and_recorder_refuse_a_compressed_file_in_one_sentence(
+    path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    torch = pytest.importorskip("torch")
+    from grokscope import Recorder
+
+    model = torch.nn.Sequential(torch.nn.Linear(9, 6), torch.nn.Linear(6, 4))
+    recorded = path.with_name("recorded.h5")
+    with Recorder(recorded, model, steps=5) as recorder:
+        recorder.step(0)
+    compressed(path)
+    stored_anew("layers/0/weight", compression="gzip")(recorded)
+    before = path.read_bytes(), recorded.read_bytes()
+    done = grokscope_command("compact", path)
+    assert done.returncode == 2
+    assert f"can be read but not written: {WEIGHT} is compressed" in done.stderr
+    assert done.stderr.count("\n") == 1
+    with pytest.raises(BadRunFile, match="can be read but not written"):
+        Recorder(recorded, model, steps=9, resume=True)
+    assert (path.read_bytes(), recorded.read_bytes()) == before
+
+
+def soft_link(file: h5py.File) -> None:
+    """A name that stands for another one of the file."""
+    file["layers/fc3"] = h5py.SoftLink("/layers/fc1")
+
+
+def link_loop(file: h5py.File) -> None:
+    """Two names that stand for each other."""
+    file["layers/fc3"] = h5py.SoftLink("/layers/fc4")
+    file["layers/fc4"] = h5py.SoftLink("/layers/fc3")
+
+
+def external_link(file: h5py.File) -> None:
+    """Weights of another file."""
+    del file[WEIGHT]
+    file[WEIGHT] = h5py.ExternalLink("other.h5", WEIGHT)
+
+
+def external_storage(file: h5py.File) -> None:
+    """A dataset whose bytes are those of any file."""
+    del file[WEIGHT]
+    file.create_dataset(WEIGHT, (5, 6, 9), "f4", external=[("secret", 0, 5 * 6 * 9 * 4)])
+
+
+def virtual(file: h5py.File) -> None:
+    """A dataset that is put together from others."""
+    layout = h5py.VirtualLayout((5, 6, 9), "f4")
+    layout[...] = h5py.VirtualSource("other.h5", WEIGHT, (5, 6, 9))
+    del file[WEIGHT]
+    file.create_virtual_dataset(WEIGHT, layout)
+
+
+def references(file: h5py.File) -> None:
+    """Steps that are pointers."""
+    del file["heartbeat"]
+    file.create_dataset("heartbeat", data=[file["steps"].ref] * 4, dtype=h5py.ref_dtype)
+
+
+def texts(file: h5py.File) -> None:
+    """Numbers that are texts of any length."""
+    del file["metrics/train_accuracy"]
+    file.create_dataset("metrics/train_accuracy", data=["1"] * 5, dtype=h5py.string_dtype())
+
+
+@pytest.mark.parametrize(
+    "lead_out", [soft_link, link_loop, external_link, external_storage, virtual, references, texts]
+)
+def test_nothing_that_leads_out_of_a_run_file_is_followed(path: Path, lead_out: Callable[[Any], None]) -> None:
+    other, secret = shutil.copy(path, path.with_name("other.h5")), path.with_name("secret")
+    secret.write_bytes(bytes(5 * 6 * 9 * 4))
+    with h5py.File(path, "r+") as file:
+        lead_out(file)
+    kept = [file.read_bytes() for file in (path, Path(other), secret)]
+    for take in (Run, RunWriter.reopen, check):
+        with pytest.raises(BadRunFile, match="no run file as grokscope writes it"):
+            take(path)
+    assert [file.read_bytes() for file in (path, Path(other), secret)] == kept
+
+
+HUGE = LARGEST_PIECE  # entries: eight times the bytes that are read at once
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "options"),
+    [
+        ("steps", (HUGE,), {"compression": "gzip", "chunks": (2**20,)}),
+        ("metrics/train_accuracy", (HUGE,), {"chunks": (2**20,)}),
+        ("layers/fc1/weight", (5, HUGE), {"chunks": (1, 2**20)}),
+        ("layers/fc1/weight", (HUGE, 6, 9), {"chunks": (2**20, 6, 9)}),
+        ("heartbeat", (HUGE,), {}),
+    ],
+)
+def test_a_few_bytes_that_stand_for_gigabytes_are_never_read(
+    path: Path, name: str, shape: tuple[int, ...], options: dict[str, Any]
+) -> None:
+    with h5py.File(path, "r+") as file:
+        dtype = file[name].dtype
+        del file[name]
+        file.create_dataset(name, shape, dtype, **options)
+    assert path.stat().st_size < 10**6
+    with pytest.raises(BadRunFile, match=f"{name} would be far larger in memory"):
+        Run(path)
+
+
+@pytest.mark.parametrize("what", ["shape", "place"])
+def test_a_description_that_goes_on_beyond_the_file_is_not_believed(path: Path, what: str) -> None:
+    with h5py.File(path, "r") as file:
+        place = file[WEIGHT].id.get_offset()
+    content, end = path.read_bytes(), path.stat().st_size
+    words = {"shape": ([5, 6, 9], [5, 6, 2**40]), "place": ([place], [end - 100])}
+    right, wrong = (np.array(numbers, "<u8").tobytes() for numbers in words[what])
+    assert right in content
+    path.write_bytes(content.replace(right, wrong))
+    with pytest.raises(BadRunFile, match=f"{WEIGHT} (would go on beyond the end|cannot be opened)"):
+        Run(path)
+
+
+def pipe(path: Path) -> None:
+    """Opening it would wait for a writer."""
+    os.mkfifo(path)
+
+
+def loop(path: Path) -> None:
+    """A symbolic link to itself."""
+    path.symlink_to(path)
+
+
+def device(path: Path) -> None:
+    """A link to a device."""
+    path.symlink_to("/dev/zero")
+
+
+def folder(path: Path) -> None:
+    """A folder."""
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("make", "says"), [(pipe, "is a pipe"), (loop, "loop of symbolic"), (device, "a device"), (folder, "a folder")]
+)
+def test_what_is_no_regular_file_is_refused_at_once(
+    tmp_path: Path,
+    grokscope_command: Callable[..., subprocess.CompletedProcess[str]],
+    make: Callable[[Path], None],
+    says: str,
+) -> None:
+    path = tmp_path / "run.h5"
+    make(path)
+    for take in (Run, RunWriter.reopen, check):
+        with pytest.raises(BadRunFile, match=says):
+            take(path)
+    with pytest.raises(UsageError, match=says):
+        create(path, overwrite=True)
+    assert list(tmp_path.iterdir()) == [path]
+    done = grokscope_command("info", path, timeout=20)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_name_that_is_too_long_is_one_sentence(tmp_path: Path) -> None:
+    for take in (Run, check):
+        with pytest.raises(BadRunFile, match="name that is too long"):
+            take(tmp_path / ("x" * 300))
+
+
+def test_a_file_that_another_program_locks_is_not_called_damaged(path: Path) -> None:
+    script = "import sys; from grokscope.runfile import Run; Run(sys.argv[1])"
+    with path.open("rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        child = subprocess.run(
+            [sys.executable, "-c", script, str(path)],
+            env=os.environ | {"HDF5_USE_FILE_LOCKING": "TRUE"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert RunLocked.__name__ in child.stderr
+        assert "is locked by another program" in child.stderr
+        assert Run(path).num_checkpoints == 3
+
+
+@pytest.mark.parametrize("damage", [-1, 10**15, 0])
+def test_one_damaged_step_costs_one_checkpoint_and_is_never_written_on(path: Path, damage: int) -> None:
+    whole = Run(path)
+    with h5py.File(path, "r+") as file:
+        file["steps"][1] = damage
+    run = Run(path)
+    assert run.steps.tolist() == [0, 2]
+    for index, row in enumerate([0, 2]):
+        run.verify(index)
+        assert run.crc32(index) == whole.crc32(row)
+        assert np.array_equal(run.weight(index, "fc1"), whole.weight(row, "fc1"))
+        assert run.metrics()["train_accuracy"][index] == whole.metrics()["train_accuracy"][row]
+    assert any("checkpoint 1 " in problem for problem in check(path).problems)
+    with pytest.raises(BadRunFile, match=r"steps of .* are damaged"):
+        RunWriter.reopen(path)
