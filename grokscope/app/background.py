@@ -115,6 +115,7 @@ class Watcher(threading.Thread):
                     self.post(Looked(number, run.liveness(), seen.setdefault(number, now) != now))
                     seen[number] = now
                 except UNREADABLE as error:
+                    opened.pop(number, None)
                     self.post(Looked(number, None, False, str(error)))
             self._ended.wait(LOOK_SECONDS)
 
