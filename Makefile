@@ -7,7 +7,7 @@ DEMO := demo/digits.h5
 # A small network on handwritten digits that memorises, generalises late and falls a little, in about 20 s.
 DEMO_OPTIONS := --dataset digits --train-points 200 --batch-size 50 --width 64 --lr 0.005 --steps 80000
 
-.PHONY: demo test lint types unit torture bench pictures clean
+.PHONY: wheel demo test lint types unit torture bench pictures clean
 
 demo: $(VENV)/.train
 	@mkdir -p demo
@@ -55,5 +55,9 @@ $(VENV)/.dev: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/.train
 
+# `pip install dist/grokscope-*.whl` is the light viewer and analyser.
+wheel: $(VENV)/.train
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
 clean:
-	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) demo dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

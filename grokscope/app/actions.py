@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from grokscope.analysis.timeline import Timeline
 from grokscope.app.state import Direction, State
 from grokscope.app.theme import DARK, LIGHT
@@ -36,8 +38,8 @@ def last(state: State) -> State:
 
 
 def go_to_step(state: State, step: float) -> State:
-    """The checkpoint of a step."""
-    return put_cursor(state, state.timeline.nearest(step))
+    """The checkpoint nearest to a step, the earlier one of two that are as near."""
+    return put_cursor(state, int(np.argmin(np.abs(state.timeline.steps - step))))
 
 
 def event(state: State, direction: int) -> State:
@@ -80,12 +82,17 @@ def select(state: State, by: int) -> State:
     layer, trap = state.layer, 0
     if state.listing and 0 <= state.trap + by < _num_traps(state, layer):
         trap = state.trap + by
-    elif 0 <= layer + by < len(state.timeline.layers):
-        layer += by
+    elif 0 <= (there := _clamped(layer + by, state, by)) < len(state.timeline.layers):
+        layer = there
         trap = max(0, _num_traps(state, layer) - 1) if state.listing and by < 0 else 0
     else:
         return state
     return replace(state, layer=layer, trap=trap)
+
+
+def _clamped(layer: int, state: State, by: int) -> int:
+    """A jump of several layers ends at the first or the last one."""
+    return max(0, min(layer, len(state.timeline.layers) - 1)) if abs(by) > 1 else layer
 
 
 def _num_traps(state: State, layer: int) -> int:

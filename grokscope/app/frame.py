@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,11 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One layer at one checkpoint; `spectrum` is None until it has been analysed."""
+    """One layer at one checkpoint; its spectrum is read when it is first looked at, None until it is analysed."""
 
     name: str
     shape: tuple[int, ...]
-    spectrum: LayerSpectrum | None = None
+    read: Callable[[], LayerSpectrum | None] = lambda: None
+
+    @cached_property
+    def spectrum(self) -> LayerSpectrum | None:
+        """What was measured of it."""
+        return self.read()
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,6 +45,8 @@ KEYS: tuple[Key, ...] = (
     Key(("f",), "f", "follow", "follow", "follow a live run", "Time", "Follow the live run"),
     Key(("up", "k"), "↑ k", "select(-1)", "layer", "previous layer", "Look", "Previous layer"),
     Key(("down", "j"), "↓ j", "select(1)", "layer", "next layer", "Look", "Next layer"),
+    Key(("pageup",), "PgUp", "select(-10)", "layers", "ten layers back", "Look", "Ten layers back"),
+    Key(("pagedown",), "PgDn", "select(10)", "layers", "ten layers on", "Look", "Ten layers on"),
     Key(("1",), "1", "view('overview')", "overview", "overview", "Look", "Overview"),
     Key(("2",), "2", "view('spectrum')", "spectrum", "spectrum", "Look", "Spectrum"),
     Key(("3",), "3", "view('traps')", "traps", "traps", "Look", "Traps"),

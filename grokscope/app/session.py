@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from grokscope.analysis.spectra_file import Spectra
@@ -56,7 +57,7 @@ class Session:
             return None
         timeline, inferred = self.timeline(), self.inferred(index)
         layers = tuple(
-            Layer(safe_name(layer.name), layer.shape, self._spectrum(index, layer.name))
+            Layer(safe_name(layer.name), layer.shape, partial(self._spectrum, index, layer.name))
             for layer in self.run.layers
         )
         metrics = {name: float(values[index]) for name, values in timeline.metrics.items()}

@@ -86,6 +86,8 @@ class Opened:
         self, storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], dtype: str = ""
     ) -> StoredTensor:
         """Return a view of a storage; raises NotReadable where it reaches beyond the storage."""
+        if isinstance(storage, Stub) and storage.name == "torch.storage._load_from_bytes":
+            raise NotReadable("was written by `pickle.dump`, not by `torch.save`")
         if not isinstance(storage, Storage) or len(size) != len(stride):
             raise NotReadable("is damaged")
         dtype = dtype or storage.dtype

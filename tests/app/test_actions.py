@@ -14,7 +14,9 @@ from grokscope.app.background import nearest_to
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.state import Comparison, Direction, State
 from grokscope.app.views.trajectories import panels
+from grokscope.app.views.traps import _pictures
 from grokscope.runfile.liveness import Liveness
+from grokscope.spectra import analyze_layer
 
 STEPS = np.array([0, 1, 10, 100, 1000])
 RUN = Timeline(
@@ -41,6 +43,8 @@ RUNNING = Liveness("running", 5, 1.0, 0.0, 1.0)
         (lambda s: actions.event(s, 1), 3),
         (lambda s: actions.event(s, -1), 1),
         (lambda s: actions.go_to_step(s, 100), 3),
+        (lambda s: actions.go_to_step(s, 90), 3),
+        (lambda s: actions.go_to_step(s, 8e5), 4),
         (lambda s: actions.put_cursor(s, 99), 4),
     ],
 )
@@ -133,6 +137,22 @@ def test_a_direction_of_elsewhere_is_not_shown(key: tuple[int, int, int]) -> Non
     vector = np.ones(4)
     assert actions.computed(START, Direction((0, 2, 0), vector)).leading is vector
     assert actions.computed(START, Direction(key, vector)).leading is None
+
+
+def test_a_jump_of_ten_layers_ends_at_the_last_one() -> None:
+    assert [actions.select(START, by).layer for by in (1, 10, -1, -10)] == [1, 2, 0, 0]
+
+
+def test_the_pictures_show_each_input_at_its_place() -> None:
+    """Inputs run along the rows of the picture; an entry W[i, j] lies at input j, whatever its row i is."""
+    weight = np.random.default_rng(1).normal(size=(40, 64))
+    weight[5, 27] = 20.0
+    spectrum = analyze_layer(weight, "fc1", step=0, permutations=3, null_draws=200)
+    vector = np.arange(64.0)
+    state = replace(START, direction=Direction((0, 2, 0), vector))
+    direction, entries = _pictures(state, spectrum, 8)
+    assert direction.pixels[1, 3] == vector[8 * 1 + 3]
+    assert np.argwhere(entries.pixels).tolist() == [[27 // 8, 27 % 8]]
 
 
 @pytest.mark.parametrize(("cursor", "index"), [(0, 1), (4, 3), (9, 8), (6, 8)])

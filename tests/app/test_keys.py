@@ -50,7 +50,7 @@ def test_the_help_names_every_key_at_any_width_and_fits_80_by_24(palette: Palett
         assert key.help in text
 
 
-@pytest.mark.parametrize("mark", [*"mebGPA?·◇▴▲◆╎┊◂", "seen b", "1.5 (1–3)", "λ₊", "xmin"])
+@pytest.mark.parametrize("mark", [*"mebGPA?·◇▴▲◆╎┊◂", "obs. b", "1.5 (1–3)", "λ₊", "xmin"])
 def test_the_help_says_what_the_marks_on_screen_stand_for(mark: str) -> None:
     legend = help_text(DARK, 75).plain.split("\n")[-6:]
     assert any(f" {mark}" in line for line in legend)

@@ -17,6 +17,7 @@ from grokscope.analysis import Parameters, Spectra, analyze
 from grokscope.analysis.spectra_file import SpectraWriter
 from grokscope.app import actions
 from grokscope.app.app import Microscope
+from grokscope.app.background import Looked
 from grokscope.app.keys import KEYS, VIEWS
 from grokscope.app.session import Session
 from grokscope.app.state import Comparison, State
@@ -64,7 +65,7 @@ MOVES = [
     (["["], COLLAPSE),
     (["[", "left_square_bracket"], GROKKING),
     (["colon", *"1000", "enter"], STEPS.index(1000)),
-    ([":", *"2.5k", "enter"], STEPS.index(1000)),
+    ([":", *"2.5k", "enter"], STEPS.index(3000)),
     ([":", *"nonsense", "enter", "escape"], LAST),
     ([":", "escape"], LAST),
 ]
@@ -416,7 +417,7 @@ async def test_holding_right_drops_no_key(analysed_run: Path) -> None:
 async def test_the_mouse_scrubs_the_timeline(analysed_run: Path) -> None:
     app = app_on(analysed_run)
     async with app.run_test(size=(80, 24)) as pilot:
-        await click(pilot, app, "timeline", 9, 4)
+        await click(pilot, app, "timeline", 10, 4)
         await pilot.pause()
         assert app.state.index == 0
         await click(pilot, app, "timeline", 79, 4)
@@ -484,7 +485,8 @@ def with_traps(state: State, count: int) -> State:
     assert first.spectrum is not None
     trap = first.spectrum.traps[0]
     traps = tuple(replace(trap, eigenvalue=1000.0 - k) for k in range(count))
-    first = replace(first, spectrum=replace(first.spectrum, traps=traps))
+    spectrum = replace(first.spectrum, traps=traps)
+    first = replace(first, read=lambda: spectrum)
     return replace(state, frame=replace(state.frame, layers=(first, *others)))
 
 
@@ -598,3 +600,31 @@ async def test_a_run_of_no_or_one_checkpoint(story: Callable[..., Path], count: 
 )
 def test_steps_are_understood_as_people_write_them(text: str, step: float | None) -> None:
     assert parse_step(text) == step
+
+
+@pytest.mark.parametrize("keys", [["left"], ["4"], ["1"], ["m"], ["t"], ["tab"], ["?"], ["w"], [":"]])
+async def test_one_action_is_one_repaint(
+    analysed_run: Path, keys: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "2")
+        sent: list[object] = []
+        monkeypatch.setattr(app, "_display", lambda screen, update: sent.append(update) if update else None)
+        await press(pilot, *keys)
+        await pilot.pause(0.1)
+        assert len(sent) == 1
+
+
+async def test_news_that_change_nothing_send_nothing(analysed_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        liveness = Liveness("finished", STEPS[-1], 0.0, 9.0, 0.0)
+        app.post_message(Looked(0, liveness, False))
+        await pilot.pause(0.1)
+        sent: list[object] = []
+        monkeypatch.setattr(app, "_display", lambda screen, update: sent.append(update) if update else None)
+        for age in (10.0, 11.0):
+            app.post_message(Looked(0, replace(liveness, seconds_since=age), False))
+            await pilot.pause(0.1)
+        assert sent == []

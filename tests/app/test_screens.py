@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from grokscope.app import actions
 from grokscope.app.app import Microscope
+from grokscope.app.frame import Layer
 from grokscope.app.session import Session
 from grokscope.app.theme import LIGHT, Palette
 from grokscope.runfile.liveness import Liveness
@@ -144,14 +146,9 @@ async def test_alpha_that_is_unknown_is_a_dash_never_a_number(analysed_run: Path
         frame = app.state.frame
         assert frame is not None
         unknown = float("nan")
-        layers = [
-            replace(
-                layer,
-                spectrum=replace(layer.spectrum, alpha=unknown, alpha_sigma=unknown, xmin=unknown, num_tail=0),
-            )
-            for layer in frame.layers
-            if layer.spectrum is not None
-        ]
+        measured = [layer.spectrum for layer in frame.layers if layer.spectrum is not None]
+        blank = [replace(one, alpha=unknown, alpha_sigma=unknown, xmin=unknown, num_tail=0) for one in measured]
+        layers = [Layer(one.name, one.shape, partial(lambda one: one, one)) for one in blank]
         app.put(replace(app.state, frame=replace(frame, layers=tuple(layers))))
         await pilot.pause()
         compare(app, "unknown-alpha-120x40")

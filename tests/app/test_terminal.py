@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import select
 import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -179,3 +182,31 @@ def test_a_terminal_that_is_gone_without_a_hangup_ends_the_viewer(analysed_run: 
         seen += os.read(master, 1 << 16)
     os.close(master)
     assert viewer.wait(timeout=20) == -signal.SIGHUP
+
+
+def bytes_of(master: int, quiet: float = 0.4) -> int:
+    """How many bytes come until none has come for a while."""
+    count = 0
+    while select.select([master], [], [], quiet)[0]:
+        count += len(os.read(master, 1 << 16))
+    return count
+
+
+def test_a_quiet_run_sends_nothing_a_step_little_and_q_leaves_at_once(analysed_run: Path) -> None:
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "", "LINES": ""}
+    viewer = start(["view", str(analysed_run)], slave, environment)
+    os.close(slave)
+    read_until(master, lambda text: "ESD" in text)
+    bytes_of(master, 1.5)
+    assert not select.select([master], [], [], 3.0)[0], "nothing changed, nothing is sent"
+    for key in (b"\x1b[D", b"\x1b[D", b"2", b"\x1b[D", b"4", b"\x1b[D"):
+        os.write(master, key)
+        assert 0 < bytes_of(master) <= 20_000
+    pressed = time.monotonic()
+    os.write(master, b"q")
+    read_until(master, lambda text: viewer.poll() is not None)
+    assert viewer.wait(timeout=5) == 0
+    assert time.monotonic() - pressed < 2.0, "0.2 s where nothing else runs"
+    os.close(master)

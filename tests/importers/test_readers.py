@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 import os
+import pickle
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping
@@ -461,6 +462,12 @@ def test_a_file_that_is_no_checkpoint_is_called_what_it_is(tmp_path: Path, conte
     (tmp_path / "step-1.pt").write_bytes(content)
     with pytest.raises(UsageError, match=says):
         read_tensors(tmp_path / "step-1.pt")
+
+
+def test_tensors_that_pickle_wrote_are_not_called_damaged(tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps({"fc.weight": torch.zeros(2, 3)}))
+    with pytest.raises(UsageError, match=r"was written by `pickle\.dump`"):
+        read_tensors(tmp_path / "model.pkl")
 
 
 def test_names_do_not_tell_the_format(tmp_path: Path) -> None:

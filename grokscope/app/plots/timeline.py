@@ -20,7 +20,7 @@ from grokscope.numbers import whole
 ZERO = 0.5
 """Where step 0, the initialisation, stands on a logarithmic axis."""
 
-LABEL_WIDTH = 8
+LABEL_WIDTH = 9
 SHORTEST_NAME = 10  # cells of a legend's entry, below which it says nothing
 
 
@@ -83,10 +83,10 @@ def timeline(
         return canvas.text()
     axis = step_axis(data, log=log, others=others)
     bands = [
-        Band(data, "seen", data.observed, NOT_OBSERVED),
+        Band(data, "observed", data.observed, NOT_OBSERVED),
         Band(data, "weights", data.inferred, NOT_MEASURED),
     ]
-    bands += [Band(other, "seen b", other.observed, NOT_OBSERVED) for other in others[:1] if height >= 7]
+    bands += [Band(other, "obs. b", other.observed, NOT_OBSERVED) for other in others[:1] if height >= 7]
     figure = _figure(width, height, axis, palette, len(bands))
     for row, band in enumerate(bands):
         _draw_band(figure, row, band, palette)

@@ -23,10 +23,10 @@ COLUMN = 38
 TITLE = 8
 LEGEND = (
     "phases  P pre-grokking  G grokking  A anti-grokking  ? undecided  · unknown",
-    "time    seen: by accuracy  weights: by weights  seen b: the second run  "
+    "time    observed: by accuracy  weights: by weights  obs. b: second run  "
     "◇ a phase begins  ▴ a layer's first trap  ▲ cursor  ◆ ╎ mark",
     "traps   m mean  e entries  b both  ? unexplained  1.5 (1–3): median (range)",
-    "plots   ┊ xmin, xmax, λ₋, λ₊  ▲ trap, its cause above  ◂9: nine lie further left",
+    "plots   ┊ xmin, xmax, λ₋, λ₊  ▲ trap, cause above  ◂9: nine further left",
 )
 """Entries of parts two cells apart; the first TITLE cells of an entry say what it is about."""
 

@@ -87,11 +87,11 @@ def table(state: State, width: int, height: int) -> Text:
         canvas.put_fitted(0, 1, width - 1, "waiting for the first checkpoint", palette.muted)
         return canvas.text()
     name_width = _name_width(frame.layers, width)
-    partners = [state.partner(layer, place) for place, layer in enumerate(frame.layers)]
-    pairs = [(a.spectrum, b.spectrum if b else None) for a, b in zip(frame.layers, partners, strict=True)]
-    columns = fitting(width - name_width - 2, pairs)
     each, first, room = _window(state, len(frame.layers), height)
     last = min(first + room, len(frame.layers))
+    partners = {place: state.partner(frame.layers[place], place) for place in range(first, last)}
+    pairs = {k: (frame.layers[k].spectrum, other.spectrum if other else None) for k, other in partners.items()}
+    columns = fitting(width - name_width - 2, list(pairs.values()))
     count_of = f"{first + 1}–{last}/{len(frame.layers)}" if last - first < len(frame.layers) else ""
     _titles(canvas, columns, name_width, palette, count_of)
     for place in range(first, last):

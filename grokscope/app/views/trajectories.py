@@ -141,8 +141,8 @@ def _layers(
 
 def _p_values(state: State) -> Callable[[float], str]:
     """How p-values are written: with the bound that the draws at the cursor set."""
-    layers = () if state.frame is None else state.frame.layers
-    draws = max((layer.spectrum.null_draws for layer in layers if layer.spectrum), default=0)
+    spectrum = None if state.selected is None else state.selected.spectrum
+    draws = 0 if spectrum is None else spectrum.null_draws
     return lambda p: probability(p, draws)
 
 

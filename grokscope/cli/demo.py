@@ -1,0 +1,55 @@
+"""`grokscope demo`: a small network that memorises and generalises late, trained, analysed and opened."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grokscope.errors import MissingPackage
+
+TRAINING = (
+    "--dataset", "digits", "--train-points", "200", "--batch-size", "50", "--width", "64", "--lr", "0.005",
+    "--steps", "80000", "--overwrite",
+)  # fmt: skip
+"""Handwritten digits, which come with scikit-learn: nothing is downloaded."""
+
+NEEDED = ("torch", "sklearn", "numba")
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the run file goes.", metavar="DIR")] = Path(
+        "grokscope-demo"
+    ),
+    view: Annotated[bool, typer.Option("--view/--no-view", help="Open the app afterwards, in a terminal.")] = True,
+) -> None:
+    """Train a small network on embedded digits in half a minute, analyse it, report, and open the app.
+
+    A run that is there from the last time is opened again. Training needs `pip install 'grokscope[train]'`.
+    """
+    run = folder / "digits.h5"
+    if not run.exists():
+        if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+            raise MissingPackage(
+                f"the demo trains a network and misses {', '.join(missing)}; "
+                "`pip install 'grokscope[train]'` brings it"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        _grokscope("train", "-o", str(run), *TRAINING)
+        _grokscope("analyze", str(run))
+    _grokscope("report", str(run))
+    if view and sys.stdin.isatty() and sys.stdout.isatty():
+        _grokscope("view", str(run))
+    else:
+        typer.echo(f"open it by: grokscope view {run}", err=True)
+
+
+def _grokscope(*arguments: str) -> None:
+    """Run a command of grokscope in a process of its own; its failure ends the demo with its exit code."""
+    done = subprocess.run([sys.executable, "-P", "-m", "grokscope", *arguments], check=False)
+    if done.returncode:
+        raise typer.Exit(done.returncode)
