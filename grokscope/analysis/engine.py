@@ -35,6 +35,8 @@ def analyze(
     layer; setting `stop` ends the work after the layer at hand. What was measured is kept, whatever happens.
     """
     with SpectraWriter(run, parameters) as writer:
+        if run.num_checkpoints:
+            writer.measure_gates(run.num_checkpoints - 1 if indices is None else max(indices, default=0), stop)
         tasks = pending(Spectra(run), indices)
         on_done(0, len(tasks))
         with closing(_results(run, tasks, writer.parameters, jobs, scheduler)) as results:

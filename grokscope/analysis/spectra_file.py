@@ -14,15 +14,18 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from grokscope.analysis.gates import chain, gates_datasets, measured_gates, read_gates, row_crc, sources
 from grokscope.analysis.row_reader import RowReader
 from grokscope.analysis.rows import DERIVED, SCALARS, from_row, num_eigenvalues, row_datasets, to_row
 from grokscope.analysis.weightwatcher_names import COLUMNS
+from grokscope.phases.gates import GATES
 from grokscope.runfile import LayerSpec
 from grokscope.runfile.exact_layout import Declared, exact_extents
 from grokscope.runfile.lock import WriterLock
@@ -138,6 +141,16 @@ class Spectra:
                 values[: len(stored)] = np.where(done[: len(stored)], stored, np.nan)
         return values
 
+    def gates(self, name: str) -> dict[str, NDArray[np.float64]]:
+        """Return a layer's gates by measure over all checkpoints, float64 [n], NaN where they are not measured."""
+        values = np.full((len(self.done), len(GATES)), np.nan)
+        if self.path is not None:
+            with contextlib.suppress(OSError, KeyError), _open(self.path) as file:
+                keys = sources(self.run.crc32s()[: len(self.done)])
+                stored, whole = read_gates(file, name, keys)
+                values[: len(stored)][whole] = stored[whole]
+        return dict(zip(GATES, values.T, strict=True))
+
 
 class SpectraWriter:
     """Writes rows into a run's spectra file, under a lock of its own; use it as a context manager."""
@@ -174,6 +187,20 @@ class SpectraWriter:
             self._file.write_row(f"{group}/{key}", index, stored[key])
         self._file.write_row(f"{group}/source_crc32", index, self._source(index))
         self._file.write_row(f"{group}/crc32", index, _row_crc(stored))
+
+    def measure_gates(self, until: int, stop: Event | None = None) -> None:
+        """Measure the gates of every layer of a chain at the checkpoints up to index `until` that lack them."""
+        keys = sources(self.run.crc32s()[: until + 1])
+        for layer in chain(self.run.layers):
+            group = f"gates/{layer.name}"
+            with _open(self.path) as file:
+                _, whole = read_gates(file, layer.name, keys)
+            for index, row in measured_gates(self.run, layer, np.flatnonzero(~whole).tolist()):
+                self._file.write_row(f"{group}/values", index, row)
+                self._file.write_row(f"{group}/source_crc32", index, keys[index])
+                self._file.write_row(f"{group}/crc32", index, row_crc(row))
+                if stop is not None and stop.is_set():
+                    return
 
     def write_weightwatcher(self, index: int, name: str, columns: Mapping[str, float]) -> None:
         """Write WeightWatcher's own columns for a layer at a checkpoint."""
@@ -295,7 +322,7 @@ def _file_plan(run: Trajectory, parameters: Parameters) -> Plan:
 
 
 def _datasets(run: Trajectory, length: int) -> dict[str, Declared]:
-    datasets = {"planned_steps": Declared((length,), "i8")}
+    datasets = {"planned_steps": Declared((length,), "i8")} | gates_datasets(run.layers, length)
     for layer in run.layers:
         datasets |= {f"layers/{layer.name}/{key}": value for key, value in _layer_datasets(layer, length).items()}
         datasets |= {

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.analysis.evidence import layer_evidence
+from grokscope.analysis.evidence import infer_all
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.names import safe_name
-from grokscope.phases import Inferred, infer, observe
+from grokscope.phases import Inferred, observe
 from grokscope.trajectory import Trajectory
 
 Array = NDArray[np.float64]
@@ -78,12 +78,6 @@ def stretches(labels: Sequence[str]) -> list[tuple[int, int, str]]:
         else:
             found.append((index, index + 1, label))
     return found
-
-
-def infer_all(spectra: Spectra) -> list[Inferred]:
-    """The phase that the weights tell at every checkpoint, each from the checkpoints up to it."""
-    evidence = layer_evidence(spectra)
-    return [infer([layer.until(index) for layer in evidence]) for index in range(len(spectra.done))]
 
 
 def read_timeline(run: Trajectory, spectra: Spectra, inferred: Sequence[Inferred] | None = None) -> Timeline:

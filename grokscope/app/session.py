@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from grokscope.analysis.evidence import infer_all
 from grokscope.analysis.spectra_file import Spectra
-from grokscope.analysis.timeline import Timeline, infer_all, read_timeline
+from grokscope.analysis.timeline import Timeline, read_timeline
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.state import Comparison, State
 from grokscope.names import safe_name

@@ -75,7 +75,9 @@ def _evaluator(
         raise UsageError(f"{run.path} does not say on which data it was trained, so no accuracy can be measured")
     config = TrainConfig.from_mapping(run.config)
     folder = data_folder(run, data_dir)
-    experiment = load_experiment(config.dataset, config.train_points, config.seed, folder, train_indices(run))
+    experiment = load_experiment(
+        config.dataset, config.train_points, config.seed, folder, train_indices(run), config.random_labels
+    )
     engine = make_engine("numpy", "float64", "cpu", 1)
     evaluator = Evaluator(engine, experiment.train, experiment.test, config.activation, config.loss, config.seed)
     biases = [run.bias(index, layer.name).astype(float) for layer in run.layers]

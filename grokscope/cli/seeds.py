@@ -137,7 +137,7 @@ def _member_commands(request: Request) -> dict[Path, list[str]]:
 
     params, data_dir = request.params, request.params["data_dir"]
 
-    options = [word for name, value in request.given.items() for word in (_spelt(name), str(value))]
+    options = [word for name, value in request.given.items() for word in _again(name, value)]
     options += ["--save-seconds", str(params["save_seconds"])]
     options += ["--data-dir", str(data_dir)] if data_dir else []
     options += [_spelt(name) for name in ("overwrite", "other_place") if params[name]]

@@ -60,6 +60,9 @@ def train(
     seed: Annotated[int, _option("Seed of images, initialisation and order.")] = 0,
     dataset: Annotated[str, _option("mnist, fashion-mnist, kmnist or digits (needs no network).")] = "mnist",
     train_points: Annotated[int, _option("Training images, as many of each class.")] = 1000,
+    random_labels: Annotated[
+        bool, _option("Shuffle the training images' labels: a control.", EXPERIMENT, "--random-labels")
+    ] = False,
     data_dir: Annotated[Path | None, _option("Folder with the dataset, in torchvision's layout.")] = None,
     checkpoints_per_decade: Annotated[int, _option("Checkpoints per factor of ten in steps.", FILE)] = 20,
     first_checkpoint: Annotated[

@@ -1,8 +1,20 @@
 """Phase labels: observed from accuracy, and inferred from the weights alone, kept apart."""
 
-from grokscope.phases.inferred import Inferred, LayerEvidence, infer
+from grokscope.phases.evidence import Evidence, LayerEvidence
+from grokscope.phases.inferred import Inferred, infer
 from grokscope.phases.observed import Observed, Thresholds, observe
+from grokscope.phases.published import infer_as_published
 
 PHASES = ("pre-grokking", "grokking", "anti-grokking")
 
-__all__ = ["PHASES", "Inferred", "LayerEvidence", "Observed", "Thresholds", "infer", "observe"]
+__all__ = [
+    "PHASES",
+    "Evidence",
+    "Inferred",
+    "LayerEvidence",
+    "Observed",
+    "Thresholds",
+    "infer",
+    "infer_as_published",
+    "observe",
+]

@@ -1,57 +1,37 @@
 """The phase as the weights alone tell it, up to a checkpoint and without hindsight, with reasons in words.
 
-No rule for this is published. Ours first asks for structure: eigenvalues of a layer's W beyond the
-Marchenko-Pastur edge of its own shuffled entries. A network that memorised from a large random initialisation has
-none; they come with generalisation. Then it counts three signs of collapse, of which one alone is not enough:
+1. *Structure*: eigenvalues of a layer's W beyond the edge of its own shuffled entries. A network that has learned
+   nothing but its training images, from a large random initialisation, has none for long: *pre-grokking*. From an
+   initialisation of ordinary size they come with memorising at once, and where labels are known to be shuffled
+   there is nothing but memorising: *undecided*. Structure is learned correlation. That it generalises is no more
+   than likely: long training on shuffled labels brings it from a large initialisation as well, and no measure of
+   the weights that we know tells the two apart.
+2. *Gates*: where there is structure, the network has generalised (*grokking*) until the gates of its first layer
+   close (*anti-grokking*). See `gates` for what that is, and below for the thresholds.
+3. What cannot be told is *unknown*: one checkpoint alone has no history, and a network whose gates are not defined
+   can be told neither healthy nor collapsed.
 
-- heavy entries: correlation traps that single large entries make. Mean drift makes traps
-  too, with collapse and without.
-- over-training: a power-law exponent whose whole interval is below 2, fitted to a tail of enough eigenvalues.
-- dominance: one direction far beyond the edge.
-
-The last two count only while the layer's norm grows: weight decay brings both about without a collapse.
+An exponent below 2, traps by large entries and one dominating direction come with weight decay and without a
+collapse, and a collapse without them: they are named, and decide nothing. `published` has the rule of the papers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_EIGENVALUES = 50  # a layer with fewer says little: its edge is blurred and its tail is short
+from grokscope.phases.evidence import Evidence, LayerEvidence
+
+MIN_EIGENVALUES = 50  # a layer with fewer says little: its edge is blurred
+LARGE_SCALE = 2.0  # of the first layer at the first checkpoint; no usual initialisation is beyond He's √2
+CLOSED, NARROW = 4.0, 3.0  # halvings: an input lights a sixteenth, an eighth of the units; random weights have 1
+BIAS_HALVING = 0.1  # of a row's norm: what the second layer's biases count for
+CONFIRM = 2  # checkpoints in a row that a closing has to last
 MIN_TAIL = 20
 DOMINANT = 10.0  # largest eigenvalue of W over the edge of its shuffled entries
-GROWTH = 1.02  # of the norm, from the smallest that it had been
-
-
-@dataclass(frozen=True)
-class LayerEvidence:
-    """One layer's measures over the checkpoints up to now, float64 [n] each, NaN where unknown.
-
-    num_eigenvalues: M. num_signal: eigenvalues of W beyond the edge of its shuffled entries. num_entry_traps:
-    traps with large entries as their cause. dominance: largest eigenvalue of W over that edge. alpha_high: upper
-    end of alpha's interval. num_tail: eigenvalues in the fit. norm: Frobenius norm.
-    """
-
-    name: str
-    num_eigenvalues: int
-    num_signal: NDArray[np.float64]
-    num_entry_traps: NDArray[np.float64]
-    dominance: NDArray[np.float64]
-    alpha_high: NDArray[np.float64]
-    num_tail: NDArray[np.float64]
-    norm: NDArray[np.float64]
-
-    def until(self, index: int) -> LayerEvidence:
-        """Return the evidence that there was at checkpoint `index`, without what came later."""
-        curves = {
-            field.name: getattr(self, field.name)[: index + 1]
-            for field in fields(self)
-            if field.name not in ("name", "num_eigenvalues")
-        }
-        return replace(self, **curves)
 
 
 @dataclass(frozen=True)
@@ -62,52 +42,107 @@ class Inferred:
     reasons: tuple[str, ...]
 
 
-def infer(layers: Sequence[LayerEvidence]) -> Inferred:
-    """Infer the phase at the last checkpoint of the given histories; what decided comes first in the reasons.
-
-    "undecided" where the signs contradict or no layer has 50 or more eigenvalues; "unknown" where nothing is
-    measured, or not what the answer hangs on.
-    """
-    if not any(map(_known, layers)):
-        return Inferred("unknown", ("no layer is measured",))
-    large = [layer for layer in layers if layer.num_eigenvalues >= MIN_EIGENVALUES]
-    measured = [layer for layer in large if _known(layer)]
-    if large and not measured:
-        return Inferred("unknown", (f"no layer with {MIN_EIGENVALUES} or more eigenvalues is measured",))
+def infer(evidence: Evidence) -> Inferred:
+    """Infer the phase at the last checkpoint of the given history; what decided comes first in the reasons."""
+    if missing := _why_unknown(evidence):
+        return Inferred("unknown", (missing,))
+    large = [layer for layer in evidence.layers if layer.num_eigenvalues >= MIN_EIGENVALUES]
     if not large:
         return Inferred("undecided", (f"no layer has {MIN_EIGENVALUES} or more eigenvalues",))
-    structure = _named("eigenvalues beyond the edge of shuffled entries", measured, _structure)
-    signs = [
-        *_named("traps made by large entries", measured, _heavy_entries),
-        *_named("over-trained while the norm grows", measured, _over_training),
-        *_named("one direction dominates while the norm grows", measured, _dominance),
-    ]
+    structure = _named("eigenvalues beyond the edge of shuffled entries", large, _structure)
+    seen = tuple(structure + _old_signs(large))
     if not structure:
-        quiet = "no eigenvalue beyond the edge of shuffled entries"
-        return Inferred("undecided" if signs else "pre-grokking", (quiet, *signs))
-    if len(signs) >= 2:
-        return Inferred("anti-grokking", (*signs, *structure))
-    if waiting := [layer.name for layer in measured if _waits_for_norms(layer)]:
-        unknown = f"not known whether the norm grows before earlier checkpoints are measured: {', '.join(waiting)}"
-        return Inferred("unknown", (unknown, *signs, *structure))
-    if signs:
-        return Inferred("undecided", ("one sign of collapse, not two", *signs, *structure))
-    return Inferred("grokking", tuple(structure))
+        return _without_structure(evidence, large, seen)
+    label, reason = _by_gates(evidence)
+    return Inferred(label, (reason, *seen))
+
+
+def closure(evidence: Evidence) -> NDArray[np.float64]:
+    """Return how closed the gates are at every checkpoint, in halvings, float64 [n]; NaN where not measured.
+
+    −log₂ of the share of the first layer's units that an input lights, and one more for every tenth of a row's
+    norm by which the second layer's biases are below 0: with weight decay they rise as the first layer's gates
+    close, and keep the network working; where they fall as well, it collapses.
+    """
+    if evidence.no_gates:
+        return np.full(evidence.num_checkpoints, np.nan)
+    first, second = evidence.layers[:2]
+    with np.errstate(divide="ignore"):
+        return np.asarray(-np.log2(first.lit) - second.bias_over_norm / BIAS_HALVING)
+
+
+def _why_unknown(evidence: Evidence) -> str:
+    if not any(layer.known for layer in evidence.layers):
+        return "no layer is measured"
+    large = [layer for layer in evidence.layers if layer.num_eigenvalues >= MIN_EIGENVALUES]
+    if large and not any(layer.known for layer in large):
+        return f"no layer with {MIN_EIGENVALUES} or more eigenvalues is measured"
+    if evidence.num_checkpoints < 2:
+        return "one checkpoint alone has no history, so that growth cannot be told from how the network began"
+    return ""
+
+
+def _without_structure(evidence: Evidence, large: Sequence[LayerEvidence], seen: tuple[str, ...]) -> Inferred:
+    if unmeasured := [layer.name for layer in large if not layer.known]:
+        return Inferred("unknown", (f"not measured here: {', '.join(unmeasured)}", *seen))
+    quiet = "no eigenvalue beyond the edge of shuffled entries"
+    if evidence.left_out:
+        return Inferred("undecided", (f"{quiet}, but {evidence.left_out} weights are left out", *seen))
+    return Inferred("undecided" if seen else "pre-grokking", (quiet, *seen))
+
+
+def _by_gates(evidence: Evidence) -> tuple[str, str]:
+    """Tell a network that has structure from the gates of its first layer."""
+    if evidence.no_gates:
+        return "unknown", evidence.no_gates
+    first, second = evidence.layers[:2]
+    closed = closure(evidence)
+    if np.isnan([first.scale[0], closed[-1]]).any():
+        return "unknown", f"not measured, here or at the first checkpoint: gates of {first.name}, {second.name}"
+    if first.scale[0] < LARGE_SCALE:
+        return "undecided", (
+            f"{first.name} began at an ordinary size ({first.scale[0]:.2g}, large is {LARGE_SCALE:g} and more), "
+            "and from there memorising brings structure as generalising does"
+        )
+    if evidence.random_labels:
+        return "undecided", "labels were shuffled: whatever is learned is memorised, nothing can be generalised"
+    return _closing(closed), _in_words(first, second)
+
+
+def _closing(closed: NDArray[np.float64]) -> str:
+    """Tell an open network from a closed one; a closing that has not lasted yet is undecided."""
+    lately = closed[-CONFIRM:]
+    if len(lately) == CONFIRM and np.all(lately >= CLOSED):
+        return "anti-grokking"
+    return "undecided" if closed[-1] >= NARROW else "grokking"
+
+
+def _in_words(first: LayerEvidence, second: LayerEvidence) -> str:
+    best, bias = float(np.nanmax(first.lit)), float(second.bias_over_norm[-1])
+    way = "close" if bias < 0 else "open"
+    return (
+        f"a fair-sized bright image lights {first.lit[-1]:.1%} of {first.name}'s units, {best:.0%} at best; "
+        f"{second.name}'s biases help to {way} its own ({bias:+.2f} of a row's norm)"
+    )
 
 
 def _named(sign: str, layers: Sequence[LayerEvidence], look: Callable[[LayerEvidence], str]) -> list[str]:
     """Look for a sign in every layer; one sentence that names the layers which have it, or none."""
-    found = [f"{layer.name} {detail}" for layer in layers if (detail := look(layer))]
+    found = [f"{layer.name} {detail}" for layer in layers if layer.known and (detail := look(layer))]
     return [f"{sign}: {', '.join(found)}"] if found else []
-
-
-def _known(layer: LayerEvidence) -> bool:
-    return len(layer.num_signal) > 0 and bool(np.isfinite(layer.num_signal[-1]))
 
 
 def _structure(layer: LayerEvidence) -> str:
     count = layer.num_signal[-1]
     return f"{count:.0f}" if count > 0 else ""
+
+
+def _old_signs(layers: Sequence[LayerEvidence]) -> list[str]:
+    return [
+        *_named("seen as well: traps made by large entries", layers, _heavy_entries),
+        *_named("seen as well: over-trained", layers, _over_training),
+        *_named("seen as well: one direction dominates", layers, _dominance),
+    ]
 
 
 def _heavy_entries(layer: LayerEvidence) -> str:
@@ -116,31 +151,10 @@ def _heavy_entries(layer: LayerEvidence) -> str:
 
 
 def _over_training(layer: LayerEvidence) -> str:
-    if not (_is_over_trained(layer) and _grows(layer.norm)):
+    if not (layer.alpha_high[-1] < 2 and layer.num_tail[-1] >= MIN_TAIL):
         return ""
     return f"alpha below {layer.alpha_high[-1]:.2f} on {layer.num_tail[-1]:.0f} eigenvalues"
 
 
 def _dominance(layer: LayerEvidence) -> str:
-    if not (_is_dominated(layer) and _grows(layer.norm)):
-        return ""
-    return f"{layer.dominance[-1]:.1f} times the edge"
-
-
-def _is_over_trained(layer: LayerEvidence) -> bool:
-    return bool(layer.alpha_high[-1] < 2 and layer.num_tail[-1] >= MIN_TAIL)
-
-
-def _is_dominated(layer: LayerEvidence) -> bool:
-    return bool(layer.dominance[-1] >= DOMINANT)
-
-
-def _grows(norm: NDArray[np.float64]) -> bool:
-    """Tell whether the last norm is well above the smallest known one: a smaller unknown one changes nothing."""
-    return bool(norm[-1] >= GROWTH * np.nanmin(norm))
-
-
-def _waits_for_norms(layer: LayerEvidence) -> bool:
-    """Tell whether a sign hangs on norms of checkpoints that are not measured yet."""
-    hanging = _is_over_trained(layer) or _is_dominated(layer)
-    return hanging and not _grows(layer.norm) and bool(np.isnan(layer.norm).any())
+    return f"{layer.dominance[-1]:.1f} times the edge" if layer.dominance[-1] >= DOMINANT else ""

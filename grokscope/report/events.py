@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from grokscope.analysis import Spectra, observe_run
-from grokscope.analysis.evidence import layer_evidence
-from grokscope.phases import Observed, infer
+from grokscope.analysis.evidence import infer_all
+from grokscope.phases import Observed
 from grokscope.report.experiments import experiment_of
 from grokscope.trajectory import Trajectory
 
@@ -104,7 +104,5 @@ def _spans(run: Trajectory, observed: Observed) -> list[tuple[str, int, int]]:
 
 
 def _confusion(spectra: Spectra, observed: Observed) -> dict[tuple[str, str], int]:
-    evidence = layer_evidence(spectra)
-    measured = [index for index, done in enumerate(spectra.done) if done.all()]
-    pairs = ((observed.labels[index], infer([e.until(index) for e in evidence]).label) for index in measured)
-    return dict(Counter(pairs))
+    pairs = zip(observed.labels, infer_all(spectra), spectra.done, strict=True)
+    return dict(Counter((label, inferred.label) for label, inferred, done in pairs if done.all()))

@@ -78,8 +78,8 @@ class PreallocatedFile:
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
 
     def _pread(self, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         array = np.empty(shape, dtype)

@@ -291,8 +291,10 @@ class RunWriter:
 
     def close(self) -> None:
         """Close the file and release its lock; a second call does nothing."""
-        self._file.close()
-        self._lock.release()
+        try:
+            self._file.close()
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> RunWriter:
         """Return the writer itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 from threading import Event
 
+import h5py
 import numpy as np
 import pytest
 
@@ -17,7 +19,8 @@ from grokscope.analysis import Spectra, analyze
 from grokscope.analysis.spectra_file import beside
 from grokscope.errors import UsageError
 from grokscope.runfile import Run
-from grokscope.trajectory import open_trajectory
+from grokscope.trajectory import Checkpoints
+from grokscope.trajectory.importing import write_run
 from tests.analysis.test_spectra_file import FAST, content
 from tests.conftest import ROOT
 
@@ -100,8 +103,10 @@ def mean_top_eigenvalue(weight: np.ndarray) -> float:
 def test_the_reference_trajectory_keeps_its_facts(reference_dir: Path, tmp_path: Path) -> None:
     from grokscope.analysis import infer_phase, observe_run
 
-    (tmp_path / "reference").symlink_to(reference_dir)  # its spectra lie beside the link
-    run = open_trajectory(tmp_path / "reference")
+    write_run(Checkpoints(reference_dir), tmp_path / "run.h5")
+    with h5py.File(tmp_path / "run.h5", "r+") as file:
+        file.attrs["config"] = json.dumps({"activation": "relu", "input_range": [0, 1]})
+    run = Run(tmp_path / "run.h5")
     chosen = [int(np.searchsorted(run.steps, step)) for step in (0, 10_000, 251_189, 398_107, 6_309_573)]
     spectra = analyze(run, indices=chosen, jobs=2)
     first = spectra.layer(chosen[0], "fc1")
@@ -125,4 +130,5 @@ def test_the_reference_trajectory_keeps_its_facts(reference_dir: Path, tmp_path:
     assert [observe_run(run).labels[index] for index in chosen] == [
         "pre-grokking", "pre-grokking", "grokking", "grokking", "anti-grokking",
     ]  # fmt: skip
-    assert [infer_phase(spectra, index).label for index in chosen[:4]] == ["pre-grokking"] * 2 + ["grokking"] * 2
+    labels = [infer_phase(spectra, index).label for index in chosen]
+    assert labels == ["unknown", "pre-grokking", "grokking", "grokking", "anti-grokking"]

@@ -1,73 +1,153 @@
-"""Phases from weights: each sign alone, both together, and what is not known."""
+"""Phases from weights: structure, gates, each threshold at its edge, and what is not known."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from grokscope.phases import LayerEvidence, infer
+from grokscope.phases import Evidence, LayerEvidence, infer, infer_as_published
+from grokscope.phases.evidence import COLUMNS
+
+OPEN, HALF, SHUT = 0.4, 2.0**-3, 2.0**-4  # lit shares: open, where undecided begins, where collapse does
+SMALLEST = 1e-6
 
 
-def layer(
-    signal: float = 0,
-    entries: float = 0,
-    dominance: float = 2,
-    alpha_high: float = 4,
-    tail: float = 60,
-    growth: float = 1.2,
-    size: int = 200,
-) -> LayerEvidence:
-    """A layer whose norm has grown by a factor, with the given signs at its second and last checkpoint."""
-    pair = [np.array([0.0, value]) for value in (signal, entries, dominance, alpha_high, tail)]
-    return LayerEvidence("fc1", size, *pair, np.array([10.0, 10.0 * growth]))
+def layer(name: str = "fc1", size: int = 200, **columns: float | list[float]) -> LayerEvidence:
+    """A quiet layer over three checkpoints; a column is given by its last value, or by all three."""
+    quiet: dict[str, float] = {
+        "num_signal": 0, "num_traps": 0, "num_entry_traps": 0, "dominance": 2, "alpha": 4, "alpha_high": 5,
+        "num_tail": 60, "norm": 10, "lit": OPEN, "bias_over_norm": 0, "scale": 4.6,
+    }  # fmt: skip
+    assert set(quiet) == set(COLUMNS)
+    series = {name: np.full(3, float(value)) for name, value in quiet.items()}
+    for column, value in columns.items():
+        series[column] = np.array(value if isinstance(value, list) else [quiet[column]] * 2 + [value], dtype=float)
+    return LayerEvidence(name, size, **series)
+
+
+def network(first: LayerEvidence | None = None, bias: float = 0.0, **options: object) -> Evidence:
+    """Three layers, the second with biases of that size at every checkpoint."""
+    second = layer("fc2", bias_over_norm=[bias] * 3)
+    return Evidence((first or layer(), second, layer("fc3", size=10)), **options)  # type: ignore[arg-type]
+
+
+def gated(*lit: float, bias: float = 0.0) -> Evidence:
+    """A network with structure whose first layer is lit that much at its three checkpoints."""
+    return network(layer(num_signal=3, lit=list(lit)), bias)
 
 
 @pytest.mark.parametrize(
     ("evidence", "label"),
     [
-        (layer(), "pre-grokking"),
-        (layer(signal=3), "grokking"),
-        (layer(signal=9, entries=4, alpha_high=1.9), "anti-grokking"),
-        (layer(signal=9, entries=4), "undecided"),
-        (layer(signal=9, alpha_high=1.9), "undecided"),
-        (layer(signal=9, alpha_high=1.9, growth=0.5), "grokking"),
-        (layer(signal=9, alpha_high=1.9, tail=6), "grokking"),
-        (layer(signal=9, dominance=15), "undecided"),
-        (layer(signal=9, dominance=15, growth=0.5), "grokking"),
-        (layer(signal=9, dominance=15, entries=1), "anti-grokking"),
-        (layer(signal=9, dominance=15, alpha_high=1.9), "anti-grokking"),
-        (layer(entries=2), "undecided"),
-        (layer(signal=np.nan), "unknown"),
-        (layer(signal=np.nan, size=10), "unknown"),
-        (layer(signal=9, size=10), "undecided"),
+        (network(), "pre-grokking"),
+        (network(left_out=2), "undecided"),
+        (network(layer(num_entry_traps=1)), "undecided"),
+        (gated(OPEN, OPEN, OPEN), "grokking"),
+        (gated(OPEN, OPEN, HALF + SMALLEST), "grokking"),
+        (gated(OPEN, OPEN, HALF), "undecided"),
+        (gated(OPEN, SHUT, SHUT), "anti-grokking"),
+        (gated(OPEN, SHUT, SHUT + SMALLEST), "undecided"),
+        (gated(OPEN, SHUT + SMALLEST, SHUT), "undecided"),  # has not lasted yet
+        (gated(OPEN, SHUT, OPEN), "grokking"),  # it opened again
+        (gated(OPEN, 0.0, 0.0), "anti-grokking"),
+        (gated(OPEN, SHUT, SHUT, bias=0.2), "grokking"),  # the second layer's biases make up for it
+        (gated(OPEN, OPEN, OPEN, bias=-0.17), "undecided"),  # 1.32 halvings and 1.7
+        (gated(OPEN, OPEN, OPEN, bias=-0.16), "grokking"),
+        (gated(OPEN, HALF, HALF, bias=-0.1 - SMALLEST), "anti-grokking"),
+        (gated(OPEN, OPEN, np.nan), "unknown"),
+        (network(layer(num_signal=3, scale=[np.nan, 4, 4])), "unknown"),
+        (network(layer(num_signal=3, scale=[2.0, 9, 9])), "grokking"),
+        (network(layer(num_signal=3, scale=[2.0 - SMALLEST, 9, 9])), "undecided"),
+        (network(layer(num_signal=3), no_gates="tanh"), "unknown"),
+        (network(layer(num_signal=3), random_labels=True), "undecided"),
+        (network(layer(num_signal=3, size=50)), "grokking"),
+        (network(layer(num_signal=3, size=49)), "pre-grokking"),  # the second layer has no structure
+        (network(layer(num_signal=np.nan)), "unknown"),
+        (Evidence((layer(size=49, num_signal=9),)), "undecided"),
+        (Evidence(()), "unknown"),
     ],
 )
-def test_label(evidence: LayerEvidence, label: str) -> None:
-    inferred = infer([evidence])
-    assert inferred.label == label
-    assert inferred.reasons
+def test_label(evidence: Evidence, label: str) -> None:
+    inferred = infer(evidence)
+    assert inferred.label == label, inferred.reasons
     assert all(reason and "\n" not in reason for reason in inferred.reasons)
+    assert inferred.reasons
 
 
-def test_a_sign_that_hangs_on_norms_not_measured_yet_is_unknown() -> None:
-    dominated = layer(signal=9, dominance=15)
-    unmeasured = replace(dominated, norm=np.array([np.nan, 12.0]))
-    assert infer([dominated]).reasons[0] == "one sign of collapse, not two"
-    assert "before earlier checkpoints are measured" in infer([unmeasured]).reasons[0]
-    assert infer([unmeasured]).label == "unknown"
-    assert infer([replace(layer(signal=9), norm=np.array([np.nan, 12.0]))]).label == "grokking"
+def test_exponents_traps_and_dominance_are_named_and_decide_nothing() -> None:
+    late = layer(num_signal=9, num_entry_traps=4, alpha_high=1.9, num_tail=20, dominance=10)
+    inferred = infer(network(late))
+    assert inferred.label == "grokking"
+    assert sum(reason.startswith("seen as well") for reason in inferred.reasons) == 3
+    for quiet in ({"num_tail": 19}, {"alpha_high": 2.0}, {"dominance": 9.99}, {"num_entry_traps": 0}):
+        fewer = replace(late, **{name: np.full(3, value) for name, value in quiet.items()})
+        assert sum(reason.startswith("seen as well") for reason in infer(network(fewer)).reasons) == 2
 
 
-def test_what_comes_later_is_not_looked_at() -> None:
-    collapsed = layer(signal=9, entries=4, alpha_high=1.9)
-    assert infer([collapsed.until(0)]).label == "pre-grokking"
-    assert infer([collapsed.until(1)]).label == "anti-grokking"
+def test_reasons_are_words_for_a_newcomer() -> None:
+    reason = infer(gated(0.2, 0.03, 0.03, bias=-0.05)).reasons[0]
+    assert "lights 3.0% of fc1's units, 20% at best" in reason
+    assert "fc2's biases help to close" in reason
 
 
-def test_what_is_not_measured_is_no_verdict() -> None:
-    assert infer([]).label == "unknown"
-    small, large = layer(signal=9, size=10), layer(signal=np.nan)
-    assert infer([small, large]).label == "unknown"
-    assert infer([small, replace(large, num_eigenvalues=10)]).label == "undecided"
+def test_one_checkpoint_alone_is_unknown() -> None:
+    assert infer(gated(OPEN, SHUT, SHUT).until(0)).label == "unknown"
+    assert infer(network().until(0)).label == "unknown"
+    assert "history" in infer(network().until(0)).reasons[0]
+
+
+def test_a_layer_with_structure_that_turns_nan_makes_the_label_unknown() -> None:
+    before = network(layer(num_signal=1))
+    lost = layer(num_signal=[1, 1, np.nan], lit=[OPEN, OPEN, np.nan])
+    assert infer(before).label == "grokking"
+    assert infer(network(lost)).label == "unknown"
+    both = Evidence((lost, layer("fc2", num_signal=2), layer("fc3", size=10)))
+    assert infer(both).label == "unknown"
+
+
+values = st.sampled_from([np.nan, 0.0, 1e-9, SHUT, HALF, OPEN, 0.9, 1.9, 2.0, 5.0, 25.0])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_label_never_changes_when_later_checkpoints_are_appended(data: st.DataObject) -> None:
+    count = data.draw(st.integers(2, 6))
+    layers = []
+    for name, size in (("fc1", 60), ("fc2", 60), ("fc3", 10)):
+        series = st.lists(values, min_size=count, max_size=count)
+        columns = {column: np.array(data.draw(series)) for column in COLUMNS}
+        layers.append(LayerEvidence(name, size, **columns))
+    whole = Evidence(tuple(layers))
+    for index in range(count):
+        known = whole.until(index)
+        assert {len(getattr(one, column)) for one in known.layers for column in COLUMNS} == {index + 1}
+        for rule in (infer, infer_as_published):
+            assert rule(known) == rule(whole.until(count - 1).until(index))
+
+
+def test_every_column_is_cut() -> None:
+    assert set(COLUMNS) == {field.name for field in fields(LayerEvidence)} - {"name", "num_eigenvalues"}
+
+
+@pytest.mark.parametrize(
+    ("first", "label"),
+    [
+        (layer(alpha=1.99, num_traps=1), "anti-grokking"),
+        (layer(alpha=2.0, num_traps=1), "undecided"),
+        (layer(alpha=1.99), "undecided"),
+        (layer(alpha=2.0), "grokking"),
+        (layer(alpha=6.0), "grokking"),
+        (layer(alpha=np.nan), "unknown"),
+    ],
+)
+def test_the_rule_of_the_papers(first: LayerEvidence, label: str) -> None:
+    assert infer_as_published(Evidence((first,))).label == label
+
+
+def test_the_papers_exponents_beyond_six_are_before_grokking() -> None:
+    assert infer_as_published(Evidence((layer(alpha=6.01), layer("fc2", alpha=9)))).label == "pre-grokking"
+    assert infer_as_published(Evidence((layer(num_signal=np.nan),))).label == "unknown"

@@ -190,7 +190,7 @@ def _new_runs(
         SeedRun(
             path,
             dataclasses.replace(config, seed=seed),
-            dataset.draw(config.train_points, seed, (indices or {}).get(seed)),
+            dataset.draw(config.train_points, seed, (indices or {}).get(seed), config.random_labels),
         )
         for seed, path in paths.items()
     ]

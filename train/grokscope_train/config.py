@@ -32,6 +32,7 @@ class TrainConfig:
 
     dataset: str = "mnist"
     train_points: int = 1000
+    random_labels: bool = False
     steps: int = 10_000_000
     batch_size: int = 200
     depth: int = 3

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from grokscope.errors import MissingPackage, UsageError
 
 CLASSES = 10
+LABEL_STREAM = 4
 _TORCHVISION_NAMES = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
 _RAW_FILES = [f"{part}-{what}-ubyte" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1")]
 
@@ -48,16 +49,25 @@ class Dataset:
     pool: Images
     test: Images | None
 
-    def draw(self, count: int, seed: int, train_indices: NDArray[np.int64] | None = None) -> Experiment:
+    def draw(
+        self,
+        count: int,
+        seed: int,
+        train_indices: NDArray[np.int64] | None = None,
+        random_labels: bool = False,
+    ) -> Experiment:
         """Draw `count` training images, as many from each class as from any other.
 
-        With `train_indices` (from a run file) those images are taken instead of a draw.
+        With `train_indices` (from a run file) those images are taken instead of a draw. With `random_labels` the
+        training images' labels are shuffled among them, by the seed; test images keep theirs.
         Raises UsageError where a class has too few images.
         """
         if train_indices is None:
             train_indices = stratified_indices(self.pool.labels, count, np.random.default_rng([seed, 1]))
-        test = self.test or self._rest(train_indices)
-        return Experiment(self.pool.take(train_indices), test, train_indices)
+        train, test = self.pool.take(train_indices), self.test or self._rest(train_indices)
+        if random_labels:
+            train = Images(train.pixels, np.random.default_rng([seed, LABEL_STREAM]).permutation(train.labels))
+        return Experiment(train, test, train_indices)
 
     def _rest(self, train_indices: NDArray[np.int64]) -> Images:
         rest = np.setdiff1d(np.arange(len(self.pool.labels)), train_indices)
@@ -81,9 +91,10 @@ def load_experiment(
     seed: int,
     data_dir: Path | None = None,
     train_indices: NDArray[np.int64] | None = None,
+    random_labels: bool = False,
 ) -> Experiment:
     """Load a dataset and draw its training images: `load_dataset` and `Dataset.draw` in one."""
-    return load_dataset(dataset, data_dir).draw(train_points, seed, train_indices)
+    return load_dataset(dataset, data_dir).draw(train_points, seed, train_indices, random_labels)
 
 
 def stratified_indices(labels: NDArray[np.int64], count: int, generator: np.random.Generator) -> NDArray[np.int64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,8 @@ MASKS = 10
 ZEROED = 0.1  # fraction of the weights that a mask zeroes
 MASK_STREAM = 3
 CHUNK = 1000  # images evaluated at once
-METRICS = (
+GATED = ("relu", "gelu")  # activations whose sign tells whether a unit is lit
+OF_EVERY_RUN = (
     "train_accuracy",
     "test_accuracy",
     "train_loss",
@@ -30,6 +30,13 @@ METRICS = (
     "circuit_complexity",
     "circuit_complexity_sd",
 )
+OF_EVERY_LAYER = ("units_lit", "dead_units", "patterns", "purity")
+
+
+def metric_names(depth: int) -> tuple[str, ...]:
+    """Return the names of all metrics of a network with `depth` linear layers."""
+    hidden = [f"fc{number}" for number in range(1, depth)]
+    return (*OF_EVERY_RUN, *(f"{name}_{layer}" for layer in hidden for name in OF_EVERY_LAYER))
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ class Evaluator:
         metrics["test_accuracy"], labels = self._accuracy(test_outputs, self._test[2])
         metrics["test_loss"] = loss_value(self._engine.xp, self._loss, test_outputs, self._test[1])
         metrics |= self._sparsity(activations)
+        metrics |= self._gates(activations)
         metrics |= self._circuit_complexity(parameters, train_outputs)
         classes = train_outputs.shape[1]
         return Evaluation(metrics, np.bincount(labels, minlength=classes).astype(np.int32))
@@ -71,10 +79,11 @@ class Evaluator:
         return [(self._engine.array(weight), self._engine.array(bias)) for weight, bias in pairs]
 
     def _outputs(self, layers: list[tuple[Array, Array]], images: Array) -> tuple[Array, list[Array]]:
-        """Return outputs [n, classes] and the hidden activations [chunk, width] of every chunk and layer."""
+        """Return outputs [n, classes] and the hidden activations [n, width] of every layer."""
         chunks = self._engine.map(lambda chunk: self._forward(layers, chunk), _chunks(images))
         outputs, activations = zip(*chunks, strict=True)
-        return self._engine.xp.concatenate(outputs), list(itertools.chain(*activations))
+        concatenate = self._engine.xp.concatenate
+        return concatenate(outputs), [concatenate(parts) for parts in zip(*activations, strict=True)]
 
     def _forward(self, layers: list[tuple[Array, Array]], images: Array) -> tuple[Array, list[Array]]:
         """Return the outputs [chunk, classes] and the hidden activations [chunk, width] of every layer."""
@@ -97,6 +106,17 @@ class Evaluator:
         return {
             f"activation_sparsity_{name}": float(np.mean(values < threshold)) if flat else float("nan")
             for name, threshold in SPARSITY_THRESHOLDS.items()
+        }
+
+    def _gates(self, activations: list[Array]) -> dict[str, float]:
+        """Return `gate_measures` of every hidden layer, by metric; nothing for activations that have no gates."""
+        if self._activation not in GATED:
+            return {}
+        layers = [gate_measures(self._engine.to_numpy(values) > 0, self._train[2]) for values in activations]
+        return {
+            f"{name}_fc{number}": value
+            for number, layer in enumerate(layers, start=1)
+            for name, value in zip(OF_EVERY_LAYER, layer, strict=True)
         }
 
     def _circuit_complexity(self, parameters: Parameters, outputs: Array) -> dict[str, float]:
@@ -130,6 +150,21 @@ class Evaluator:
                 for generator in generators
             ]
         return self._masks
+
+
+def gate_measures(lit: NDArray[np.bool_], labels: NDArray[np.int64]) -> tuple[float, float, float, float]:
+    """Measure which units light for which images: bool [images, units], with the images' labels, int64 [images].
+
+    Returns the units lit by an image on average, the units that no image lights, the number of different on/off
+    patterns among the images, and the units' class purity: of the images that light a unit the share of its
+    commonest class, on average over the units that any image lights (NaN where none does).
+    """
+    counts = np.eye(int(labels.max()) + 1)[labels].T @ lit
+    images = counts.sum(axis=0)
+    alive = images > 0
+    purity = float((counts.max(axis=0)[alive] / images[alive]).mean()) if alive.any() else float("nan")
+    patterns = len(np.unique(np.packbits(lit, axis=1), axis=0))
+    return float(lit.sum(axis=1).mean()), float((~alive).sum()), float(patterns), purity
 
 
 def _chunks(images: Array) -> list[Array]:

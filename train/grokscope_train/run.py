@@ -17,7 +17,7 @@ from grokscope_train.config import TrainConfig, option
 from grokscope_train.data import CLASSES, Experiment, load_experiment
 from grokscope_train.engines import spin_briefly
 from grokscope_train.environment import environment_of
-from grokscope_train.measures import METRICS
+from grokscope_train.measures import metric_names
 from grokscope_train.recorded import data_folder, train_indices
 from grokscope_train.trained_network import TrainedNetwork
 from grokscope_train.training import Training
@@ -31,7 +31,9 @@ def start(path: Path, config: TrainConfig, data_dir: Path | None, overwrite: boo
     """Create a run file and make its training ready at step 0."""
     refuse_early(path, overwrite)
     spin_briefly()
-    experiment = load_experiment(config.dataset, config.train_points, config.seed, data_dir)
+    experiment = load_experiment(
+        config.dataset, config.train_points, config.seed, data_dir, random_labels=config.random_labels
+    )
     config = resolve(config, experiment)
     training = Training(config, experiment)
     return training, create_file(path, training, experiment, data_dir, overwrite)
@@ -48,7 +50,9 @@ def resume(
     run, config = open_recorded(path, given, other_place)
     spin_briefly()
     data_dir = data_folder(run, data_dir)
-    experiment = load_experiment(config.dataset, config.train_points, config.seed, data_dir, train_indices(run))
+    experiment = load_experiment(
+        config.dataset, config.train_points, config.seed, data_dir, train_indices(run), config.random_labels
+    )
     training = Training(config, experiment)
     writer = reopen_file(run, config, data_dir)
     try:
@@ -75,7 +79,7 @@ def create_file(
         path,
         steps=_planned(config),
         layers=network.layers,
-        metrics=METRICS,
+        metrics=metric_names(config.depth),
         config=_recorded(config, data_dir, num_seeds),
         origin=ORIGIN,
         classes=CLASSES,

@@ -1,0 +1,133 @@
+"""Gates of a run: measured from the checkpoints up to each, kept by the content that they were measured on."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from grokscope.analysis import Parameters, Spectra, analyze
+from grokscope.analysis.evidence import gate_curves, infer_all, why_no_gates
+from grokscope.analysis.gates import MEANINGS, chain, input_range
+from grokscope.analysis.spectra_file import beside
+from grokscope.phases.gates import GATES, measure_gates
+from grokscope.runfile import LayerSpec, Run, RunWriter
+
+FAST = Parameters(permutations=3, null_draws=50)
+CHAIN = (LayerSpec("a", (200, 784)), LayerSpec("b", (200, 200)), LayerSpec("c", (10, 200)))
+
+
+def test_gates_are_measured_from_a_checkpoint_the_one_before_and_the_first(run: Run) -> None:
+    gates = analyze(run, parameters=FAST, indices=[2]).gates("fc1")
+    first, before, now = (run.weight(index, "fc1").astype(float) for index in (0, 1, 2))
+    expected = measure_gates(now, run.bias(2, "fc1").astype(float), before, first)
+    assert {name: values[2] for name, values in gates.items()} == {name: getattr(expected, name) for name in GATES}
+    assert np.isfinite(gates["lit"][[1, 2]]).all()
+    assert np.isnan(gates["lit"][[0, 3]]).all()
+
+
+@pytest.mark.parametrize("dataset", ["values", "crc32", "source_crc32"])
+def test_a_torn_row_counts_as_not_measured_and_is_measured_again(run: Run, dataset: str) -> None:
+    whole = analyze(run, parameters=FAST).gates("fc1")["lit"]
+    with h5py.File(beside(run.path), "r+") as file:
+        rows = file[f"gates/fc1/{dataset}"]
+        rows[3] = rows[3] + 1
+    torn = Spectra(run).gates("fc1")["lit"]
+    assert np.flatnonzero(np.isnan(torn) != np.isnan(whole)).tolist() == [3]
+    np.testing.assert_array_equal(analyze(run).gates("fc1")["lit"], whole)
+
+
+def test_spectra_of_before_there_were_gates_are_measured_anew(run: Run) -> None:
+    analyze(run, parameters=FAST)
+    with h5py.File(beside(run.path), "r+") as file:
+        del file["gates"]
+    assert not Spectra(run).done.any()
+    assert np.isfinite(analyze(run, parameters=FAST).gates("fc1")["lit"][1:]).all()
+
+
+def until(run: Run, count: int, path: Path) -> Run:
+    """The run as it was when it had `count` checkpoints."""
+    shutil.copy(run.path, path)
+    with h5py.File(path, "r+") as file:
+        file["steps"][count:] = -1
+    return Run(path)
+
+
+def test_labels_stay_when_later_checkpoints_are_appended(run: Run, tmp_path: Path) -> None:
+    final = infer_all(analyze(run, parameters=FAST))
+    for count in (1, 2, 5, 8):
+        earlier = until(run, count, tmp_path / f"until{count}.h5")
+        assert infer_all(analyze(earlier, parameters=FAST)) == final[:count]
+
+
+def test_a_changed_first_checkpoint_makes_every_later_row_stale(run: Run) -> None:
+    analyze(run, parameters=FAST)
+    with h5py.File(run.path, "r+") as file:
+        file["crc32"][0] = file["crc32"][0] + 1
+    assert np.isnan(Spectra(Run(run.path)).gates("fc1")["lit"]).all()
+
+
+def test_standardised_inputs_are_known_from_the_configuration(tmp_path: Path) -> None:
+    """The same network on [0, 1] and on inputs that lie elsewhere: the same gates."""
+    rng = np.random.default_rng(0)
+    layers = (LayerSpec("a", (60, 64)), LayerSpec("b", (60, 60)), LayerSpec("c", (10, 60)))
+    weights = [{layer.name: rng.normal(-0.2, 1, layer.shape) for layer in layers} for _ in range(3)]
+    found = []
+    for low, high in ((0.0, 1.0), (-0.4, 2.8)):
+        path = tmp_path / f"{high}.h5"
+        config = {"activation": "relu", "input_range": [low, high]}
+        with RunWriter.create(
+            path,
+            steps=np.arange(3),
+            layers=layers,
+            metrics=[],
+            config=config,
+            origin="a test",
+            store_dtype="float64",
+        ) as writer:
+            for index, of_all in enumerate(weights):
+                first = of_all["a"] / (high - low)
+                biases = {"a": -low * first.sum(axis=1), "b": np.zeros(60), "c": np.zeros(10)}
+                writer.commit(index, {**of_all, "a": first}, biases, {})
+        found.append(analyze(Run(path), parameters=FAST).gates("a")["lit"])
+    np.testing.assert_allclose(*found, rtol=1e-9)
+    assert np.isfinite(found[0][1:]).all()
+
+
+@pytest.mark.parametrize(
+    ("config", "layers", "why"),
+    [
+        ({"activation": "relu", "dataset": "digits"}, CHAIN, ""),
+        ({"activation": "relu", "input_range": [-1, 1]}, CHAIN, ""),
+        ({"activation": "relu", "input_range": [1, -1]}, CHAIN, "input_range"),
+        ({"activation": "relu", "input_range": "any"}, CHAIN, "input_range"),
+        ({"activation": "relu"}, CHAIN, "input_range"),
+        ({"activation": "tanh", "dataset": "mnist"}, CHAIN, "tanh"),
+        ({"activation": "gelu", "dataset": "mnist"}, CHAIN, "gelu"),
+        ({"dataset": "mnist"}, CHAIN, "activation"),
+        ({"activation": "relu", "dataset": "mnist"}, CHAIN[:2], "three"),
+        ({"activation": "relu", "dataset": "mnist"}, (CHAIN[0], CHAIN[2], CHAIN[1]), "linear layers"),
+        ({"activation": "relu"}, (LayerSpec("a", (8, 3, 3, 3), "conv"), *CHAIN[1:]), "linear layers"),
+    ],
+)
+def test_why_nothing_is_said_of_gates(config: dict[str, object], layers: tuple[LayerSpec, ...], why: str) -> None:
+    said = why_no_gates(config, layers)
+    assert why in said
+    assert bool(said) == bool(why)
+
+
+def test_layers_that_are_no_chain_have_no_gates_and_ranges_are_numbers() -> None:
+    assert chain(CHAIN) == CHAIN
+    assert chain(CHAIN[::-1]) == ()
+    assert input_range({"dataset": "mnist"}) == (0.0, 1.0)
+    assert input_range({"input_range": [0, float("nan")]}) is None
+
+
+def test_curves_have_names_units_and_a_value_for_every_checkpoint(run: Run) -> None:
+    curves = gate_curves(analyze(run, parameters=FAST))
+    assert [(curve.layer, curve.name) for curve in curves[: len(GATES)]] == [("fc1", name) for name in MEANINGS]
+    assert set(MEANINGS) == set(GATES)
+    assert all(len(curve.values) == run.num_checkpoints and curve.unit for curve in curves)
