@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.spectra import esd as spectrum
-from grokscope.spectra import kolmogorov, marchenko_pastur, measures, power_law, randomised, traps
+from grokscope.spectra import (
+    farms,
+    kolmogorov,
+    marchenko_pastur,
+    measures,
+    power_law,
+    randomised,
+    traps,
+    weightwatcher,
+)
 from grokscope.spectra.null import DRAWS, Null, null_for
 from grokscope.spectra.permutations import Permutations, seed_key
 from grokscope.spectra.traps import Trap
@@ -49,7 +58,9 @@ class LayerSpectrum:
     ks_distance_shown. num_traps … num_traps_max: median, 5 and 95 % points, least and greatest over permutations,
     each with an edge of its own; randomised_reason says why all these are NaN, where they are.
 
-    abs_entropy is in nats.
+    abs_entropy is in nats. alpha_farms is `farms.alpha_farms`. alpha_weightwatcher … ERG_gap are WeightWatcher's,
+    by its names and conventions (see `weightwatcher.WeightWatcherMeasures`): a convolution's alpha is that of its
+    kernel positions joined, its alpha_weightwatcher that of the positions pooled.
     """
 
     name: str
@@ -96,6 +107,17 @@ class LayerSpectrum:
     std: float = NAN
     max_abs: float = NAN
     stable_rank: float = NAN
+    alpha_farms: float = NAN
+    alpha_weightwatcher: float = NAN
+    num_pl_spikes: float = NAN
+    alpha_weighted: float = NAN
+    log_alpha_norm: float = NAN
+    log_norm: float = NAN
+    log_spectral_norm: float = NAN
+    entropy: float = NAN
+    rank_loss: float = NAN
+    detX_num: float = NAN  # noqa: N815 (WeightWatcher's name)
+    ERG_gap: float = NAN
     esd: Array = field(default_factory=lambda: np.empty(0))
     randomized_esd: Array = field(default_factory=lambda: np.empty(0))
 
@@ -127,7 +149,7 @@ def analyze_layer(
     if not reason:
         try:
             null = null_for(*spectrum.sides(matrix), null_draws)
-            measured = _own_spectrum(matrix, null, backend)
+            measured = _own_spectrum(array, matrix, null, backend)
             shuffled = Permutations(matrix, seed_key(seed, step, name))
             measured |= _randomised_spectrum(shuffled, max(permutations, 1), null, backend)
             return LayerSpectrum(name, shape, **plain, **measured)  # type: ignore[arg-type]
@@ -189,13 +211,16 @@ def _plain_measures(matrix: Array) -> dict[str, object]:
             "max_abs": plain.max_abs}  # fmt: skip
 
 
-def _own_spectrum(matrix: Array, null: Null, backend: spectrum.Backend) -> dict[str, object]:
+def _own_spectrum(
+    array: NDArray[np.generic], matrix: Array, null: Null, backend: spectrum.Backend
+) -> dict[str, object]:
     """The layer's own eigenvalues and their power-law tail."""
     esd = spectrum.eigenvalues(matrix, backend=backend)
     fit = power_law.fit(esd)
     values: dict[str, object] = {"esd": esd, "stable_rank": measures.stable_rank(esd), "num_zero": fit.num_zero}
     if why_flat := _why_flat(esd, matrix):
         return values | {"verdict_reason": why_flat}
+    values |= {"alpha_farms": farms.alpha_farms(matrix)} | asdict(weightwatcher.measure(array, esd, backend))
     alpha_p = null.alpha_p(fit.alpha)
     verdict, why = power_law.judge(fit, alpha_p)
     return values | {
