@@ -15,11 +15,12 @@ import numpy as np
 from grokscope.analysis.measure import Result, Task, measure
 from grokscope.analysis.spectra_file import Parameters, Spectra, SpectraWriter
 from grokscope.errors import DamagedCheckpoint
-from grokscope.runfile import LayerSpec, Run
+from grokscope.runfile import LayerSpec
+from grokscope.trajectory import Trajectory
 
 
 def analyze(
-    run: Run,
+    run: Trajectory,
     *,
     indices: Sequence[int] | None = None,
     parameters: Parameters | None = None,
@@ -61,7 +62,7 @@ def pending(spectra: Spectra, indices: Sequence[int] | None = None) -> list[Task
     return [(index, layers[column]) for index in chosen for column in np.flatnonzero(~whole[index])]
 
 
-def _damaged(run: Run, indices: Iterable[int]) -> dict[int, str]:
+def _damaged(run: Trajectory, indices: Iterable[int]) -> dict[int, str]:
     """Verify checkpoints, and return a sentence for each that is not whole."""
     found = {}
     for index in indices:
@@ -72,13 +73,13 @@ def _damaged(run: Run, indices: Iterable[int]) -> dict[int, str]:
     return found
 
 
-def _measure_task(run: Run, task: Task, parameters: Parameters) -> Result:
+def _measure_task(run: Trajectory, task: Task, parameters: Parameters) -> Result:
     index, layer = task
     return index, measure(run.weight(index, layer.name), layer, int(run.steps[index]), parameters)
 
 
 def _results(
-    run: Run, tasks: Sequence[Task], parameters: Parameters, jobs: int, scheduler: str | None
+    run: Trajectory, tasks: Sequence[Task], parameters: Parameters, jobs: int, scheduler: str | None
 ) -> Generator[Result, None, None]:
     if scheduler is not None:
         from grokscope.analysis.cluster import results_from_cluster
@@ -91,7 +92,7 @@ def _results(
 
 
 def _results_from_processes(
-    run: Run, tasks: Sequence[Task], parameters: Parameters, jobs: int
+    run: Trajectory, tasks: Sequence[Task], parameters: Parameters, jobs: int
 ) -> Generator[Result, None, None]:
     from joblib import Parallel, delayed
 

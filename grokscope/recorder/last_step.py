@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from grokscope.recorder.metrics import copied
-from grokscope.recorder.model import has_no_values
+from grokscope.recorder.metrics import copied as copied_metrics
+from grokscope.recorder.model import copied, has_no_values
 
 COPIED_BYTES = 1 << 23  # a copy of 8 MiB takes about a millisecond
 
@@ -29,11 +29,11 @@ class LastStep:
 
     def keep(self, step: int, metrics: Mapping[str, Any], state: State) -> None:
         """Keep a step that is no checkpoint yet; `state` is the model's state dict."""
-        self.step, self._metrics = step, copied(metrics)
+        self.step, self._metrics = step, copied_metrics(metrics)
         tensors = _tensors(state)
         self._stamps = _stamps(tensors)
         if sum(tensor.nbytes for tensor in tensors.values()) <= COPIED_BYTES:
-            self._copies = {name: _copy(tensor, self._copies.get(name)) for name, tensor in tensors.items()}
+            self._copies = copied(tensors, self._copies)
         else:
             self._copies = {}
 
@@ -54,13 +54,6 @@ class LastStep:
 
 def _tensors(state: State) -> dict[str, Any]:
     return {name: t.detach() for name, t in state.items() if hasattr(t, "detach") and not has_no_values(t)}
-
-
-def _copy(tensor: Any, place: Any) -> Any:
-    """Copy a tensor, into the copy of the step before where it fits: no memory is taken anew."""
-    if place is None or (place.shape, place.dtype, place.device) != (tensor.shape, tensor.dtype, tensor.device):
-        return tensor.clone()
-    return place.copy_(tensor)
 
 
 def _equal(tensor: Any, copy: Any) -> bool:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 WRAPPERS = ("DataParallel", "DistributedDataParallel")
 
 
-def stored_tensors(name: str, state: Mapping[str, Any], parameters: set[str]) -> StoredTensors:
-    """Return the tensors of a state dict, each read when asked for; `parameters` are the names of trained ones.
+def stored_tensors(name: str, state: Mapping[str, Any], parameters: set[str] | None) -> StoredTensors:
+    """Return the tensors of a state dict, each read when asked for; `parameters` names trained ones, if known.
 
     `name` stands for the model in messages. Tensors without values (lazy, or on the meta device) are left out.
     """
@@ -30,12 +30,32 @@ def stored_tensors(name: str, state: Mapping[str, Any], parameters: set[str]) ->
             dtype=_dtype(tensor),
             read=partial(_array, tensor),
             identity=(tensor.data_ptr(), tuple(tensor.shape), tensor.stride()),
-            parameter=key in parameters,
+            parameter=None if parameters is None else key in parameters,
         )
         for key, tensor in state.items()
         if hasattr(tensor, "detach") and not has_no_values(tensor)
     }
     return StoredTensors(path=Path(name), tensors=found)
+
+
+def copied(state: Mapping[str, Any], places: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Copy the tensors of a state dict, into those of `places` where they fit; tied ones stay tied."""
+    copies: dict[str, Any] = {}
+    of_storage: dict[object, Any] = {}
+    for name, tensor in state.items():
+        if not hasattr(tensor, "detach") or has_no_values(tensor):
+            continue
+        key = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride()) if tensor.numel() else name
+        if key not in of_storage:
+            of_storage[key] = _copy(tensor.detach(), (places or {}).get(name))
+        copies[name] = of_storage[key]
+    return copies
+
+
+def _copy(tensor: Any, place: Any) -> Any:
+    if place is None or (place.shape, place.dtype, place.device) != (tensor.shape, tensor.dtype, tensor.device):
+        return tensor.clone()
+    return place.copy_(tensor)
 
 
 def _dtype(tensor: Any) -> str:

@@ -99,7 +99,8 @@ class Recorder:
         return {layer.name: layer for layer in layers_of(self._tensors(state))[0]}
 
     def _tensors(self, state: State) -> Any:
-        parameters = {name for name, _ in self._model.named_parameters(remove_duplicate=False)}
+        named = self._model.named_parameters(remove_duplicate=False)
+        parameters = None if is_sharded(self._model) else {name for name, _ in named}
         return stored_tensors(type(self._model).__name__, state, parameters)
 
     def step(self, step: int, /, **metrics: Any) -> bool:

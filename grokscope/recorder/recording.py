@@ -78,7 +78,9 @@ class Recording:
         if index >= len(writer.steps):
             writer.extend(due_steps(step - 1, max(index, 4), self.options.per_decade))
             self._attach(writer)
-        self._tell_of_unknown(metrics, writer.metrics)
+        if metrics.keys() - set(writer.metrics):
+            writer.add_metrics(list(metrics))
+            self._attach(writer)
         weights, biases = self._arrays(step, layers, writer.layers, tensors)
         with np.errstate(all="ignore"):  # what is too large for the file's dtype becomes an infinity
             writer.commit(index, weights, biases, metrics, step=step)
@@ -138,15 +140,6 @@ class Recording:
                 f"new {names}", f"new layers at step {step:,}, which the file has no place for: {names}"
             )
         return weights, biases
-
-    def _tell_of_unknown(self, metrics: Mapping[str, float], known: Sequence[str]) -> None:
-        for name in metrics:
-            if name not in known:
-                self._troubles.tell(
-                    f"unknown {name}",
-                    f"metric {name!r} was not known when {self.options.path.name} was made and is not recorded; "
-                    f"name it in Recorder(metrics=[{name!r}])",
-                )
 
     def _tell_of_stale(self, step: int, weights: Mapping[str, NDArray[Any]]) -> None:
         """Tell where checkpoint after checkpoint is the same: a model that nobody trains is being recorded."""

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
+from grokscope.errors import DamagedCheckpoint
 from grokscope.runfile import LayerSpec, Run, RunWriter
 from grokscope.runfile.notes import NO_MORE, notes_in, with_note
 
@@ -58,3 +59,21 @@ def test_a_file_of_before_has_no_notes(path: Path) -> None:
         writer.extend([0, 5, 10])
         assert writer.note("now there is")
     assert Run(path).notes == ("now there is",)
+
+
+def test_a_metric_that_comes_late_is_nan_before_and_damage_stays_damage(tmp_path: Path) -> None:
+    path, layers = tmp_path / "run.h5", [LayerSpec("fc1", (2, 3), bias=False)]
+    with RunWriter.create(path, steps=[0, 5, 9], layers=layers, metrics=["a"], config={}, origin="t") as writer:
+        for index in range(2):
+            writer.commit(index, {"fc1": np.full((2, 3), index)}, {}, {"a": index})
+        writer._file.write_row("layers/fc1/weight", 1, np.full((2, 3), 7))
+        writer.add_metrics(["b", "a", "c"])
+        writer.commit(2, {"fc1": np.ones((2, 3))}, {}, {"c": 3})
+    run = Run(path)
+    assert run.metric_names == ("a", "b", "c")
+    np.testing.assert_array_equal(run.metrics()["c"], [np.nan, np.nan, 3])
+    np.testing.assert_array_equal(run.metrics()["a"], [0, 1, np.nan])
+    run.verify(0)
+    run.verify(2)
+    with pytest.raises(DamagedCheckpoint):
+        run.verify(1)

@@ -137,7 +137,7 @@ def an_accuracy_is_negative(loop: Loop) -> None:
     from_the_middle(loop, -0.3)
 
 
-@way("metric 'late' was not known")
+@way()
 def a_metric_comes_late(loop: Loop) -> None:
     loop.metrics = lambda step: {"late": 1} if step >= SABOTAGED else {}
 
