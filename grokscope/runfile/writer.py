@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,7 +38,7 @@ from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.notes import notes_in, with_note
 from grokscope.runfile.preallocated import PreallocatedFile, create_file, raw_bytes
 from grokscope.runfile.reader import Run, read_layout
-from grokscope.runfile.resume_slots import WritableSlots
+from grokscope.runfile.resume_slots import KeptSlots, WritableSlots
 
 NOTHING = np.empty(0)
 
@@ -68,11 +69,13 @@ class RunWriter:
         store_dtype: str = "float32",
         fixed: Arrays | None = None,
         resume_arrays: Mapping[str, tuple[tuple[int, ...], str]] | None = None,
+        kept_states: int = 0,
         overwrite: bool = False,
     ) -> RunWriter:
         """Create a run file with room for a checkpoint at every one of `steps`, and open it for writing.
 
-        `fixed` arrays are written once; `resume_arrays` gives name → (shape, dtype) of the training state.
+        `fixed` arrays are written once; `resume_arrays` gives name → (shape, dtype) of the training state,
+        of which `kept_states` have room beside the two to resume from.
         The disk space is reserved here, so that a full disk is met now and not in the middle of the night.
         """
         layout = Layout(
@@ -85,6 +88,7 @@ class RunWriter:
             store_dtype=store_dtype,
             fixed=fixed or {},
             resume=resume_arrays or {},
+            kept_states=kept_states,
         )
         target = Path(path)
         _refuse_existing(target, overwrite)
@@ -157,14 +161,16 @@ class RunWriter:
         """Write checkpoint `index`, the next one, and return when it is on the disk: arrays first, its step last.
 
         `step` is the planned one unless given: a recorder of somebody else's loop takes the steps that it sees.
+        Each array is asked for once and let go of, so that mappings can read them as they are asked.
         """
         if not self.committed[:index].all():
             raise UsageError(f"checkpoint {index} of {self.path} would leave a gap; commit those before it first")
-        values: dict[str, ArrayLike] = {weight_path(name): array for name, array in weights.items()}
-        values |= {bias_path(name): array for name, array in biases.items()}
-        values |= {f"metrics/{name}": metrics.get(name, np.nan) for name in self.metrics}
+        values: dict[str, Callable[[], ArrayLike]] = {}
+        for path, arrays in ((weight_path, weights), (bias_path, biases)):
+            values |= {path(name): partial(arrays.__getitem__, name) for name in arrays}
+        values |= {f"metrics/{name}": partial(float, metrics.get(name, np.nan)) for name in self.metrics}
         if predictions is not None:
-            values["test_predictions"] = predictions
+            values["test_predictions"] = lambda: predictions
         step = int(self.steps[index]) if step is None else step
         crc = zlib.crc32(raw_bytes(np.int64(step)))
         for name in checkpoint_paths(self.layers, self.metrics, "test_predictions" in self._file.extents):
@@ -177,13 +183,16 @@ class RunWriter:
         self._file.write_row("steps", index, np.int64(step))
         self._file.sync()
 
-    def _row(self, name: str, index: int, values: Mapping[str, ArrayLike]) -> NDArray[Any]:
+    def _row(self, name: str, index: int, values: Mapping[str, Callable[[], ArrayLike]]) -> NDArray[Any]:
         extent = self._file.extents[name]
         if name == "test_predictions" and name not in values:
             return np.zeros(extent.shape[1:], extent.dtype)
         if name not in values:
             raise UsageError(f"checkpoint {index} of {self.path} lacks {name}; give every layer's arrays")
-        row = np.asarray(values[name], dtype=extent.dtype, order="C")
+        given = np.asarray(values[name]())
+        if extent.dtype.kind == "u" and given.dtype.kind == "f":
+            raise UsageError(f"{self.path} holds {name} as codes; give these, not the numbers that they stand for")
+        row = np.asarray(given, dtype=extent.dtype, order="C")
         if row.shape != extent.shape[1:]:
             raise UsageError(f"{name} has shape {row.shape} where {self.path} holds {extent.shape[1:]}")
         return row
@@ -196,6 +205,13 @@ class RunWriter:
         if len(self._layout.slots) < len(RESUME_SLOTS):
             self._rewrite(replace(self._layout, slots=RESUME_SLOTS))
         self._slots.save(step, arrays)
+
+    def keep_state(self, step: int, arrays: Arrays) -> None:
+        """Keep the training state at `step` for good, and return when it is on the disk.
+
+        Raises UsageError where the file has no room for another.
+        """
+        self._kept.save(self._file, step, arrays)
 
     @property
     def resume_steps(self) -> tuple[int, ...]:
@@ -240,16 +256,25 @@ class RunWriter:
         """The sentences that are kept in the file."""
         return notes_in(self._file.read("notes")) if "notes" in self._file.extents else ()
 
-    def extend(self, steps: Sequence[int] | NDArray[np.int64], config: Mapping[str, object] | None = None) -> None:
+    def extend(
+        self,
+        steps: Sequence[int] | NDArray[np.int64],
+        config: Mapping[str, object] | None = None,
+        kept_states: int = 0,
+    ) -> None:
         """Give the run a new plan of steps: a larger file is written beside it and takes its place.
 
-        Committed checkpoints stay; of `steps`, those after the last committed one are planned.
+        Committed checkpoints stay, and so do kept states, which get room for `kept_states` in all; of `steps`,
+        those after the last committed one are planned.
         """
         committed = self.recorded_steps
         last = committed[-1] if len(committed) else -1
         planned = np.asarray(steps, dtype=np.int64)
         plan = np.concatenate([committed, planned[planned > last]])
-        self._rewrite(replace(self._layout, steps=plan, config=config or self._layout.config, slots=RESUME_SLOTS))
+        old = self._layout
+        kept_states = max(kept_states, old.kept_states)
+        config = config or old.config
+        self._rewrite(replace(old, steps=plan, config=config, slots=RESUME_SLOTS, kept_states=kept_states))
 
     def add_metrics(self, names: Sequence[str]) -> None:
         """Let checkpoints to come record more metrics, NaN in those before; a new file takes the place of this.
@@ -279,7 +304,7 @@ class RunWriter:
 
         def fill(target: PreallocatedFile) -> None:
             for name in source.extents.keys() & target.extents.keys() - {"planned_steps"}:
-                once = name.startswith(("fixed/", "resume/")) or name in ("heartbeat", "notes")
+                once = name.startswith(("fixed/", "resume/", "kept/")) or name in ("heartbeat", "notes")
                 source.copy_rows(name, None if once else rows, target)
             for index, crc in enumerate(source.read("crc32")[:rows] if len(behind) else ()):
                 target.write_row("crc32", index, np.uint32(zlib.crc32(raw_bytes(behind), int(crc))))
@@ -301,6 +326,7 @@ class RunWriter:
             self._file.close()
             raise
         self._slots = WritableSlots(self._file, layout)
+        self._kept = KeptSlots(self._file, layout)
 
     def close(self) -> None:
         """Close the file and release its lock; a second call does nothing."""
