@@ -167,7 +167,7 @@ def test_the_alpha_of_an_orthogonal_matrix_is_rounding_and_not_measured(shape, d
 
 @pytest.mark.parametrize("entries", ["normal", "uniform", "signs"])
 def test_the_mean_distance_of_noise_is_rejected_at_the_nominal_rate(entries):
-    """400 matrices, 5 % within three standard deviations of 1.1 %; below 32 eigenvalues signs are rejected more."""
+    """400 matrices, 5 % within three standard deviations of 1.1 %; below M = 32 signs are rejected more often."""
     rng, shape = np.random.default_rng(3), (64, 32)
     draw = {
         "normal": rng.standard_normal,
