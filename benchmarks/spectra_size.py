@@ -2,8 +2,8 @@
 
     python benchmarks/spectra_size.py [--draws 200]
 
-Eight shapes whose nulls are not shipped, and Gaussian, uniform and ±1 entries. Each matrix is permuted 20 times; its
-calibrated p is that of the mean distance, its naive p that of the permutation that is shown.
+Eight shapes whose nulls are not shipped, and Gaussian, uniform and ±1 entries. Each matrix is permuted 20 times;
+its calibrated p is that of the mean distance, its naive p that of the permutation that is shown.
 """
 
 from __future__ import annotations
