@@ -25,14 +25,17 @@ from grokscope.analysis.gates import chain, gates_datasets, measured_gates, read
 from grokscope.analysis.row_reader import RowReader
 from grokscope.analysis.rows import DERIVED, SCALARS, from_row, num_eigenvalues, row_datasets, to_row
 from grokscope.analysis.weightwatcher_names import COLUMNS
+from grokscope.errors import DamagedCheckpoint
 from grokscope.phases.gates import GATES
-from grokscope.runfile import LayerSpec, Run
+from grokscope.runfile import LayerSpec
 from grokscope.runfile.exact_layout import Declared, exact_extents
 from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.preallocated import Plan, PreallocatedFile, create_file, raw_bytes, storage_errors
 from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum
 from grokscope.spectra.null import DRAWS
 from grokscope.spectra.null_store import cache_folder
+from grokscope.trajectory import Trajectory
+from grokscope.trajectory.layouts import is_of_hub
 
 FORMAT = "grokscope-spectra"
 FORMAT_VERSION = 1
@@ -48,8 +51,9 @@ class Parameters:
 
 
 def beside(run: Path) -> Path:
-    """Return where the spectra of a run lie: run.h5 → run.spectra.h5."""
-    return run.with_name(f"{run.stem}.spectra.h5")
+    """Return where the spectra of a run lie: run.h5 → run.spectra.h5, others by their whole name."""
+    path = run if run.name else run.resolve()  # "." has none
+    return path.with_name(f"{path.stem if path.suffix == '.h5' else path.name}.spectra.h5")
 
 
 def in_cache(uuid: str) -> Path:
@@ -57,9 +61,11 @@ def in_cache(uuid: str) -> Path:
     return cache_folder() / "spectra" / f"{uuid}.spectra.h5"
 
 
-def places(run: Run) -> tuple[Path, Path]:
+def places(run: Trajectory) -> tuple[Path, Path]:
     """Return where the spectra of a run can be, first the place to write: beside it, if its folder allows."""
     path, cached = beside(run.path), in_cache(run.uuid)
+    if is_of_hub(run.path):
+        return cached, path
     writable = os.access(path if path.exists() else path.parent, os.W_OK) and os.access(path.parent, os.W_OK)
     return (path, cached) if writable else (cached, path)
 
@@ -67,20 +73,23 @@ def places(run: Run) -> tuple[Path, Path]:
 class Spectra:
     """The spectra of a run as far as they are measured; never fails for want of a file.
 
-    Like Run, it keeps nothing open: `refresh` looks again.
+    Like a Trajectory, it keeps nothing open: `refresh` looks again.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Trajectory) -> None:
         """Look for the run's spectra file."""
         self.run = run
         self.path: Path | None = None
         self._reader: RowReader | None = None
         self.parameters = Parameters()
+        self.damaged: dict[int, str] = {}  # checkpoints that an analysis met and left out, each with a sentence
+        self._row_crcs = np.zeros((run.num_checkpoints, len(run.layers)), dtype=np.uint32)
+        self._known_whole: dict[tuple[int, int], int] = {}
         self.done = np.zeros((run.num_checkpoints, len(run.layers)), dtype=bool)
         self.refresh()
 
     @classmethod
-    def open(cls, run: Run) -> Spectra:
+    def open(cls, run: Trajectory) -> Spectra:
         """Return the spectra of a run, measured or not."""
         return cls(run)
 
@@ -88,6 +97,7 @@ class Spectra:
         """Look again at the run's committed checkpoints; return whether anything new is measured."""
         before = self.done
         self.done = np.zeros((self.run.num_checkpoints, len(self.run.layers)), dtype=bool)
+        self._row_crcs = np.zeros(self.done.shape, dtype=np.uint32)
         self.path, self.parameters = _found(self.run)
         if self.path is not None:
             with contextlib.suppress(OSError, KeyError):  # deleted or replaced a moment ago
@@ -96,39 +106,57 @@ class Spectra:
 
     def _read_done(self, path: Path) -> None:
         with _open(path) as file:
-            source = _checkpoint_crcs(self.run)
+            source = self.run.crc32s()
             for column, layer in enumerate(self.run.layers):
                 group = file[f"layers/{layer.name}"]
                 rows = min(len(source), len(group["crc32"]))
-                whole = group["crc32"][:rows] != 0
-                self.done[:rows, column] = whole & (group["source_crc32"][:rows] == source[:rows])
+                self._row_crcs[:rows, column] = group["crc32"][:rows]
+                self.done[:rows, column] = (self._row_crcs[:rows, column] != 0) & (
+                    group["source_crc32"][:rows] == source[:rows]
+                )
 
     def layer(self, index: int, name: str) -> LayerSpectrum | None:
         """Return one layer's spectrum at a checkpoint, or None where it is not measured or its row is torn."""
         column = _position(self.run, name)
+        row = self._row(index, column)
+        return None if row is None else from_row(name, self.run.layers[column].shape, row)
+
+    def _row(self, index: int, column: int) -> dict[str, NDArray[Any]] | None:
         if self.path is None or not 0 <= index < len(self.done) or not self.done[index, column]:
             return None
         layer = self.run.layers[column]
         if self._reader is None or self._reader.path != self.path:
             self._reader = RowReader(self.path)
-        group, keys = f"layers/{name}", list(row_datasets(layer, 1))
+        group, keys = f"layers/{layer.name}", list(row_datasets(layer, 1))
         try:
             found = self._reader.rows([f"{group}/{key}" for key in (*keys, "crc32")], index)
         except (OSError, KeyError):  # deleted or replaced since the last refresh
             return None
         row = {key: found[f"{group}/{key}"] for key in keys}
-        if _row_crc(row) != int(found[f"{group}/crc32"]):
-            return None
-        return from_row(name, layer.shape, row)
+        return row if _row_crc(row) == int(found[f"{group}/crc32"]) else None
+
+    def whole(self, name: str) -> NDArray[np.bool_]:
+        """Tell at which checkpoints a layer is measured and its row matches its CRC, bool [n]."""
+        column = _position(self.run, name)
+        whole = self.done[:, column].copy()
+        for index in map(int, np.flatnonzero(whole)):
+            crc = int(self._row_crcs[index, column])
+            if self._known_whole.get((index, column)) == crc:
+                continue
+            if self._row(index, column) is None:
+                whole[index] = False
+            else:
+                self._known_whole[index, column] = crc
+        return whole
 
     def column(self, field: str, name: str) -> NDArray[np.float64]:
-        """Return one number of a layer over all checkpoints, float64 [n], NaN where it is not measured.
+        """Return one number of a layer over all checkpoints, float64 [n], NaN where it is not measured or torn.
 
         `field` is a numeric field of LayerSpectrum, or one of DERIVED.
         """
         if field not in (*SCALARS, *DERIVED):
             raise KeyError(f"{field} is no number of a layer's spectrum")
-        done = self.done[:, _position(self.run, name)]
+        done = self.whole(name)
         values = np.full(len(done), np.nan)
         if self.path is not None and done.any():
             with contextlib.suppress(OSError, KeyError), _open(self.path) as file:
@@ -141,7 +169,7 @@ class Spectra:
         values = np.full((len(self.done), len(GATES)), np.nan)
         if self.path is not None:
             with contextlib.suppress(OSError, KeyError), _open(self.path) as file:
-                keys = sources(_checkpoint_crcs(self.run)[: len(self.done)])
+                keys = sources(self.run.crc32s()[: len(self.done)])
                 stored, whole = read_gates(file, name, keys)
                 values[: len(stored)][whole] = stored[whole]
         return dict(zip(GATES, values.T, strict=True))
@@ -150,7 +178,7 @@ class Spectra:
 class SpectraWriter:
     """Writes rows into a run's spectra file, under a lock of its own; use it as a context manager."""
 
-    def __init__(self, run: Run, parameters: Parameters | None = None) -> None:
+    def __init__(self, run: Trajectory, parameters: Parameters | None = None) -> None:
         """Open the run's spectra file, or make a new one where it is missing or stale.
 
         `parameters` None means those of the file, where there is one. Raises RunLocked where another process
@@ -169,7 +197,7 @@ class SpectraWriter:
         except BaseException:
             self._lock.release()
             raise
-        self._sources = _checkpoint_crcs(run)
+        self._sources = run.crc32s()
 
     def write(self, index: int, spectrum: LayerSpectrum) -> None:
         """Write one layer's spectrum at a checkpoint; it counts once its CRC is written, last."""
@@ -184,13 +212,16 @@ class SpectraWriter:
         self._file.write_row(f"{group}/crc32", index, _row_crc(stored))
 
     def measure_gates(self, until: int, stop: Event | None = None) -> None:
-        """Measure the gates of every layer of a chain at the checkpoints up to index `until` that lack them."""
-        keys = sources(_checkpoint_crcs(self.run)[: until + 1])
+        """Measure the gates of a chain's layers at the whole checkpoints up to index `until` that lack them."""
+        damaged: dict[int, bool] = {}
+        keys = sources(self.run.crc32s()[: until + 1])
         for layer in chain(self.run.layers):
             group = f"gates/{layer.name}"
             with _open(self.path) as file:
                 _, whole = read_gates(file, layer.name, keys)
-            for index, row in measured_gates(self.run, layer, np.flatnonzero(~whole).tolist()):
+            missing = np.flatnonzero(~whole).tolist()
+            damaged |= {index: _is_damaged(self.run, index) for index in missing if index not in damaged}
+            for index, row in measured_gates(self.run, layer, [i for i in missing if not damaged[i]]):
                 self._file.write_row(f"{group}/values", index, row)
                 self._file.write_row(f"{group}/source_crc32", index, keys[index])
                 self._file.write_row(f"{group}/crc32", index, row_crc(row))
@@ -208,7 +239,7 @@ class SpectraWriter:
 
     def _source(self, index: int) -> int:
         if index >= len(self._sources):
-            self._sources = _checkpoint_crcs(self.run)
+            self._sources = self.run.crc32s()
         return int(self._sources[index])
 
     def close(self) -> None:
@@ -228,7 +259,7 @@ class SpectraWriter:
         self.close()
 
 
-def _position(run: Run, name: str) -> int:
+def _position(run: Trajectory, name: str) -> int:
     names = [layer.name for layer in run.layers]
     if name not in names:
         raise KeyError(f"{name} is no layer of {run.path}; its layers are {', '.join(names)}")
@@ -239,9 +270,12 @@ def _open(path: Path) -> h5py.File:
     return h5py.File(path, "r", locking=False)
 
 
-def _checkpoint_crcs(run: Run) -> NDArray[np.uint32]:
-    with _open(run.path) as file:
-        return np.asarray(file["crc32"][: run.num_checkpoints])
+def _is_damaged(run: Trajectory, index: int) -> bool:
+    try:
+        run.verify(index)
+    except DamagedCheckpoint:
+        return True
+    return False
 
 
 def _row_crc(row: dict[str, NDArray[Any]]) -> int:
@@ -251,7 +285,7 @@ def _row_crc(row: dict[str, NDArray[Any]]) -> int:
     return crc or 1  # 0 means "not written"
 
 
-def _parameters_of(path: Path, run: Run) -> Parameters | None:
+def _parameters_of(path: Path, run: Trajectory) -> Parameters | None:
     """Return the parameters of a spectra file of this run and this version; None for any other or none."""
     if not path.is_file():
         return None
@@ -267,7 +301,7 @@ def _parameters_of(path: Path, run: Run) -> Parameters | None:
         return None  # torn or foreign: as good as absent
 
 
-def _found(run: Run) -> tuple[Path | None, Parameters]:
+def _found(run: Trajectory) -> tuple[Path | None, Parameters]:
     """Return the first spectra file of a run and its parameters, or None and the defaults."""
     for path in places(run):
         if (parameters := _parameters_of(path, run)) is not None:
@@ -280,11 +314,11 @@ def _capacity(path: Path) -> int:
         return len(file["planned_steps"])
 
 
-def _open_rows(path: Path, run: Run, *, writable: bool = True) -> PreallocatedFile:
+def _open_rows(path: Path, run: Trajectory, *, writable: bool = True) -> PreallocatedFile:
     return PreallocatedFile(path, _datasets(run, _capacity(path)), writable=writable)
 
 
-def _writable_path(run: Run) -> Path:
+def _writable_path(run: Trajectory) -> Path:
     path = places(run)[0]
     if path != beside(run.path):
         with storage_errors(path):
@@ -292,7 +326,7 @@ def _writable_path(run: Run) -> Path:
     return path
 
 
-def _create(path: Path, run: Run, parameters: Parameters, kept: Path | None) -> None:
+def _create(path: Path, run: Trajectory, parameters: Parameters, kept: Path | None) -> None:
     """Make an empty spectra file for a run, with the rows of the file `kept` where there is one."""
     old = _open_rows(kept, run, writable=False) if kept else None
 
@@ -308,7 +342,7 @@ def _create(path: Path, run: Run, parameters: Parameters, kept: Path | None) -> 
             old.close()
 
 
-def _file_plan(run: Run, parameters: Parameters) -> Plan:
+def _file_plan(run: Trajectory, parameters: Parameters) -> Plan:
     length = len(run.planned_steps)
     datasets = _datasets(run, length) | {"planned_steps": Declared((length,), "i8", run.planned_steps)}
     attributes: dict[str, str | int] = {
@@ -321,7 +355,7 @@ def _file_plan(run: Run, parameters: Parameters) -> Plan:
     return Plan(datasets, {"/": attributes})
 
 
-def _datasets(run: Run, length: int) -> dict[str, Declared]:
+def _datasets(run: Trajectory, length: int) -> dict[str, Declared]:
     datasets = {"planned_steps": Declared((length,), "i8")} | gates_datasets(run.layers, length)
     for layer in run.layers:
         datasets |= {f"layers/{layer.name}/{key}": value for key, value in _layer_datasets(layer, length).items()}

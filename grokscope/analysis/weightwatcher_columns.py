@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from grokscope.analysis.spectra_file import Spectra, SpectraWriter
 from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.errors import MissingPackage
-from grokscope.runfile import LayerSpec, Run
+from grokscope.runfile import LayerSpec
 from grokscope.spectra.layer import LARGEST_MAGNITUDE
+from grokscope.trajectory import Trajectory
 
 if TYPE_CHECKING:
     import pandas
@@ -32,7 +33,7 @@ MODULES = ("linear", "conv")
 Layers = dict[str, NDArray[np.float64]]
 
 
-def run_weightwatcher(run: Run, on_done: Callable[[int, int], None] = lambda done, total: None) -> None:
+def run_weightwatcher(run: Trajectory, on_done: Callable[[int, int], None] = lambda done, total: None) -> None:
     """Run WeightWatcher on every checkpoint that it has not seen, and keep its columns in the spectra file.
 
     Raises MissingPackage where weightwatcher or torch is not installed.
@@ -44,6 +45,7 @@ def run_weightwatcher(run: Run, on_done: Callable[[int, int], None] = lambda don
         waiting = [index for index in range(run.num_checkpoints) if not seen[index]]
         on_done(0, len(waiting))
         for done, index in enumerate(waiting, start=1):
+            run.verify(index)
             weights = {layer.name: run.weight(index, layer.name).astype(np.float64) for layer in run.layers}
             table = weightwatcher_table(weights, run.layers, seed=int(run.steps[index]))
             for name, columns in table.items():

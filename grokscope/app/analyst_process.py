@@ -11,32 +11,39 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
+from functools import lru_cache
 from typing import TextIO
 
 from grokscope.errors import GrokscopeError, RunLocked
+from grokscope.trajectory import Place, Trajectory
 
-DONE, LOCKED, FAILED = "done", "locked", "failed"
+DONE, LOCKED, DAMAGED, FAILED = "done", "locked", "damaged", "failed"
 
 
 def serve(requests: Iterable[str], answers: TextIO) -> None:
     """Analyse each checkpoint that is asked for, and answer `done`, `locked` or `failed` with a reason."""
     for request in requests:
-        index, path = json.loads(request)
-        print(_answer(Path(path), index), file=answers, flush=True)
+        index, *words = json.loads(request)
+        print(_answer(Place.named(words), index), file=answers, flush=True)
 
 
-def _answer(path: Path, index: int) -> str:
+@lru_cache(maxsize=16)
+def _opened(place: Place) -> Trajectory:
+    return place.open()
+
+
+def _answer(place: Place, index: int) -> str:
     from grokscope.analysis.engine import analyze
-    from grokscope.runfile import Run
 
     try:
-        analyze(Run.open(path), indices=[index])
+        run = _opened(place)
+        run.refresh()
+        damaged = analyze(run, indices=[index]).damaged
     except RunLocked:
         return LOCKED
     except (GrokscopeError, OSError, KeyError, RuntimeError, IndexError) as error:
         return f"{FAILED} {' '.join(str(error).split())}"
-    return DONE
+    return f"{DAMAGED} {' '.join(damaged[index].split())}" if damaged else DONE
 
 
 if __name__ == "__main__":
