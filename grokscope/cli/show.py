@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from grokscope.cli.common import AsJson, RunPath, steps_of
+from grokscope.errors import UsageError
 
 
 def show(
@@ -20,6 +21,7 @@ def show(
             metavar="N",
         ),
     ] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Refuse where --step is no checkpoint.")] = False,
     as_json: AsJson = False,
     without_trap: Annotated[
         int | None,
@@ -47,6 +49,7 @@ def show(
 
     opened = Run(run)
     index = checkpoint_at(opened, step)
+    _say_which(step, int(opened.steps[index]), exact)
     described = describe_checkpoint(opened, index)
     if without_trap is not None:
         described["without_trap"] = accuracies_without_trap(Spectra(opened), index, without_trap, data_dir)
@@ -58,3 +61,12 @@ def show(
         sources = [Source(opened, Spectra(opened))]
         for kind in ("esd", "randomized"):
             typer.echo("\n" + as_text(figures_of(kind, sources, step=step, layer=layer)))
+
+
+def _say_which(asked: int | None, shown: int, exact: bool) -> None:
+    """Say on stderr where another checkpoint is shown than was asked for, or refuse it."""
+    if asked is None or asked == shown:
+        return
+    if exact:
+        raise UsageError(f"there is no checkpoint at step {asked:,}; the last one before it is at {shown:,}")
+    typer.echo(f"no checkpoint at step {asked:,}; this is the last one before it, at {shown:,}", err=True)
