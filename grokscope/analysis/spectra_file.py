@@ -43,7 +43,7 @@ class Parameters:
     """What an analysis depends on beside the weights."""
 
     seed: int = 0
-    permutations: int = 20
+    permutations: int | None = None
     null_draws: int = DRAWS
 
 

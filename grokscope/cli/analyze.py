@@ -19,10 +19,11 @@ def analyze(
     jobs: Annotated[int, typer.Option("-j", "--jobs", help="Processes; 0 takes one for each core.")] = 0,
     seed: Annotated[int | None, typer.Option(help="Seed of the permutations (default: 0).")] = None,
     permutations: Annotated[
-        int | None, typer.Option(min=1, help="Permutations of each weight (default: 20).")
+        int | None,
+        typer.Option(min=1, help="Permutations of each weight (default: 20, fewer above 200 eigenvalues)."),
     ] = None,
     null_draws: Annotated[
-        int | None, typer.Option(min=100, help="Draws of each null distribution (default: 4000).")
+        int | None, typer.Option(min=100, help="Draws of each null distribution (default: 8000).")
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="A Dask scheduler to compute on.", metavar="tcp://HOST:PORT")

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from grokscope.cli.analyze import analyze
+from grokscope.cli.branch import branch
 from grokscope.cli.demo import demo
 from grokscope.cli.import_ import import_
 from grokscope.cli.plot import plot
@@ -63,7 +64,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, analyze, view, show, plot, report, info, check, import_, export, compact, demo):
+for command in (
+    train, branch, analyze, view, show, plot, report, info, check, import_, export, compact, demo,
+):  # fmt: skip
     # a help text is wrapped by the terminal's width alone, not where a line ends here in the source
     paragraphs = (inspect.getdoc(command) or "").split("\n\n")
     text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)

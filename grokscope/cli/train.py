@@ -17,33 +17,39 @@ if TYPE_CHECKING:
 EXPERIMENT, PLACE, FILE = "Experiment", "Where it is computed", "File"
 
 
-def _option(text: str, panel: str = EXPERIMENT, *names: str) -> Any:
+def train_option(text: str, panel: str = EXPERIMENT, *names: str) -> Any:
     return typer.Option(*names, help=text, rich_help_panel=panel)
 
 
-def _steps(name: str, text: str, panel: str = EXPERIMENT) -> Any:
+def step_option(name: str, text: str, panel: str = EXPERIMENT) -> Any:
     return typer.Option(name, help=text, rich_help_panel=panel, parser=steps_of(name), metavar="N")
 
 
 def train(
     context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", help="The run file.", metavar="RUN.h5")],
-    steps: Annotated[int, _steps("--steps", "Steps, as 500000, 500k or 5e5; more with --resume.")] = 10_000_000,
-    weight_decay: Annotated[float, _option("Weight decay.")] = 0.0,
-    lr: Annotated[float, _option("Learning rate.")] = 5e-4,
-    batch_size: Annotated[int, _option("Images in a batch.")] = 200,
-    width: Annotated[int, _option("Neurons in each hidden layer.")] = 200,
-    depth: Annotated[int, _option("Linear layers; 3 is 784-200-200-10.")] = 3,
-    activation: Annotated[str, _option("relu, tanh, gelu or sigmoid.")] = "relu",
-    init_scale: Annotated[float, _option("Factor on PyTorch's default initialisation.")] = 8.0,
-    loss: Annotated[str, _option("mse or cross-entropy.")] = "mse",
-    optimizer: Annotated[str, _option("adamw, adam or sgd.")] = "adamw",
+    steps: Annotated[
+        int, step_option("--steps", "Steps, as 500000, 500k or 5e5; more with --resume.")
+    ] = 10_000_000,
+    weight_decay: Annotated[float, train_option("Weight decay.")] = 0.0,
+    lr: Annotated[float, train_option("Learning rate.")] = 5e-4,
+    batch_size: Annotated[int, train_option("Images in a batch.")] = 200,
+    width: Annotated[int, train_option("Neurons in each hidden layer.")] = 200,
+    depth: Annotated[int, train_option("Linear layers; 3 is 784-200-200-10.")] = 3,
+    activation: Annotated[str, train_option("relu, tanh, gelu or sigmoid.")] = "relu",
+    init_scale: Annotated[float, train_option("Factor on PyTorch's default initialisation.")] = 8.0,
+    loss: Annotated[str, train_option("mse or cross-entropy.")] = "mse",
+    optimizer: Annotated[str, train_option("adamw, adam or sgd.")] = "adamw",
+    beta1: Annotated[float, train_option("Decay rate of the first moment.")] = 0.9,
+    beta2: Annotated[float, train_option("Decay rate of the second moment.")] = 0.999,
+    eps: Annotated[float, train_option("What is added to the root of the second moment.")] = 1e-8,
+    freeze: Annotated[str, train_option("Layers that rest, such as fc1 or fc1,fc2.")] = "",
     seeds: Annotated[
-        str | None, _option("Many seeds at once, 0-9 or 0,3: a file RUN-seedN.h5 each.", PLACE)
+        str | None, train_option("Many seeds at once, 0-9 or 0,3: a file RUN-seedN.h5 each.", PLACE)
     ] = None,
     batched: Annotated[
         bool | None,
-        _option(
+        train_option(
             "With --seeds: one batched computation, or a process each (default: batched on a GPU).",
             PLACE,
             "--batched/--no-batched",
@@ -57,28 +63,33 @@ def train(
             rich_help_panel=PLACE,
         ),
     ] = None,
-    seed: Annotated[int, _option("Seed of images, initialisation and order.")] = 0,
-    dataset: Annotated[str, _option("mnist, fashion-mnist, kmnist or digits (needs no network).")] = "mnist",
-    train_points: Annotated[int, _option("Training images, as many of each class.")] = 1000,
+    seed: Annotated[int, train_option("Seed of images, initialisation and order.")] = 0,
+    dataset: Annotated[str, train_option("mnist, fashion-mnist, kmnist or digits (needs no network).")] = "mnist",
+    train_points: Annotated[int, train_option("Training images, as many of each class.")] = 1000,
     random_labels: Annotated[
-        bool, _option("Shuffle the training images' labels: a control.", EXPERIMENT, "--random-labels")
+        bool, train_option("Shuffle the training images' labels: a control.", EXPERIMENT, "--random-labels")
     ] = False,
-    data_dir: Annotated[Path | None, _option("Folder with the dataset, in torchvision's layout.")] = None,
-    checkpoints_per_decade: Annotated[int, _option("Checkpoints per factor of ten in steps.", FILE)] = 20,
+    data_dir: Annotated[Path | None, train_option("Folder with the dataset, in torchvision's layout.")] = None,
+    checkpoints_per_decade: Annotated[int, train_option("Checkpoints per factor of ten in steps.", FILE)] = 20,
     first_checkpoint: Annotated[
-        int, _steps("--first-checkpoint", "No checkpoints between step 0 and this one.", FILE)
+        int, step_option("--first-checkpoint", "No checkpoints between step 0 and this one.", FILE)
     ] = 1,
-    store_dtype: Annotated[str, _option("float32 or float64, for the weights in the file.", FILE)] = "float32",
-    save_seconds: Annotated[float, _option("Save the state to resume from this often.", FILE)] = 30.0,
+    store_dtype: Annotated[
+        str, train_option("float32 or float64, for the weights in the file.", FILE)
+    ] = "float32",
+    save_seconds: Annotated[float, train_option("Save the state to resume from this often.", FILE)] = 30.0,
+    keep_states: Annotated[
+        str, train_option("Keep training states to branch from: per-decade, or steps such as 1k,10k.", FILE)
+    ] = "",
     overwrite: Overwrite = False,
-    resume: Annotated[bool, _option("Go on with the run file where it stopped.", FILE, "--resume")] = False,
-    dtype: Annotated[str, _option("float64 or float32, for training.", PLACE)] = "float64",
-    device: Annotated[str, _option("auto, cpu, cuda or cuda:N.", PLACE)] = "auto",
-    engine: Annotated[str, _option("auto, compiled, torch or numpy.", PLACE)] = "auto",
-    threads: Annotated[int, _option("Threads; 0 chooses.", PLACE)] = 0,
+    resume: Annotated[bool, train_option("Go on with the run file where it stopped.", FILE, "--resume")] = False,
+    dtype: Annotated[str, train_option("float64 or float32, for training.", PLACE)] = "float64",
+    device: Annotated[str, train_option("auto, cpu, cuda or cuda:N.", PLACE)] = "auto",
+    engine: Annotated[str, train_option("auto, compiled, torch or numpy.", PLACE)] = "auto",
+    threads: Annotated[int, train_option("Threads; 0 chooses.", PLACE)] = 0,
     other_place: Annotated[
         bool,
-        _option("With --resume: accept another engine, device or thread count.", PLACE, "--other-place"),
+        train_option("With --resume: accept another engine, device or thread count.", PLACE, "--other-place"),
     ] = False,
 ) -> None:
     """Train a small network for very long and keep every checkpoint; the defaults are the paper's Table 3.
@@ -93,14 +104,14 @@ def train(
     from grokscope_train.signals import StopRequest
 
     if seeds is not None:
-        train_seeds(output, seeds, context.params, _spelt_out(context))
+        train_seeds(output, seeds, context.params, spelt_out(context))
         return
     for name in ("batched", "scheduler"):
         if context.params[name] is not None:
             raise UsageError(f"--{name} is for many seeds; name them by --seeds, such as --seeds 0-9")
     with StopRequest() as stop:
         if resume:
-            training, writer = run.resume(output, of_experiment(_spelt_out(context)), data_dir, other_place)
+            training, writer = run.resume(output, of_experiment(spelt_out(context)), data_dir, other_place)
             note_if_moved(writer.config)
         else:
             training, writer = run.start(output, TrainConfig.from_mapping(context.params), data_dir, overwrite)
@@ -108,10 +119,10 @@ def train(
             last = int(writer.steps[-1])
             with ProgressDisplay(training.step, last, output.name) as display:
                 [outcome] = train_loop(training, [writer], stop, display, save_seconds)
-            _report(outcome, output, training.step, last)
+            report_outcome(outcome, output, training.step, last)
 
 
-def _spelt_out(context: typer.Context) -> dict[str, Any]:
+def spelt_out(context: typer.Context) -> dict[str, Any]:
     """Return the options that were spelt out on the command line."""
     return {
         name: value
@@ -120,7 +131,7 @@ def _spelt_out(context: typer.Context) -> dict[str, Any]:
     }
 
 
-def _report(outcome: Outcome, output: Path, step: int, last: int) -> None:
+def report_outcome(outcome: Outcome, output: Path, step: int, last: int) -> None:
     """Say how it ended, and how to go on."""
     from shlex import quote
 

@@ -24,7 +24,7 @@ from grokscope.runfile.committed import in_order, row_is_whole
 from grokscope.runfile.exact_layout import OtherLayout, exact_extents
 from grokscope.runfile.layout import NOT_COMMITTED, LayerSpec, checkpoint_paths, file_plan
 from grokscope.runfile.reader import Run, read_layout
-from grokscope.runfile.resume_slots import ResumeSlots
+from grokscope.runfile.resume_slots import KeptSlots, ResumeSlots
 from grokscope.runfile.writer import RunWriter
 
 STILL_SECONDS = 600.0  # for a checkpoint, not for the file
@@ -114,10 +114,12 @@ def _refuse_broken_reader(path: Path, finding: str, timeout: float) -> None:
 def inspect(run: Run, on_checkpoint: Callable[[], None] = lambda: None) -> Report:
     """Check a run in this process: its steps' order, and the CRC of all that has one."""
     with h5py.File(run.path, "r", locking=False) as file:
-        slots = ResumeSlots(_Stored(file), read_layout(run.path))
+        layout = read_layout(run.path)
+        slots, kept = ResumeSlots(_Stored(file), layout), KeptSlots(_Stored(file), layout)
         rows = list(_damaged_rows(run, file, on_checkpoint))
-        problems = [*rows, *_state_problems(run, slots), *_fixed_problems(run)]
-        return Report(run.num_checkpoints, len(slots.whole), tuple(problems), tuple(_notes(run, file)))
+        problems = [*rows, *_state_problems(run, slots), *_kept_problems(run, kept), *_fixed_problems(run)]
+        num_states = len(slots.whole) + len(kept.steps)
+        return Report(run.num_checkpoints, num_states, tuple(problems), tuple(_notes(run, file)))
 
 
 class _Stored:
@@ -157,6 +159,15 @@ def _state_problems(run: Run, slots: ResumeSlots) -> Iterator[str]:
         yield (
             f"the training states of {run.path} do not tell which of them is newer; `--resume` goes on from that "
             f"of step {slots.step(slots.whole[0]):,}, the other one is of step {slots.step(slots.whole[1]):,}"
+        )
+
+
+def _kept_problems(run: Run, kept: KeptSlots) -> Iterator[str]:
+    for slot in kept.damaged:
+        step = kept.step(slot)
+        yield (
+            f"the kept training state of step {step:,} of {run.path} is damaged: its bytes do not match "
+            "their CRC; restore the file from a copy"
         )
 
 

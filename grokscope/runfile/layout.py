@@ -61,6 +61,7 @@ class Layout:
     fixed_crc32: Mapping[str, int] = field(default_factory=dict)  # of those of a file; of others it is computed
     resume: Mapping[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
     slots: tuple[str, ...] = RESUME_SLOTS
+    kept_states: int = 0  # how many training states have room beside those to resume from
     notes: bool = True
     uuid: str = field(default_factory=lambda: str(uuid_module.uuid4()))
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -127,18 +128,24 @@ def file_plan(layout: Layout) -> Plan:
     for name, array in layout.fixed.items():
         datasets[f"fixed/{name}"] = Declared(np.shape(array), np.asarray(array).dtype, array)
     if layout.resume:
-        datasets |= _resume_slots(layout)
+        for slot in state_slots(layout):
+            datasets |= _state_slot(slot, layout)
     return Plan(datasets, _attributes(layout))
 
 
-def _resume_slots(layout: Layout) -> dict[str, Declared]:
-    datasets = {}
-    for slot in layout.slots:
-        datasets[f"resume/{slot}/generation"] = Declared((1,), "i8", 0)
-        datasets[f"resume/{slot}/crc32"] = Declared((1,), "u4", 0)
-        datasets[f"resume/{slot}/step"] = Declared((1,), "i8", NOT_COMMITTED)
-        datasets |= {f"resume/{slot}/arrays/{name}": Declared(*array) for name, array in layout.resume.items()}
-    return datasets
+def state_slots(layout: Layout) -> tuple[str, ...]:
+    """Name the groups that hold a training state each: those to resume from, and those that are kept."""
+    resume = tuple(f"resume/{slot}" for slot in layout.slots)
+    return resume + tuple(f"kept/{number}" for number in range(layout.kept_states))
+
+
+def _state_slot(slot: str, layout: Layout) -> dict[str, Declared]:
+    return {
+        f"{slot}/generation": Declared((1,), "i8", 0),
+        f"{slot}/crc32": Declared((1,), "u4", 0),
+        f"{slot}/step": Declared((1,), "i8", NOT_COMMITTED),
+        **{f"{slot}/arrays/{name}": Declared(*array) for name, array in layout.resume.items()},
+    }
 
 
 def _attributes(layout: Layout) -> dict[str, dict[str, str | int]]:

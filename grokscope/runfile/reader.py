@@ -335,6 +335,7 @@ def _layout_of(file: h5py.File) -> Layout:
         fixed_crc32={name: int(item.attrs["crc32"]) for name, item in fixed.items() if "crc32" in item.attrs},
         resume={name: (dataset.shape, str(dataset.dtype)) for name, dataset in resume.items()},
         slots=slots or RESUME_SLOTS,
+        kept_states=len(file.get("kept", ())),
         notes="notes" in file,
         uuid=str(file.attrs["uuid"]),
         created=str(file.attrs["created"]),

@@ -37,7 +37,7 @@ from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.notes import notes_in, with_note
 from grokscope.runfile.preallocated import PreallocatedFile, create_file, raw_bytes
 from grokscope.runfile.reader import Run, read_layout
-from grokscope.runfile.resume_slots import WritableSlots
+from grokscope.runfile.resume_slots import KeptSlots, WritableSlots
 
 NOTHING = np.empty(0)
 
@@ -68,11 +68,13 @@ class RunWriter:
         store_dtype: str = "float32",
         fixed: Arrays | None = None,
         resume_arrays: Mapping[str, tuple[tuple[int, ...], str]] | None = None,
+        kept_states: int = 0,
         overwrite: bool = False,
     ) -> RunWriter:
         """Create a run file with room for a checkpoint at every one of `steps`, and open it for writing.
 
-        `fixed` arrays are written once; `resume_arrays` gives name → (shape, dtype) of the training state.
+        `fixed` arrays are written once; `resume_arrays` gives name → (shape, dtype) of the training state,
+        of which `kept_states` have room beside the two to resume from.
         The disk space is reserved here, so that a full disk is met now and not in the middle of the night.
         """
         layout = Layout(
@@ -85,6 +87,7 @@ class RunWriter:
             store_dtype=store_dtype,
             fixed=fixed or {},
             resume=resume_arrays or {},
+            kept_states=kept_states,
         )
         target = Path(path)
         _refuse_existing(target, overwrite)
@@ -197,6 +200,13 @@ class RunWriter:
             self._rewrite(replace(self._layout, slots=RESUME_SLOTS))
         self._slots.save(step, arrays)
 
+    def keep_state(self, step: int, arrays: Arrays) -> None:
+        """Keep the training state at `step` for good, and return when it is on the disk.
+
+        Raises UsageError where the file has no room for another.
+        """
+        self._kept.save(self._file, step, arrays)
+
     @property
     def resume_steps(self) -> tuple[int, ...]:
         """The steps of the whole training states in the file, newest state first: none, one or two."""
@@ -240,16 +250,25 @@ class RunWriter:
         """The sentences that are kept in the file."""
         return notes_in(self._file.read("notes")) if "notes" in self._file.extents else ()
 
-    def extend(self, steps: Sequence[int] | NDArray[np.int64], config: Mapping[str, object] | None = None) -> None:
+    def extend(
+        self,
+        steps: Sequence[int] | NDArray[np.int64],
+        config: Mapping[str, object] | None = None,
+        kept_states: int = 0,
+    ) -> None:
         """Give the run a new plan of steps: a larger file is written beside it and takes its place.
 
-        Committed checkpoints stay; of `steps`, those after the last committed one are planned.
+        Committed checkpoints stay, and so do kept states, which get room for `kept_states` in all; of `steps`,
+        those after the last committed one are planned.
         """
         committed = self.recorded_steps
         last = committed[-1] if len(committed) else -1
         planned = np.asarray(steps, dtype=np.int64)
         plan = np.concatenate([committed, planned[planned > last]])
-        self._rewrite(replace(self._layout, steps=plan, config=config or self._layout.config, slots=RESUME_SLOTS))
+        old = self._layout
+        kept_states = max(kept_states, old.kept_states)
+        config = config or old.config
+        self._rewrite(replace(old, steps=plan, config=config, slots=RESUME_SLOTS, kept_states=kept_states))
 
     def add_metrics(self, names: Sequence[str]) -> None:
         """Let checkpoints to come record more metrics, NaN in those before; a new file takes the place of this.
@@ -279,7 +298,7 @@ class RunWriter:
 
         def fill(target: PreallocatedFile) -> None:
             for name in source.extents.keys() & target.extents.keys() - {"planned_steps"}:
-                once = name.startswith(("fixed/", "resume/")) or name in ("heartbeat", "notes")
+                once = name.startswith(("fixed/", "resume/", "kept/")) or name in ("heartbeat", "notes")
                 source.copy_rows(name, None if once else rows, target)
             for index, crc in enumerate(source.read("crc32")[:rows] if len(behind) else ()):
                 target.write_row("crc32", index, np.uint32(zlib.crc32(raw_bytes(behind), int(crc))))
@@ -301,6 +320,7 @@ class RunWriter:
             self._file.close()
             raise
         self._slots = WritableSlots(self._file, layout)
+        self._kept = KeptSlots(self._file, layout)
 
     def close(self) -> None:
         """Close the file and release its lock; a second call does nothing."""

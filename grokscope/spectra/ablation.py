@@ -14,7 +14,7 @@ from grokscope.errors import UsageError
 from grokscope.spectra import esd as spectrum
 from grokscope.spectra.null import DRAWS, null_for
 from grokscope.spectra.permutations import Permutations, seed_key
-from grokscope.spectra.randomised import randomise
+from grokscope.spectra.randomised import num_permutations, randomise
 
 Array = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ def trap_vectors(
     *,
     step: int,
     seed: int = 0,
-    permutations: int = 20,
+    permutations: int | None = None,
     null_draws: int = DRAWS,
 ) -> tuple[Array, float, Array]:
     """(left [rows], singular value, right [columns]) of trap `number`, 1 being the largest, in the permuted layer.
@@ -46,7 +46,7 @@ def trap_part(
     *,
     step: int,
     seed: int = 0,
-    permutations: int = 20,
+    permutations: int | None = None,
     null_draws: int = DRAWS,
 ) -> Array:
     """The rank-one part of trap `number` with its entries at home again: float64, in the weight's shape.
@@ -67,7 +67,7 @@ def without_trap(
     *,
     step: int,
     seed: int = 0,
-    permutations: int = 20,
+    permutations: int | None = None,
     null_draws: int = DRAWS,
 ) -> Array:
     """The weight with trap `number` subtracted: float64, in its shape. Raises UsageError as `trap_part` does."""
@@ -76,11 +76,11 @@ def without_trap(
 
 
 def _trap(
-    shuffled: Permutations, name: str, number: int, step: int, permutations: int, null_draws: int
+    shuffled: Permutations, name: str, number: int, step: int, permutations: int | None, null_draws: int
 ) -> tuple[Array, float, Array, int]:
     """Singular vectors and value of a trap, and the index of the permutation that it lives in."""
     null = null_for(*spectrum.sides(shuffled.matrix), null_draws)
-    result = randomise(shuffled, max(permutations, 1), null)
+    result = randomise(shuffled, num_permutations(min(shuffled.matrix.shape), permutations), null)
     num_traps = result.representative.num_traps
     if not 1 <= number <= num_traps:
         raise UsageError(

@@ -128,14 +128,15 @@ def analyze_layer(
     *,
     step: int,
     seed: int = 0,
-    permutations: int = 20,
+    permutations: int | None = None,
     null_draws: int = DRAWS,
     kind: str = "linear",
     backend: spectrum.Backend = spectrum.LAPACK,
 ) -> LayerSpectrum:
     """Measure one weight [out, in, ...] of any real dtype; never raises on its numbers.
 
-    The permutations depend on (seed, step, name) alone, the same on any machine and any number of workers. A
+    The permutations depend on (seed, step, name) alone, the same on any machine and any number of workers; None is
+    as many as the size needs (`randomised.num_permutations`). A
     layer that cannot be measured (see `why_not`) comes back with a reason and whatever is still defined.
     `backend` does the dense algebra; a GPU's differs from LAPACK's in the last digits.
     """
@@ -151,7 +152,8 @@ def analyze_layer(
             null = null_for(*spectrum.sides(matrix), null_draws)
             measured = _own_spectrum(array, matrix, null, backend)
             shuffled = Permutations(matrix, seed_key(seed, step, name))
-            measured |= _randomised_spectrum(shuffled, max(permutations, 1), null, backend)
+            count = randomised.num_permutations(min(matrix.shape), permutations)
+            measured |= _randomised_spectrum(shuffled, count, null, backend)
             return LayerSpectrum(name, shape, **plain, **measured)  # type: ignore[arg-type]
         except np.linalg.LinAlgError as error:
             reason = f"the eigenvalue solver did not converge ({error})"

@@ -12,7 +12,10 @@ from grokscope.analysis.timeline import Event, Timeline
 from grokscope.app import actions
 from grokscope.app.background import nearest_to
 from grokscope.app.frame import Frame, Layer
+from grokscope.app.keys import by_name
+from grokscope.app.plots.picture import picture
 from grokscope.app.state import Comparison, Direction, State
+from grokscope.app.theme import DARK
 from grokscope.app.views.trajectories import panels
 from grokscope.app.views.traps import _pictures
 from grokscope.runfile.liveness import Liveness
@@ -94,6 +97,20 @@ def test_the_next_pane_and_the_previous_one_are_neighbours_in_opposite_direction
     count = len(panels(state)) if view == "trajectories" else 2
     assert [actions.pane(state, 1).pane, actions.pane(state, -1).pane] == [1, count - 1]
     assert actions.pane(actions.pane(state, 1), -1).pane == 0
+
+
+@pytest.mark.parametrize(("key", "by"), [("tab", 1), ("shift+tab", -1)])
+def test_tab_is_bound_to_the_next_pane_and_shift_tab_to_the_previous_one(key: str, by: int) -> None:
+    assert (by_name()[key].name, by_name()[key].arguments) == ("pane", (by,))
+
+
+def test_a_pixel_is_drawn_in_its_row_and_column() -> None:
+    pixels = np.zeros((8, 8))
+    pixels[2, 5] = 1.0
+    drawn = picture(pixels, DARK)
+    strong = [(row, column) for row, looks in enumerate(drawn.looks) for column, look in enumerate(looks)
+              if DARK.positive in look[:2]]  # fmt: skip
+    assert strong == [(1, 5)], "two pixels a cell, one above the other"
 
 
 def test_esc_goes_one_layer_out_at_a_time() -> None:

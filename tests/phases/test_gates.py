@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from grokscope.phases.gates import TURNED, Gates, lit_share, mean_spike, measure_gates, to_unit_range, turned
+from grokscope.phases.gates import Gates, lit_share, mean_spike, measure_gates, to_unit_range, turned
 
 Array = NDArray[np.float64]
 UNITS, PIXELS, REGIONS = 12, 60, 12
@@ -26,6 +26,12 @@ def test_as_many_units_are_lit_as_by_inputs_of_independent_regions() -> None:
     images = rng.integers(0, 2, (40_000, REGIONS))[:, blocks]
     simulated = float((images @ weight.T + bias > 0).mean())
     assert lit_share(weight, bias, REGIONS) == pytest.approx(simulated, abs=0.02)
+
+
+def test_a_fair_sized_input_has_two_and_a_half_regions_a_side() -> None:
+    weight, bias, before = layer()
+    expected = lit_share(weight, bias, 2.5 * np.sqrt(PIXELS))
+    assert measure_gates(weight, bias, before, before).lit == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_chance_that_no_unit_is_lit_is_that_of_independent_units() -> None:
@@ -55,7 +61,7 @@ def test_units_that_no_longer_learn_and_pixels_that_never_did_are_left_out() -> 
         assert getattr(found, name) == pytest.approx(getattr(alone, name), rel=1e-12)
 
 
-@pytest.mark.parametrize(("angle", "expected"), [(0.99 * TURNED, False), (1.01 * TURNED, True), (3.0, True)])
+@pytest.mark.parametrize(("angle", "expected"), [(0.99e-3, False), (1.01e-3, True), (3.0, True)])
 def test_a_row_has_turned_beyond_a_thousandth_of_a_radian(angle: float, expected: bool) -> None:
     row = np.array([[np.cos(angle), np.sin(angle)]])
     assert turned(5 * row, np.array([[1.0, 0.0]])).tolist() == [expected]

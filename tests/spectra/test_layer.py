@@ -14,7 +14,7 @@ import pytest
 from grokscope.spectra import LayerSpectrum, analyze_layer
 from grokscope.spectra.null import null_for
 from grokscope.spectra.permutations import Permutations, seed_key
-from grokscope.spectra.randomised import bulk_edge
+from grokscope.spectra.randomised import bulk_edge, num_permutations
 
 FLOATS = [field.name for field in dataclasses.fields(LayerSpectrum) if field.type == "float"]
 
@@ -192,6 +192,13 @@ def test_each_permutation_is_judged_by_a_sigma_of_its_own():
     assert spectrum.num_traps_low == np.quantile(counts, 0.05)
     assert spectrum.num_traps_high == np.quantile(counts, 0.95)
     assert sum("entries" in trap.cause for trap in spectrum.traps) <= spectrum.num_traps_shown
+
+
+@pytest.mark.parametrize(("short", "count"), [(10, 20), (200, 20), (400, 7), (768, 3), (4096, 2)])
+def test_large_layers_need_fewer_permutations_unless_they_are_asked_for(short, count):
+    assert num_permutations(short, None) == count
+    assert num_permutations(short, 30) == 30
+    assert num_permutations(short, 0) == 1
 
 
 @pytest.mark.parametrize("permutations", [0, 1, 2])

@@ -49,13 +49,21 @@ def train_plainly(
     config: TrainConfig, experiment: Experiment, initial: Parameters, steps: int
 ) -> tuple[Parameters, float]:
     """Train for a number of steps; return the parameters and the last step's loss."""
+    module, _, losses = train_module(config, experiment, initial, steps)
+    return parameters_of(module), losses[-1] if losses else 0.0
+
+
+def train_module(
+    config: TrainConfig, experiment: Experiment, initial: Parameters, steps: int
+) -> tuple[torch.nn.Sequential, torch.optim.Optimizer, list[float]]:
+    """Train for a number of steps; return the module, its optimizer and the loss of every batch."""
     module = module_of(initial, config.activation)
     optimizer = make_optimizer(config, module)
     criterion = torch.nn.MSELoss() if config.loss == "mse" else torch.nn.CrossEntropyLoss()
     pixels, targets = torch.from_numpy(experiment.train.pixels), torch.from_numpy(experiment.train.one_hot())
     batch = min(config.batch_size, len(pixels))
     per_epoch = -(-len(pixels) // batch)
-    loss = torch.zeros(())
+    losses = []
     for step in range(steps):
         epoch, place = divmod(step, per_epoch)
         order = torch.from_numpy(epoch_order(config.seed, epoch, len(pixels)))
@@ -64,4 +72,5 @@ def train_plainly(
         loss = criterion(module(pixels[rows]), targets[rows])
         loss.backward()
         optimizer.step()
-    return parameters_of(module), loss.item()
+        losses.append(loss.item())
+    return module, optimizer, losses

@@ -63,3 +63,16 @@ def test_every_epoch_shows_every_image_in_an_order_of_its_own() -> None:
         np.testing.assert_array_equal(np.sort(order), np.arange(100))
     assert len({order.tobytes() for order in orders}) == 20
     np.testing.assert_array_equal(orders[7], epoch_order(seed=3, epoch=7, count=100))
+
+
+def test_random_labels_are_shuffled_among_the_training_images_alone_and_by_the_seed() -> None:
+    true, random, again = (
+        load_experiment("digits", 200, 1, random_labels=wanted) for wanted in (False, True, True)
+    )
+    np.testing.assert_array_equal(random.train.pixels, true.train.pixels)
+    np.testing.assert_array_equal(random.test.labels, true.test.labels)
+    np.testing.assert_array_equal(random.train.labels, again.train.labels)
+    assert np.bincount(random.train.labels).tolist() == [20] * 10
+    assert (random.train.labels == true.train.labels).mean() < 0.25
+    other = load_experiment("digits", 200, 1, train_indices=random.train_indices, random_labels=True)
+    np.testing.assert_array_equal(other.train.labels, random.train.labels)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from grokscope_train.data import Images
 from grokscope_train.engines import make_engine
-from grokscope_train.measures import MASKS, Evaluator
+from grokscope_train.measures import MASKS, Evaluator, gate_measures, metric_names
 from grokscope_train.network import Parameters, initial_parameters
 from scipy.special import log_softmax, rel_entr, softmax
 
@@ -79,3 +79,22 @@ def test_circuit_complexity_is_the_summed_divergence_from_masked_networks(engine
 def test_an_untouched_network_repeats_its_measures_exactly(engine: str) -> None:
     evaluator = Evaluator(make_engine(engine, "float64", "cpu", 2), TRAIN, TEST, "relu", "mse", seed=0)
     assert evaluator.evaluate(NETWORK).metrics == evaluator.evaluate(NETWORK).metrics
+
+
+def test_units_lit_dead_units_patterns_and_purity_are_counted_on_the_training_images() -> None:
+    """Unit 1 is lit by two images of one class, unit 2 by three of which two agree, unit 3 by none."""
+    lit = np.array([[1, 1, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0]], dtype=bool)
+    assert gate_measures(lit, np.array([4, 4, 7, 7])) == (5 / 4, 1.0, 3.0, pytest.approx((1 + 2 / 3) / 2))
+    assert np.isnan(gate_measures(np.zeros((4, 3), dtype=bool), np.arange(4))[3])
+
+
+@pytest.mark.parametrize(("activation", "gated"), [("relu", True), ("gelu", True), ("tanh", False)])
+def test_gates_of_the_training_images_are_recorded_by_layer(activation: str, gated: bool) -> None:
+    engine = make_engine("numpy", "float64", "cpu", 1)
+    metrics = Evaluator(engine, TRAIN, TEST, activation, "mse", seed=0).evaluate(NETWORK).metrics
+    names = set(metric_names(3)) - set(metric_names(1))
+    assert names & set(metrics) == (names if gated else set())
+    if gated:
+        before = TRAIN.pixels @ NETWORK.weights[0].T + NETWORK.biases[0]
+        assert metrics["units_lit_fc1"] == (before > 0).sum(axis=1).mean()
+        assert metrics["dead_units_fc1"] == (~(before > 0).any(axis=0)).sum()

@@ -22,6 +22,25 @@ STORE_DTYPES = ("float32", "float64")
 
 
 @dataclass(frozen=True)
+class Branch:
+    """Where a run that is another's child began, and what was changed there.
+
+    `parent` and `parent_name` are the uuid and the file name of the parent, `step` where the branch leaves it.
+    `state` says what it began from: "kept", the parent's training state, or "weights", a checkpoint's weights as
+    they are stored. `moments_since` is the step at which the optimizer's moments were last zero, `decay_since`
+    the one whose weights of black pixels are in the state. `edits` names what was done to the weights.
+    """
+
+    parent: str
+    parent_name: str
+    step: int
+    state: str
+    moments_since: int = 0
+    decay_since: int = 0
+    edits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """All that determines a run; the defaults are Table 3 of the paper.
 
@@ -54,6 +73,9 @@ class TrainConfig:
     checkpoints_per_decade: int = 20
     first_checkpoint: int = 1
     store_dtype: str = "float32"
+    freeze: str = ""
+    keep_states: str = ""
+    branch: Branch | None = None
 
     def __post_init__(self) -> None:
         """Refuse the impossible, naming the option."""
@@ -64,6 +86,12 @@ class TrainConfig:
             value = getattr(self, name)
             if not math.isfinite(value) or value < 0:
                 raise UsageError(f"{option(name)} is {value}; give a finite number, 0 or more")
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{option(name)} is {getattr(self, name)}; give 0 or more, and less than 1")
+        for layer in self.frozen_layers:
+            if not re.fullmatch(r"fc[1-9]\d*", layer) or int(layer[2:]) > self.depth:
+                raise UsageError(f"--freeze names {layer!r}; the layers are fc1 to fc{self.depth}")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UsageError(f"{option(name)} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
@@ -77,7 +105,29 @@ class TrainConfig:
         """Rebuild a configuration from a run file's config, ignoring what is not the experiment's."""
         names = {field.name for field in dataclasses.fields(cls)}
         known: dict[str, Any] = {name: value for name, value in values.items() if name in names}
+        if isinstance(branch := known.get("branch"), Mapping):
+            known["branch"] = Branch(**{**branch, "edits": tuple(branch["edits"])})
         return cls(**known)
+
+    @property
+    def frozen_layers(self) -> tuple[str, ...]:
+        """Names of the layers that rest, as `freeze` lists them."""
+        return tuple(name.strip() for name in self.freeze.split(",") if name.strip())
+
+    @property
+    def frozen(self) -> tuple[bool, ...]:
+        """Which layers rest, from the first on."""
+        return tuple(f"fc{layer + 1}" in self.frozen_layers for layer in range(self.depth))
+
+    @property
+    def first_step(self) -> int:
+        """Where the run begins: at 0, or where it leaves its parent."""
+        return self.branch.step if self.branch else 0
+
+    @property
+    def moments_since(self) -> int:
+        """The step at which the optimizer's moments were last zero."""
+        return self.branch.moments_since if self.branch else 0
 
     def hyperparameters(self) -> Hyperparameters:
         """Return what the optimizer needs."""

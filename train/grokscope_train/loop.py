@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.runfile import RunWriter
+from grokscope_train.plan import kept_steps
 from grokscope_train.signals import StopRequest
 from grokscope_train.trained_network import TrainedNetwork
 
@@ -90,19 +91,26 @@ class Recording:
     def __init__(self, network: TrainedNetwork, writer: RunWriter) -> None:
         """Prepare for every planned checkpoint that the file lacks."""
         self.network, self.writer = network, writer
+        self._planned = set(map(int, writer.steps))
         planned = enumerate(zip(writer.steps, writer.committed, strict=True))
         self._lacking = {int(step): index for index, (step, committed) in planned if not committed}
+        self._kept = {int(step) for step in kept_steps(network.config)}
         self.outcome = Outcome.INTERRUPTED  # unless it gets further
 
     def record(self) -> dict[str, float] | None:
         """Evaluate and commit the checkpoint of this step; return its metrics, or None where none is lacking."""
         index = self._lacking.get(self.network.step)
         if index is None:
+            if self.network.step in self._planned:
+                self.network.forget_largest_loss()  # as when it was committed, before a kill
             return None
         checkpoint = self.network.checkpoint()
         self.writer.commit(
             index, checkpoint.weights, checkpoint.biases, checkpoint.metrics, checkpoint.predictions
         )
+        self.network.forget_largest_loss()
+        if self.network.step in self._kept:
+            self.writer.keep_state(self.network.step, self.network.state())
         return checkpoint.metrics
 
     def save(self) -> None:

@@ -20,19 +20,21 @@ def loss_value(xp: ModuleType, name: str, outputs: Array, targets: Array) -> flo
     return float(-(log_softmax(xp, outputs) * targets).sum() / len(outputs))
 
 
-def loss_gradient(xp: ModuleType, name: str, outputs: Array, targets: Array) -> None:
-    """Replace outputs [n, classes] by the gradient of the mean loss with respect to them.
+def loss_gradient(xp: ModuleType, name: str, outputs: Array, targets: Array) -> Array:
+    """Replace outputs [n, classes] by the gradient of the mean loss with respect to them, and return that loss.
 
-    Of a stack [seeds, n, classes] each seed has a mean of its own.
+    Of a stack [seeds, n, classes] each seed has a mean and a loss of its own.
     """
     images, classes = outputs.shape[-2:]
     if name == "mse":
         xp.subtract(outputs, targets, out=outputs)
+        loss = (outputs * outputs).sum((-2, -1)) / (images * classes)
         xp.multiply(outputs, 2.0 / (images * classes), out=outputs)
-        return
-    probabilities = xp.exp(log_softmax(xp, outputs))
-    xp.subtract(probabilities, targets, out=outputs)
+        return loss
+    logarithms = log_softmax(xp, outputs)
+    xp.subtract(xp.exp(logarithms), targets, out=outputs)
     xp.multiply(outputs, 1.0 / images, out=outputs)
+    return -(logarithms * targets).sum((-2, -1)) / images
 
 
 def log_softmax(xp: ModuleType, outputs: Array) -> Array:

@@ -7,17 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from grokscope.errors import BadRunFile, UsageError
-from grokscope.runfile import Run, RunWriter, log_steps
+from grokscope.runfile import Run, RunWriter
 from grokscope_train.choose import resolve
 from grokscope_train.config import TrainConfig, option
 from grokscope_train.data import CLASSES, Experiment, load_experiment
 from grokscope_train.engines import spin_briefly
 from grokscope_train.environment import environment_of
-from grokscope_train.measures import metric_names
+from grokscope_train.plan import kept_steps, planned_steps
 from grokscope_train.recorded import data_folder, train_indices
 from grokscope_train.trained_network import TrainedNetwork
 from grokscope_train.training import Training
@@ -59,6 +56,8 @@ def resume(
         saved = writer.load_resume()
         if saved is not None:
             training.load_state(*saved)
+        elif config.branch is not None:
+            raise BadRunFile(f"{path} was killed before its first state was saved; make the branch again")
     except BaseException:
         writer.close()
         raise
@@ -77,15 +76,16 @@ def create_file(
     config = network.config
     return RunWriter.create(
         path,
-        steps=_planned(config),
+        steps=planned_steps(config),
         layers=network.layers,
-        metrics=metric_names(config.depth),
+        metrics=network.metrics,
         config=_recorded(config, data_dir, num_seeds),
         origin=ORIGIN,
         classes=CLASSES,
         store_dtype=config.store_dtype,
         fixed={"train_indices": experiment.train_indices},
         resume_arrays=network.state_template(),
+        kept_states=len(kept_steps(config)),
         overwrite=overwrite,
     )
 
@@ -103,7 +103,8 @@ def reopen_file(run: Run, config: TrainConfig, data_dir: Path | None, num_seeds:
     writer = RunWriter.reopen(run.path)
     try:
         if config != TrainConfig.from_mapping(run.config):
-            writer.extend(_planned(config), _recorded(config, data_dir, num_seeds))
+            kept = len(kept_steps(config))
+            writer.extend(planned_steps(config), _recorded(config, data_dir, num_seeds), kept)
     except BaseException:
         writer.close()
         raise
@@ -130,10 +131,6 @@ def _agreed(config: TrainConfig, given: Mapping[str, Any], path: Path, other_pla
             )
         changes[name] = value
     return dataclasses.replace(config, **changes)
-
-
-def _planned(config: TrainConfig) -> NDArray[np.int64]:
-    return log_steps(config.steps, config.checkpoints_per_decade, config.first_checkpoint)
 
 
 def _recorded(config: TrainConfig, data_dir: Path | None, num_seeds: int) -> dict[str, object]:

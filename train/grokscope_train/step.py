@@ -9,6 +9,7 @@ Several seeds are trained at once as a stack: every array has one more axis, the
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,12 +40,21 @@ class BatchPass:
     """Gradient of the mean loss over one batch, for batches of one size."""
 
     def __init__(
-        self, engine: Engine, weights: list[Array], gradients: list[Array], batch: int, activation: str, loss: str
+        self,
+        engine: Engine,
+        weights: list[Array],
+        gradients: list[Array],
+        batch: int,
+        activation: str,
+        loss: str,
+        largest_loss: Array,
     ) -> None:
         """Allocate the buffers and bind every product.
 
-        `weights` and `gradients` are [out, in + 1] views, `batch` the images of each seed.
+        `weights` and `gradients` are [out, in + 1] views, `batch` the images of each seed. `largest_loss` is
+        raised to the batch's loss where that is larger.
         """
+        self._largest_loss = largest_loss
         self._engine, self._loss = engine, loss
         self._forward, self._backward = ACTIVATIONS[activation]
         stack = weights[0].shape[:-2]
@@ -79,7 +89,8 @@ class BatchPass:
             layer.forward()
             self._forward(xp, layer.values, layer.slope)
         self._output()
-        loss_gradient(xp, self._loss, self.outputs, self.targets)
+        loss = loss_gradient(xp, self._loss, self.outputs, self.targets)
+        xp.maximum(self._largest_loss, loss.reshape(self._largest_loss.shape), out=self._largest_loss)
         self._output_gradient()
         for layer in reversed(self._hidden):
             layer.backward()
@@ -114,26 +125,31 @@ class TrainingStep:
         loss: str,
         optimizer: str,
         hyper: Hyperparameters,
+        moments_since: int = 0,
+        frozen: Sequence[bool] = (),
     ) -> None:
         """Put training images [n, layout.sizes[0]] and one-hot targets [n, classes] where the engine computes.
 
-        For a stack both have the seeds in front.
+        For a stack both have the seeds in front, and no layer can be `frozen`. The moments are zero at step
+        `moments_since`.
         """
-        self.engine, self.layout = engine, layout
+        self.engine, self.layout, self._moments_since = engine, layout, moments_since
         *stack, self.num_images, _ = pixels.shape
         self.num_seeds = math.prod(stack)
         self.flat, self.first, self.second, self.gradient = (
             engine.array(np.zeros((*stack, layout.length))) for _ in range(4)
         )
+        self.largest_loss = engine.array(np.zeros(stack or [1]))
         self._images = _rows(engine.array(np.concatenate([pixels, np.ones((*pixels.shape[:-1], 1))], -1)))
         self._targets = _rows(engine.array(targets))
         self._batch_size = min(batch_size, self.num_images)
         self.rows = engine.array(self.epoch_rows(np.tile(np.arange(self.num_images), (self.num_seeds, 1))))
         self._batches = self._bind_batches(activation, loss)
-        flat, gradient, first, second = (
-            array.reshape(-1) for array in (self.flat, self.gradient, self.first, self.second)
-        )
-        self._update = engine.optimizer(optimizer, flat, gradient, first, second, hyper)
+        p, gradient, m, v = (array.reshape(-1) for array in (self.flat, self.gradient, self.first, self.second))
+        self._updates = [
+            engine.optimizer(optimizer, p[part], gradient[part], m[part], v[part], hyper)
+            for part in (moving_stretches(layout, frozen) if any(frozen) else [slice(None)])
+        ]
 
     def _bind_batches(self, activation: str, loss: str) -> list[tuple[BatchPass, Array]]:
         """Pair each batch of an epoch with the pass for its size; the last may be smaller."""
@@ -143,7 +159,8 @@ class TrainingStep:
         for start in range(0, self.num_images, self._batch_size):
             size = min(self._batch_size, self.num_images - start)
             if size not in passes:
-                passes[size] = BatchPass(self.engine, weights, gradients, size, activation, loss)
+                largest = self.largest_loss
+                passes[size] = BatchPass(self.engine, weights, gradients, size, activation, loss, largest)
             rows = self.rows[self.num_seeds * start : self.num_seeds * (start + size)]
             batches.append((passes[size], rows))
         return batches
@@ -174,7 +191,11 @@ class TrainingStep:
         """Take training step `number`, counted from 1, on the batch of the current order that is due."""
         batch, rows = self._batches[(number - 1) % len(self._batches)]
         batch(self._images, self._targets, rows)
-        self._update(number)
+        self._update(number - self._moments_since)
+
+    def _update(self, number: int | None) -> None:
+        for update in self._updates:
+            update(number)
 
     def epoch(self) -> None:
         """Take every step of an epoch in the current order, counting steps where the engine computes."""
@@ -184,7 +205,8 @@ class TrainingStep:
 
     def set_count(self, steps: int) -> None:
         """Set the number of steps taken, from which `epoch` counts on."""
-        self._update.set_count(steps)
+        for update in self._updates:
+            update.set_count(steps - self._moments_since)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return copies of the parameters and moments, of the whole stack."""
@@ -194,6 +216,13 @@ class TrainingStep:
         """Set the parameters and moments."""
         for name in STATE:
             getattr(self, name)[...] = self.engine.array(state[name])
+
+
+def moving_stretches(layout: FlatLayout, frozen: Sequence[bool]) -> list[slice]:
+    """Return where the layers that are not frozen lie in the flat buffer."""
+    ends = np.cumsum([rows * columns for rows, columns in layout.shapes])
+    starts = np.append(0, ends[:-1])
+    return [slice(*ends) for *ends, rests in zip(starts, ends, frozen, strict=True) if not rests]
 
 
 STATE = ("flat", "first", "second")

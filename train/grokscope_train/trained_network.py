@@ -6,6 +6,7 @@ alone has a column in the stack; it rests at 0 there, since its gradient is 0, a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from types import EllipsisType
@@ -18,11 +19,14 @@ from grokscope.runfile import LayerSpec
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import CLASSES, Experiment
 from grokscope_train.engines import Engine
-from grokscope_train.measures import Evaluator
+from grokscope_train.gradient import gradient_norms
+from grokscope_train.measures import Evaluator, metric_names
 from grokscope_train.network import FlatLayout, Parameters, black_pixels, decay, initial_parameters, pack, unpack
+from grokscope_train.optimizer_measures import measure_moments, moment_metrics
 from grokscope_train.step import STATE
 
 INITIAL_STREAM = 0
+LARGEST_LOSS = "largest_batch_loss"
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -47,6 +51,10 @@ class Trained(Protocol):
     @property
     def layout(self) -> Layout:
         """The order of the flat arrays, of each seed's in a stack."""
+
+    @property
+    def largest_loss(self) -> Any:
+        """The largest loss of a batch since it was last set to 0, one number, or one for each seed of a stack."""
 
 
 class Steps(Protocol):
@@ -101,6 +109,7 @@ class TrainedNetwork:
         self._evaluator = Evaluator(
             trained.engine, experiment.train, experiment.test, config.activation, config.loss, config.seed
         )
+        self._training_data = experiment.train.pixels, experiment.train.one_hot()
         initial = initial_parameters(
             sizes, config.init_scale, np.random.default_rng([config.seed, INITIAL_STREAM])
         )
@@ -114,8 +123,14 @@ class TrainedNetwork:
 
     def parameters(self) -> Parameters:
         """Return copies of all weights and biases, the columns of black pixels included."""
-        shrunk = self._initial_black * decay(self.step, self.config.lr, self.config.weight_decay)
-        return unpack(self._get("flat"), self._layout, self._black, shrunk.astype(self.config.dtype))
+        black = black_columns(self._initial_black, self.config, self.step)
+        return unpack(self._get("flat"), self._layout, self._black, black)
+
+    def put_parameters(self, parameters: Parameters, first: Parameters, second: Parameters) -> None:
+        """Take parameters and both moments of them, whole; the training seeks its step."""
+        self._initial_black = parameters.weights[0][:, self._black].astype(self.config.dtype)
+        for name, values in zip(STATE, (parameters, first, second), strict=True):
+            self._put(name, pack(values, self._black))
 
     def checkpoint(self) -> Checkpoint:
         """Evaluate the network as it stands."""
@@ -125,13 +140,41 @@ class TrainedNetwork:
         return Checkpoint(
             dict(zip(names, parameters.weights, strict=True)),
             dict(zip(names, parameters.biases, strict=True)),
-            evaluation.metrics,
+            {**evaluation.metrics, **self._optimizer_metrics(parameters)},
             evaluation.predictions,
         )
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics of a checkpoint."""
+        return (*metric_names(self.config.depth), *optimizer_metrics(self.config))
+
+    def _optimizer_metrics(self, parameters: Parameters) -> dict[str, float]:
+        """Return the gradient, the largest loss of a batch since the last checkpoint, and what the moments say."""
+        metrics = {LARGEST_LOSS: self._get_largest() or math.nan}  # 0: no step was taken
+        norms = gradient_norms(parameters, *self._training_data, self.config.activation, self.config.loss)
+        metrics |= {name: float(norm) for name, norm in zip(gradient_metrics(self.config), norms, strict=True)}
+        if self.config.optimizer == "sgd":
+            return metrics
+        parts = [self._layout.matrices(self._get(name)) for name in STATE]
+        steps, decoupled = self.step - self.config.moments_since, self.config.optimizer == "adamw"
+        moments = measure_moments(list(zip(*parts, strict=True)), self.config.hyperparameters(), steps, decoupled)
+        return metrics | moments
+
+    def forget_largest_loss(self) -> None:
+        """Look for the largest loss of a batch anew, from here on."""
+        self._trained.largest_loss[self._row] = 0
+
+    def _get_largest(self) -> float:
+        return float(np.reshape(self._trained.engine.to_numpy(self._trained.largest_loss[self._row]), 1)[0])
+
     def state(self) -> Arrays:
         """Return all that a resumed run needs besides the step and the configuration, in training dtype."""
-        return {**{name: self._get(name) for name in STATE}, "initial_black": self._initial_black}
+        return {
+            **{name: self._get(name) for name in STATE},
+            "initial_black": self._initial_black,
+            LARGEST_LOSS: np.full(1, self._get_largest(), self.config.dtype),
+        }
 
     def state_template(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Return name → (shape, dtype) of `state`; arrays without elements are left out."""
@@ -142,6 +185,8 @@ class TrainedNetwork:
         for name in STATE:
             self._put(name, state[name])
         self._initial_black = state.get("initial_black", self._initial_black)
+        # files of before it was recorded do not have it
+        self._trained.largest_loss[self._row] = float(state.get(LARGEST_LOSS, np.zeros(1))[0])
 
     def _get(self, name: str) -> NDArray[Any]:
         """Return a copy of this network's part of one of the step's flat arrays, without its black columns."""
@@ -154,9 +199,32 @@ class TrainedNetwork:
         getattr(self._trained, name)[self._row] = self._trained.engine.array(whole)
 
 
+def gradient_metrics(config: TrainConfig) -> tuple[str, ...]:
+    """Name the norms of the layers' gradients."""
+    return tuple(f"gradient_norm_fc{layer + 1}" for layer in range(config.depth))
+
+
+def optimizer_metrics(config: TrainConfig) -> tuple[str, ...]:
+    """Name the metrics that tell what the optimizer does."""
+    return (
+        LARGEST_LOSS,
+        *gradient_metrics(config),
+        *(() if config.optimizer == "sgd" else moment_metrics(config.depth)),
+    )
+
+
 def black_of(config: TrainConfig, experiment: Experiment) -> NDArray[np.bool_]:
     """Tell which pixels this experiment leaves out of training, bool [pixels]."""
     return black_pixels(experiment.train.pixels, config.optimizer, config.weight_decay)
+
+
+def black_columns(saved: NDArray[Any], config: TrainConfig, step: int) -> NDArray[Any]:
+    """Return the weights of black pixels at `step` from those that are saved with the state [out, black]."""
+    if config.frozen[0]:
+        return saved
+    steps = step - (config.branch.decay_since if config.branch else 0)
+    shrunk = saved * decay(steps, config.lr, config.weight_decay)
+    return np.asarray(shrunk, config.dtype)
 
 
 def _places(layout: Layout, columns: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -46,6 +46,10 @@ class Training(TrainedNetwork):
     def load_state(self, step: int, state: Arrays) -> None:
         """Continue from a state that was saved after `step` steps."""
         self.put_state(state)
+        self.seek(step)
+
+    def seek(self, step: int) -> None:
+        """Go on as if `step` steps had been taken."""
         self._steps.seek(step)
 
 
@@ -105,4 +109,6 @@ def _learning(config: TrainConfig) -> dict[str, Any]:
         "loss": config.loss,
         "optimizer": config.optimizer,
         "hyper": config.hyperparameters(),
+        "moments_since": config.moments_since,
+        "frozen": config.frozen,
     }

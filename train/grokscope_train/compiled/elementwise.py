@@ -58,23 +58,32 @@ def multiply_by_derivative(kind: int, deltas: Array, values: Array, slopes: Arra
 
 
 @compiled
-def loss_gradient(kind: int, outputs: Array, bias: Array, targets: Array, images: Array, batch: int) -> None:
-    """Replace outputs [rows, classes] without bias by the gradient of the mean loss over a batch."""
-    classes = outputs.shape[1]
+def loss_gradient(kind: int, outputs: Array, bias: Array, targets: Array, images: Array, batch: int) -> float:
+    """Replace outputs [rows, classes] without bias by the gradient of the mean loss over a batch.
+
+    Returns these rows' part of that loss.
+    """
+    classes, loss = outputs.shape[1], 0.0
     for i in range(len(outputs)):
         row, target = outputs[i], targets[images[i]]
         for j in range(classes):
             row[j] += bias[j]
         if kind == MSE:
             for j in range(classes):
-                row[j] = (row[j] - target[j]) * (2.0 / (batch * classes))
+                difference = row[j] - target[j]
+                loss += difference * difference / (batch * classes)
+                row[j] = difference * (2.0 / (batch * classes))
         else:
             highest, total = max(row), 0.0
             for j in range(classes):
-                row[j] = math.exp(row[j] - highest)
+                row[j] -= highest
+                loss -= target[j] * row[j] / batch
+                row[j] = math.exp(row[j])
                 total += row[j]
+            loss += math.log(total) / batch
             for j in range(classes):
                 row[j] = (row[j] / total - target[j]) / batch
+    return loss
 
 
 @compiled

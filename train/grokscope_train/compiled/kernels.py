@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from grokscope_train.compiled.elementwise import (
+    RELU,
     activate,
     loss_gradient,
     multiply_by_derivative,
@@ -19,15 +20,33 @@ from grokscope_train.compiled.elementwise import (
 from grokscope_train.compiled.gate import wait_for_all
 from grokscope_train.compiled.jit import Array, compiled
 from grokscope_train.compiled.product import product
-from grokscope_train.compiled.sparse import add_scaled_rows, sort_by_batch
+from grokscope_train.compiled.sparse import (
+    add_live_outer_products,
+    add_live_pixels,
+    add_scaled_rows,
+    carry_back_to_live,
+    is_mostly_dead,
+    list_deltas,
+    list_live,
+    multiply_live,
+    sort_by_batch,
+)
+
+LINE = 8
+"""Numbers in a cache line: each thread's loss has a line of its own."""
+
+SPARSE_PRODUCT = 0.12
+"""The share of lit units up to which a product over them alone is faster than BLAS over all."""
+
+SPARSE_PIXELS = 0.08
+"""The same for the first layer's gradient, whose sums jump from unit to unit."""
 
 
 @compiled
 def weight_of(plan: Any, flat: Array, layer: int) -> Array:
-    """Return a layer's weight as it lies in a flat buffer: the first [in, out], every other [out, in]."""
+    """Return a layer's weight as it lies in a flat buffer, [in, out]."""
     inputs, outputs = plan.widths[layer], plan.widths[layer + 1]
-    matrix = flat[plan.weight_start[layer] : plan.weight_start[layer] + inputs * outputs]
-    return matrix.reshape(inputs, outputs) if layer == 0 else matrix.reshape(outputs, inputs)
+    return flat[plan.weight_start[layer] : plan.weight_start[layer] + inputs * outputs].reshape(inputs, outputs)
 
 
 @compiled
@@ -61,40 +80,68 @@ def read_images(plan: Any, images: Any, work: Any, chosen: Array, first: int, la
 
 
 @compiled
-def propagate(plan: Any, images: Any, work: Any, chosen: Array, first: int, last: int) -> None:
-    """Carry rows first ≤ i < last of a batch forward, and the loss's gradient back to every layer's outputs."""
+def is_sparse(plan: Any, work: Any, layer: int, first: int, last: int, limit: float) -> bool:
+    """Tell whether rows first ≤ i < last of a batch light few of a hidden layer's units; only ReLUs rest at 0."""
+    if plan.activation != RELU or layer == len(plan.widths) - 2:
+        return False
+    return is_mostly_dead(work.live_count[layer], first, last, plan.widths[layer + 1], limit)
+
+
+@compiled
+def propagate(plan: Any, images: Any, work: Any, chosen: Array, first: int, last: int) -> float:
+    """Carry rows first ≤ i < last of a batch forward, and the loss's gradient back to every layer's outputs.
+
+    Returns their part of the batch's loss.
+    """
+    loss = 0.0
     batch, output = len(chosen), len(plan.widths) - 2
     for layer in range(output + 1):
-        buffer = work.deltas if layer == output else work.values
-        units = units_of(plan, buffer, layer, batch)
-        if layer == 0:
-            read_images(plan, images, work, chosen, first, last, units)
-        else:
-            below = units_of(plan, work.values, layer - 1, batch)
-            product(
-                plan.gemm,
-                below[first:last],
-                False,
-                weight_of(plan, work.parameters, layer),
-                True,
-                units[first:last],
-            )
+        units = units_of(plan, work.deltas if layer == output else work.values, layer, batch)
+        read_units(plan, images, work, chosen, layer, first, last, units)
         bias = bias_of(plan, work.parameters, layer)
         if layer < output:
             slopes = units_of(plan, work.slopes, layer, batch)
             activate(plan.activation, units[first:last], bias, slopes[first:last])
+            if plan.activation == RELU:
+                list_live(units, first, last, plan.unit_start[layer] * plan.batch, work, layer)
         else:
-            loss_gradient(plan.loss, units[first:last], bias, images.targets, chosen[first:last], batch)
+            loss = loss_gradient(plan.loss, units[first:last], bias, images.targets, chosen[first:last], batch)
     for layer in range(output, 0, -1):
-        above, below = units_of(plan, work.deltas, layer, batch), units_of(plan, work.deltas, layer - 1, batch)
-        product(
-            plan.gemm, above[first:last], False, weight_of(plan, work.parameters, layer), False, below[first:last]
-        )
-        values, slopes = (
-            units_of(plan, work.values, layer - 1, batch),
-            units_of(plan, work.slopes, layer - 1, batch),
-        )
+        carry_back(plan, work, layer, batch, first, last)
+    return loss
+
+
+@compiled
+def read_units(
+    plan: Any, images: Any, work: Any, chosen: Array, layer: int, first: int, last: int, units: Array
+) -> None:
+    """Put the products of a layer's inputs with its weight into rows first ≤ i < last of `units` [batch, out]."""
+    if layer == 0:
+        read_images(plan, images, work, chosen, first, last, units)
+        return
+    weight = weight_of(plan, work.parameters, layer)
+    if is_sparse(plan, work, layer - 1, first, last, SPARSE_PRODUCT):
+        start = plan.unit_start[layer - 1] * plan.batch
+        multiply_live(work, layer - 1, start, len(weight), weight, first, last, units)
+        return
+    below = units_of(plan, work.values, layer - 1, len(chosen))
+    product(plan.gemm, below[first:last], False, weight, False, units[first:last])
+
+
+@compiled
+def carry_back(plan: Any, work: Any, layer: int, batch: int, first: int, last: int) -> None:
+    """Carry rows first ≤ i < last of a layer's deltas back to the layer below."""
+    weight, start = weight_of(plan, work.parameters, layer), plan.unit_start[layer - 1] * plan.batch
+    above, below = units_of(plan, work.deltas, layer, batch), units_of(plan, work.deltas, layer - 1, batch)
+    if is_sparse(plan, work, layer - 1, first, last, SPARSE_PRODUCT):
+        carry_back_to_live(work, layer - 1, start, weight, above, first, last, below)
+    else:
+        product(plan.gemm, above[first:last], False, weight, True, below[first:last])
+        values = units_of(plan, work.values, layer - 1, batch)
+        slopes = units_of(plan, work.slopes, layer - 1, batch)
         multiply_by_derivative(plan.activation, below[first:last], values[first:last], slopes[first:last])
+    if layer == 1 and plan.activation == RELU:
+        list_deltas(work, 0, start, below, first, last)
 
 
 @compiled
@@ -117,32 +164,59 @@ def learn_first(
         product(plan.gemm, work.batch_pixels[:batch, first:last], True, deltas, False, gradient[first:last])
         update_stretch(plan, work, factors, first * width, last * width)
         return
+    sparse = is_sparse(plan, work, 0, 0, batch, SPARSE_PIXELS)
     for k in range(first, last):
         gradient[k].fill(0)
         start, end = work.batch_start[k, place], work.batch_start[k, place + 1]
-        add_scaled_rows(deltas, work.batch_row, work.batch_value, start, end, gradient[k])
+        if sparse:
+            add_live_pixels(work, width, start, end, gradient[k])
+        else:
+            add_scaled_rows(deltas, work.batch_row, work.batch_value, start, end, gradient[k])
         update_stretch(plan, work, factors, k * width, (k + 1) * width)
+
+
+@compiled
+def add_rows(rows: Array, total: Array) -> None:
+    """Put the sum of rows [n, width] into `total` [width]."""
+    total.fill(0)
+    for i in range(len(rows)):
+        row = rows[i]
+        for j in range(len(total)):
+            total[j] += row[j]
 
 
 @compiled
 def learn(plan: Any, images: Any, work: Any, factors: Any, place: int, batch: int, thread: int) -> None:
     """Move this thread's share of all parameters by the gradient of batch number `place` of the epoch."""
-    learn_first(plan, images, work, factors, place, batch, plan.pixel_share[thread], plan.pixel_share[thread + 1])
     for layer in range(len(plan.widths) - 1):
+        if plan.frozen[layer]:
+            continue
+        if layer == 0:
+            first, last = plan.pixel_share[thread], plan.pixel_share[thread + 1]
+            learn_first(plan, images, work, factors, place, batch, first, last)
+        else:
+            learn_above(plan, work, factors, layer, batch, thread)
         deltas, outputs = units_of(plan, work.deltas, layer, batch), plan.widths[layer + 1]
         first, last = outputs * thread // plan.threads, outputs * (thread + 1) // plan.threads
-        if layer > 0:
-            gradient, inputs = weight_of(plan, work.gradient, layer), plan.widths[layer]
-            below = units_of(plan, work.values, layer - 1, batch)
-            product(plan.gemm, deltas[:, first:last], True, below, False, gradient[first:last])
-            start = plan.weight_start[layer]
-            update_stretch(plan, work, factors, start + first * inputs, start + last * inputs)
-        bias = bias_of(plan, work.gradient, layer)[first:last]
-        bias.fill(0)
-        for i in range(batch):
-            for j in range(first, last):
-                bias[j - first] += deltas[i, j]
+        add_rows(deltas[:, first:last], bias_of(plan, work.gradient, layer)[first:last])
         update_stretch(plan, work, factors, plan.bias_start[layer] + first, plan.bias_start[layer] + last)
+
+
+@compiled
+def learn_above(plan: Any, work: Any, factors: Any, layer: int, batch: int, thread: int) -> None:
+    """Move this thread's rows of the weight [in, out] of a layer above the first."""
+    deltas, below = units_of(plan, work.deltas, layer, batch), units_of(plan, work.values, layer - 1, batch)
+    gradient = weight_of(plan, work.gradient, layer)
+    inputs, outputs = gradient.shape
+    first, last = inputs * thread // plan.threads, inputs * (thread + 1) // plan.threads
+    if is_sparse(plan, work, layer - 1, 0, batch, SPARSE_PRODUCT):
+        gradient[first:last].fill(0)
+        start = plan.unit_start[layer - 1] * plan.batch
+        add_live_outer_products(work, layer - 1, start, inputs, deltas, first, last, gradient)
+    else:
+        product(plan.gemm, below[:, first:last], True, deltas, False, gradient[first:last])
+    start = plan.weight_start[layer]
+    update_stretch(plan, work, factors, start + first * outputs, start + last * outputs)
 
 
 @compiled
@@ -164,7 +238,11 @@ def take_steps(
         chosen = order[place * plan.batch : min((place + 1) * plan.batch, num_images)]
         batch = len(chosen)
         first, last = batch * thread // plan.threads, batch * (thread + 1) // plan.threads
-        propagate(plan, images, work, chosen, first, last)
+        work.losses[thread * LINE] = propagate(plan, images, work, chosen, first, last)
         wait_for_all(work.gate, plan.threads)
-        learn(plan, images, work, step_factors(plan, number + 1), place, batch, thread)
+        if thread == 0:
+            loss = work.losses[::LINE].sum()
+            # a loss that is not a number is larger than any other
+            work.largest_loss[0] = work.largest_loss[0] if loss <= work.largest_loss[0] else loss
+        learn(plan, images, work, step_factors(plan, number + 1 - plan.moments_since), place, batch, thread)
         wait_for_all(work.gate, plan.threads)

@@ -1,4 +1,9 @@
-"""The first layer's sums over nonzero pixels alone: images of handwriting are mostly zeros."""
+"""Sums over what is not zero alone: images of handwriting are mostly zeros, and so, late in training, are units.
+
+A ReLU unit that an image does not light has a value and a gradient of exactly zero there. `live_unit`,
+`live_value` and `live_delta` of `Work` list the units that are lit, image by image in ascending order, each
+layer's [batch, width] where its values lie; `live_count` [depth, batch] says how many there are.
+"""
 
 from __future__ import annotations
 
@@ -50,3 +55,87 @@ def sort_by_batch(plan: Any, images: Any, work: Any, order: Array, thread: int) 
             work.filled[k] = end + np.uint32(1)
     for k in pixels:
         work.batch_start[k, batch + 1] = work.filled[k]
+
+
+@compiled
+def list_live(values: Array, first: int, last: int, start: int, work: Any, layer: int) -> None:
+    """List the nonzero values (NaN included) in rows first ≤ i < last of a layer's [batch, width] units.
+
+    `start` is where the layer begins in the lists.
+    """
+    width = values.shape[1]
+    for i in range(first, last):
+        begin = start + i * width
+        end = begin
+        for j in range(width):
+            work.live_unit[end], work.live_value[end] = j, values[i, j]
+            end += values[i, j] != 0
+        work.live_count[layer, i] = end - begin
+
+
+@compiled
+def is_mostly_dead(counts: Array, first: int, last: int, width: int, limit: float) -> bool:
+    """Tell whether at most `limit` of the units are lit by rows first ≤ i < last of a batch."""
+    lit = 0
+    for i in range(first, last):
+        lit += counts[i]
+    return lit <= limit * width * (last - first)
+
+
+@compiled
+def multiply_live(work: Any, layer: int, start: int, width: int, weight: Array, first: int, last: int,
+                  out: Array) -> None:  # fmt: skip
+    """Multiply the lit units of a layer by the weight [width, out] above it, for some rows of a batch."""
+    for i in range(first, last):
+        begin = start + i * width
+        out[i].fill(0)
+        end = begin + work.live_count[layer, i]
+        add_scaled_rows(weight, work.live_unit, work.live_value, begin, end, out[i])
+
+
+@compiled
+def carry_back_to_live(work: Any, layer: int, start: int, weight: Array, above: Array, first: int, last: int,
+                       below: Array) -> None:  # fmt: skip
+    """Multiply deltas above [batch, out] by the transpose of weight [width, out], at the lit units alone."""
+    for i in range(first, last):
+        below[i].fill(0)
+        begin = start + i * below.shape[1]
+        for p in range(begin, begin + work.live_count[layer, i]):
+            row, delta = weight[work.live_unit[p]], above.dtype.type(0)
+            for j in range(len(row)):
+                delta += row[j] * above[i, j]
+            below[i, work.live_unit[p]] = delta
+
+
+@compiled
+def list_deltas(work: Any, layer: int, start: int, deltas: Array, first: int, last: int) -> None:
+    """List the deltas [batch, width] of the lit units beside them."""
+    for i in range(first, last):
+        begin = start + i * deltas.shape[1]
+        for p in range(begin, begin + work.live_count[layer, i]):
+            work.live_delta[p] = deltas[i, work.live_unit[p]]
+
+
+@compiled
+def add_live_outer_products(work: Any, layer: int, start: int, width: int, deltas: Array, first: int, last: int,
+                            gradient: Array) -> None:  # fmt: skip
+    """Add Σ over images of value · deltas above to the rows first ≤ u < last of a gradient [width, out]."""
+    for i in range(len(deltas)):
+        begin = start + i * width
+        for p in range(begin, begin + work.live_count[layer, i]):
+            unit = work.live_unit[p]
+            if first <= unit < last:
+                row, value = gradient[unit], work.live_value[p]
+                for j in range(len(row)):
+                    row[j] += value * deltas[i, j]
+
+
+@compiled
+def add_live_pixels(work: Any, width: int, first: int, last: int, gradient: Array) -> None:
+    """Add Σ value · deltas to one pixel's gradient [width], over its nonzeros first ≤ p < last in a batch."""
+    units, deltas, counts = work.live_unit, work.live_delta, work.live_count[0]
+    for p in range(first, last):
+        value, row = work.batch_value[p], work.batch_row[p]
+        begin = np.uint32(row * width)
+        for q in range(begin, begin + np.uint32(counts[row])):
+            gradient[units[q]] += value * deltas[q]

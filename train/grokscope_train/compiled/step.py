@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -46,6 +47,8 @@ class Plan(NamedTuple):
     beta2: float
     eps: float
     weight_decay: float
+    moments_since: int  # the step at which the moments were zero
+    frozen: Array  # [depth], bool: layers that rest
     widths: Array  # [depth + 1], from the pixels to the classes
     weight_start: Array  # [depth], where each layer's weight begins in the flat buffers
     bias_start: Array  # [depth]
@@ -74,6 +77,12 @@ class Work(NamedTuple):
     values: Array  # units of every layer, one after another [batch, width]
     slopes: Array
     deltas: Array
+    live_unit: Array  # the units that each image of the batch lights, where its values lie (see `sparse`)
+    live_value: Array
+    live_delta: Array
+    live_count: Array  # [depth, batch]
+    losses: Array  # [threads * LINE], each thread's part of the batch's loss
+    largest_loss: Array  # [1], of a batch since it was last set to 0
     batch_pixels: Array  # [batch, pixels], or [0, 0]
     batch_start: Array  # [pixels, batches + 1], where each batch's nonzeros begin, pixel by pixel
     batch_row: Array  # [nonzeros]
@@ -85,7 +94,7 @@ class Work(NamedTuple):
 class CompiledLayout:
     """The order of parameters in the compiled steps' buffers.
 
-    The first weight is kept as [in, out], the weights of a pixel together; each bias follows its weight.
+    Weights are kept as [in, out], those of one pixel or unit together; each bias follows its weight.
     """
 
     def __init__(self, sizes: tuple[int, ...]) -> None:
@@ -102,8 +111,7 @@ class CompiledLayout:
         matrices = []
         for layer, (inputs, outputs) in enumerate(pairwise(self.sizes)):
             weight, bias = np.split(flat[self.weight_start[layer] :][: (inputs + 1) * outputs], [inputs * outputs])
-            weight = weight.reshape(inputs, outputs).T if layer == 0 else weight.reshape(outputs, inputs)
-            matrices.append(np.column_stack([weight, bias]))
+            matrices.append(np.column_stack([weight.reshape(inputs, outputs).T, bias]))
         return matrices
 
 
@@ -126,6 +134,8 @@ class CompiledSteps:
         loss: str,
         optimizer: str,
         hyper: Hyperparameters,
+        moments_since: int = 0,
+        frozen: Sequence[bool] = (),
     ) -> None:
         """Take training images [n, sizes[0]] and one-hot targets [n, classes] of the run that has this seed."""
         self.engine, self.layout = engine, CompiledLayout(sizes)
@@ -145,6 +155,8 @@ class CompiledSteps:
             beta2=float(hyper.beta2),
             eps=float(hyper.eps),
             weight_decay=float(hyper.weight_decay),
+            moments_since=moments_since,
+            frozen=np.array(frozen or [False] * (len(sizes) - 1)),
             widths=np.array(sizes),
             weight_start=self.layout.weight_start,
             bias_start=self.layout.bias_start,
@@ -154,6 +166,7 @@ class CompiledSteps:
         self._images = self._lay_out(pixels, targets)
         self._work = self._allocate()
         self.flat, self.first, self.second = self._work.parameters, self._work.first, self._work.second
+        self.largest_loss = self._work.largest_loss
         self._compile()
 
     def _compile(self) -> None:
@@ -185,6 +198,12 @@ class CompiledSteps:
             values=self._zeros(units),
             slopes=self._zeros(units),
             deltas=self._zeros(units),
+            live_unit=np.zeros(units, np.uint32),
+            live_value=self._zeros(units),
+            live_delta=self._zeros(units),
+            live_count=np.zeros((len(self.layout.sizes) - 1, self._plan.batch), np.int64),
+            losses=np.zeros(self._plan.threads * kernels.LINE),
+            largest_loss=np.zeros(1),
             batch_pixels=self._zeros(self._plan.batch, pixels) if self._plan.dense else self._zeros(0, 0),
             batch_start=np.zeros((pixels, self.steps_per_epoch + 1), np.uint32),
             batch_row=np.zeros(nonzeros, np.uint32),
