@@ -35,7 +35,7 @@ def test_closed_streams_stop_nothing(trained_run: Path, closed: str) -> None:
 
 
 def test_an_encoding_without_our_letters_replaces_them(trained_run: Path, grokscope_command: Command) -> None:
-    done = grokscope_command("info", trained_run, env={**os.environ, "PYTHONIOENCODING": "ascii:strict"})
+    done = grokscope_command("info", trained_run, env={**os.environ, "PYTHONIOENCODING": "cp437:strict"})
     assert done.returncode == 0, done.stderr
     assert "?" in done.stdout
 
