@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from grokscope.recorder import Recorder
     from grokscope.runfile import Run
     from grokscope.spectra import LayerSpectrum, Trap, analyze_layer
+    from grokscope.trajectory import Trajectory, open_trajectory
 
 __all__ = [
     "GrokscopeError",
@@ -26,11 +27,13 @@ __all__ = [
     "Recorder",
     "Run",
     "Spectra",
+    "Trajectory",
     "Trap",
     "__version__",
     "analyze",
     "analyze_layer",
     "open",
+    "open_trajectory",
 ]
 
 _HOMES = {
@@ -41,10 +44,12 @@ _HOMES = {
     "Recorder": "grokscope.recorder",
     "Run": "grokscope.runfile",
     "Spectra": "grokscope.analysis",
+    "Trajectory": "grokscope.trajectory",
     "Trap": "grokscope.spectra",
     "analyze": "grokscope.analysis",
     "analyze_layer": "grokscope.spectra",
     "open": "grokscope.notebook",
+    "open_trajectory": "grokscope.trajectory",
 }
 
 

@@ -13,15 +13,16 @@ from grokscope.analysis.evidence import infer_phase, observe_run
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.analysis.weightwatcher_columns import weightwatcher_columns
 from grokscope.errors import RunLocked, UsageError
-from grokscope.runfile import LayerSpec, Run
+from grokscope.runfile import LayerSpec
 from grokscope.spectra import LayerSpectrum, Trap
+from grokscope.trajectory import Trajectory
 
 NOT_PLAIN = {"name", "shape", "reason", "traps", "esd", "randomized_esd"}
 LAYER_KEYS = [field.name for field in fields(LayerSpectrum) if field.name not in NOT_PLAIN]
 TRAP_KEYS = [field.name for field in fields(Trap) if field.name != "entries"]
 
 
-def checkpoint_at(run: Run, step: int | None) -> int:
+def checkpoint_at(run: Trajectory, step: int | None) -> int:
     """Return the index of the last checkpoint up to `step`; the last of all for None.
 
     Raises UsageError where the run holds no checkpoint, or none that early.
@@ -36,7 +37,7 @@ def checkpoint_at(run: Run, step: int | None) -> int:
     return index
 
 
-def describe_checkpoint(run: Run, index: int) -> dict[str, Any]:
+def describe_checkpoint(run: Trajectory, index: int) -> dict[str, Any]:
     """Describe a checkpoint: metrics, phase and every layer, measured now where that was not done before.
 
     Plain numbers, strings and None for what is not known.
@@ -69,7 +70,7 @@ def plain(value: object) -> Any:
     return int(number) if isinstance(value, (int, np.integer)) else number
 
 
-def _measured(run: Run, index: int) -> Spectra:
+def _measured(run: Trajectory, index: int) -> Spectra:
     try:
         return analyze(run, indices=[index])
     except RunLocked:  # another process is measuring this run: show what it has

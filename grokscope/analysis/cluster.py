@@ -8,13 +8,13 @@ from typing import Any
 from grokscope.analysis.measure import Result, Task, measure
 from grokscope.analysis.spectra_file import Parameters
 from grokscope.cluster import connect
-from grokscope.runfile import Run
+from grokscope.trajectory import Trajectory
 
 IN_FLIGHT_PER_WORKER = 4  # enough to keep workers busy, few enough for the weights to fit in memory
 
 
 def results_from_cluster(
-    run: Run, tasks: Sequence[Task], parameters: Parameters, scheduler: str
+    run: Trajectory, tasks: Sequence[Task], parameters: Parameters, scheduler: str
 ) -> Generator[Result, None, None]:
     """Measure the tasks on the cluster behind a scheduler's address, such as tcp://host:8786.
 

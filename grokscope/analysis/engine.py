@@ -14,11 +14,12 @@ import numpy as np
 
 from grokscope.analysis.measure import Result, Task, measure
 from grokscope.analysis.spectra_file import Parameters, Spectra, SpectraWriter
-from grokscope.runfile import LayerSpec, Run
+from grokscope.runfile import LayerSpec
+from grokscope.trajectory import Trajectory
 
 
 def analyze(
-    run: Run,
+    run: Trajectory,
     *,
     indices: Sequence[int] | None = None,
     parameters: Parameters | None = None,
@@ -54,13 +55,13 @@ def pending(spectra: Spectra, indices: Sequence[int] | None = None) -> list[Task
     return [(index, layers[column]) for index in chosen for column in np.flatnonzero(~spectra.done[index])]
 
 
-def _measure_task(run: Run, task: Task, parameters: Parameters) -> Result:
+def _measure_task(run: Trajectory, task: Task, parameters: Parameters) -> Result:
     index, layer = task
     return index, measure(run.weight(index, layer.name), layer, int(run.steps[index]), parameters)
 
 
 def _results(
-    run: Run, tasks: Sequence[Task], parameters: Parameters, jobs: int, scheduler: str | None
+    run: Trajectory, tasks: Sequence[Task], parameters: Parameters, jobs: int, scheduler: str | None
 ) -> Generator[Result, None, None]:
     if scheduler is not None:
         from grokscope.analysis.cluster import results_from_cluster
@@ -73,7 +74,7 @@ def _results(
 
 
 def _results_from_processes(
-    run: Run, tasks: Sequence[Task], parameters: Parameters, jobs: int
+    run: Trajectory, tasks: Sequence[Task], parameters: Parameters, jobs: int
 ) -> Generator[Result, None, None]:
     from joblib import Parallel, delayed
 

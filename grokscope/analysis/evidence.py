@@ -13,12 +13,13 @@ from grokscope.analysis.spectra_file import Spectra
 from grokscope.phases import Evidence, Inferred, LayerEvidence, Observed, Thresholds, infer, observe
 from grokscope.phases.evidence import COLUMNS
 from grokscope.phases.gates import GATES
-from grokscope.runfile import LayerSpec, Run
+from grokscope.runfile import LayerSpec
+from grokscope.trajectory import Trajectory
 
 GATED = "relu"
 
 
-def observe_run(run: Run, thresholds: Thresholds | None = None) -> Observed:
+def observe_run(run: Trajectory, thresholds: Thresholds | None = None) -> Observed:
     """Label every checkpoint of a run from its accuracies; "unknown" where they were not recorded."""
     metrics = run.metrics()
     unknown = np.full(run.num_checkpoints, np.nan)

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.phases.gates import GATES, measure_gates, to_unit_range
-from grokscope.runfile import LayerSpec, Run
+from grokscope.runfile import LayerSpec
 from grokscope.runfile.exact_layout import Declared
+from grokscope.trajectory import Trajectory
 
 Array = NDArray[np.float64]
 NOT_MEASURED = 0
@@ -102,7 +103,7 @@ def read_gates(file: h5py.File, layer: str, keys: NDArray[np.uint32]) -> tuple[A
     return values, whole & (found == keys[: len(found)])
 
 
-def measured_gates(run: Run, layer: LayerSpec, indices: Iterable[int]) -> Iterator[tuple[int, Array]]:
+def measured_gates(run: Trajectory, layer: LayerSpec, indices: Iterable[int]) -> Iterator[tuple[int, Array]]:
     """Measure a layer's gates at the given checkpoints; yields the index and its row, float64 [len(GATES)].
 
     The first layer's inputs lie where the run says, and in [0, 1] where it is silent.
@@ -117,5 +118,5 @@ def measured_gates(run: Run, layer: LayerSpec, indices: Iterable[int]) -> Iterat
         yield index, np.array(astuple(measure_gates(*to_unit_range(held[1], bias, low, high), *before)))
 
 
-def _weight(run: Run, index: int, layer: LayerSpec) -> Array:
+def _weight(run: Trajectory, index: int, layer: LayerSpec) -> Array:
     return run.weight(index, layer.name).astype(np.float64)

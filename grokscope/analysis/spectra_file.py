@@ -26,13 +26,15 @@ from grokscope.analysis.row_reader import RowReader
 from grokscope.analysis.rows import DERIVED, SCALARS, from_row, num_eigenvalues, row_datasets, to_row
 from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.phases.gates import GATES
-from grokscope.runfile import LayerSpec, Run
+from grokscope.runfile import LayerSpec
 from grokscope.runfile.exact_layout import Declared, exact_extents
 from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.preallocated import Plan, PreallocatedFile, create_file, raw_bytes, storage_errors
 from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum
 from grokscope.spectra.null import DRAWS
 from grokscope.spectra.null_store import cache_folder
+from grokscope.trajectory import Trajectory
+from grokscope.trajectory.layouts import is_of_hub
 
 FORMAT = "grokscope-spectra"
 FORMAT_VERSION = 1
@@ -48,8 +50,9 @@ class Parameters:
 
 
 def beside(run: Path) -> Path:
-    """Return where the spectra of a run lie: run.h5 → run.spectra.h5."""
-    return run.with_name(f"{run.stem}.spectra.h5")
+    """Return where the spectra of a run lie: run.h5 → run.spectra.h5, others by their whole name."""
+    path = run if run.name else run.resolve()  # "." has none
+    return path.with_name(f"{path.stem if path.suffix == '.h5' else path.name}.spectra.h5")
 
 
 def in_cache(uuid: str) -> Path:
@@ -57,9 +60,11 @@ def in_cache(uuid: str) -> Path:
     return cache_folder() / "spectra" / f"{uuid}.spectra.h5"
 
 
-def places(run: Run) -> tuple[Path, Path]:
+def places(run: Trajectory) -> tuple[Path, Path]:
     """Return where the spectra of a run can be, first the place to write: beside it, if its folder allows."""
     path, cached = beside(run.path), in_cache(run.uuid)
+    if is_of_hub(run.path):
+        return cached, path
     writable = os.access(path if path.exists() else path.parent, os.W_OK) and os.access(path.parent, os.W_OK)
     return (path, cached) if writable else (cached, path)
 
@@ -67,10 +72,10 @@ def places(run: Run) -> tuple[Path, Path]:
 class Spectra:
     """The spectra of a run as far as they are measured; never fails for want of a file.
 
-    Like Run, it keeps nothing open: `refresh` looks again.
+    Like a Trajectory, it keeps nothing open: `refresh` looks again.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Trajectory) -> None:
         """Look for the run's spectra file."""
         self.run = run
         self.path: Path | None = None
@@ -80,7 +85,7 @@ class Spectra:
         self.refresh()
 
     @classmethod
-    def open(cls, run: Run) -> Spectra:
+    def open(cls, run: Trajectory) -> Spectra:
         """Return the spectra of a run, measured or not."""
         return cls(run)
 
@@ -96,7 +101,7 @@ class Spectra:
 
     def _read_done(self, path: Path) -> None:
         with _open(path) as file:
-            source = _checkpoint_crcs(self.run)
+            source = self.run.crc32s()
             for column, layer in enumerate(self.run.layers):
                 group = file[f"layers/{layer.name}"]
                 rows = min(len(source), len(group["crc32"]))
@@ -141,7 +146,7 @@ class Spectra:
         values = np.full((len(self.done), len(GATES)), np.nan)
         if self.path is not None:
             with contextlib.suppress(OSError, KeyError), _open(self.path) as file:
-                keys = sources(_checkpoint_crcs(self.run)[: len(self.done)])
+                keys = sources(self.run.crc32s()[: len(self.done)])
                 stored, whole = read_gates(file, name, keys)
                 values[: len(stored)][whole] = stored[whole]
         return dict(zip(GATES, values.T, strict=True))
@@ -150,7 +155,7 @@ class Spectra:
 class SpectraWriter:
     """Writes rows into a run's spectra file, under a lock of its own; use it as a context manager."""
 
-    def __init__(self, run: Run, parameters: Parameters | None = None) -> None:
+    def __init__(self, run: Trajectory, parameters: Parameters | None = None) -> None:
         """Open the run's spectra file, or make a new one where it is missing or stale.
 
         `parameters` None means those of the file, where there is one. Raises RunLocked where another process
@@ -169,7 +174,7 @@ class SpectraWriter:
         except BaseException:
             self._lock.release()
             raise
-        self._sources = _checkpoint_crcs(run)
+        self._sources = run.crc32s()
 
     def write(self, index: int, spectrum: LayerSpectrum) -> None:
         """Write one layer's spectrum at a checkpoint; it counts once its CRC is written, last."""
@@ -185,7 +190,7 @@ class SpectraWriter:
 
     def measure_gates(self, until: int, stop: Event | None = None) -> None:
         """Measure the gates of every layer of a chain at the checkpoints up to index `until` that lack them."""
-        keys = sources(_checkpoint_crcs(self.run)[: until + 1])
+        keys = sources(self.run.crc32s()[: until + 1])
         for layer in chain(self.run.layers):
             group = f"gates/{layer.name}"
             with _open(self.path) as file:
@@ -208,7 +213,7 @@ class SpectraWriter:
 
     def _source(self, index: int) -> int:
         if index >= len(self._sources):
-            self._sources = _checkpoint_crcs(self.run)
+            self._sources = self.run.crc32s()
         return int(self._sources[index])
 
     def close(self) -> None:
@@ -228,7 +233,7 @@ class SpectraWriter:
         self.close()
 
 
-def _position(run: Run, name: str) -> int:
+def _position(run: Trajectory, name: str) -> int:
     names = [layer.name for layer in run.layers]
     if name not in names:
         raise KeyError(f"{name} is no layer of {run.path}; its layers are {', '.join(names)}")
@@ -239,11 +244,6 @@ def _open(path: Path) -> h5py.File:
     return h5py.File(path, "r", locking=False)
 
 
-def _checkpoint_crcs(run: Run) -> NDArray[np.uint32]:
-    with _open(run.path) as file:
-        return np.asarray(file["crc32"][: run.num_checkpoints])
-
-
 def _row_crc(row: dict[str, NDArray[Any]]) -> int:
     crc = 0
     for key in sorted(row):
@@ -251,7 +251,7 @@ def _row_crc(row: dict[str, NDArray[Any]]) -> int:
     return crc or 1  # 0 means "not written"
 
 
-def _parameters_of(path: Path, run: Run) -> Parameters | None:
+def _parameters_of(path: Path, run: Trajectory) -> Parameters | None:
     """Return the parameters of a spectra file of this run and this version; None for any other or none."""
     if not path.is_file():
         return None
@@ -267,7 +267,7 @@ def _parameters_of(path: Path, run: Run) -> Parameters | None:
         return None  # torn or foreign: as good as absent
 
 
-def _found(run: Run) -> tuple[Path | None, Parameters]:
+def _found(run: Trajectory) -> tuple[Path | None, Parameters]:
     """Return the first spectra file of a run and its parameters, or None and the defaults."""
     for path in places(run):
         if (parameters := _parameters_of(path, run)) is not None:
@@ -280,11 +280,11 @@ def _capacity(path: Path) -> int:
         return len(file["planned_steps"])
 
 
-def _open_rows(path: Path, run: Run, *, writable: bool = True) -> PreallocatedFile:
+def _open_rows(path: Path, run: Trajectory, *, writable: bool = True) -> PreallocatedFile:
     return PreallocatedFile(path, _datasets(run, _capacity(path)), writable=writable)
 
 
-def _writable_path(run: Run) -> Path:
+def _writable_path(run: Trajectory) -> Path:
     path = places(run)[0]
     if path != beside(run.path):
         with storage_errors(path):
@@ -292,7 +292,7 @@ def _writable_path(run: Run) -> Path:
     return path
 
 
-def _create(path: Path, run: Run, parameters: Parameters, kept: Path | None) -> None:
+def _create(path: Path, run: Trajectory, parameters: Parameters, kept: Path | None) -> None:
     """Make an empty spectra file for a run, with the rows of the file `kept` where there is one."""
     old = _open_rows(kept, run, writable=False) if kept else None
 
@@ -308,7 +308,7 @@ def _create(path: Path, run: Run, parameters: Parameters, kept: Path | None) -> 
             old.close()
 
 
-def _file_plan(run: Run, parameters: Parameters) -> Plan:
+def _file_plan(run: Trajectory, parameters: Parameters) -> Plan:
     length = len(run.planned_steps)
     datasets = _datasets(run, length) | {"planned_steps": Declared((length,), "i8", run.planned_steps)}
     attributes: dict[str, str | int] = {
@@ -321,7 +321,7 @@ def _file_plan(run: Run, parameters: Parameters) -> Plan:
     return Plan(datasets, {"/": attributes})
 
 
-def _datasets(run: Run, length: int) -> dict[str, Declared]:
+def _datasets(run: Trajectory, length: int) -> dict[str, Declared]:
     datasets = {"planned_steps": Declared((length,), "i8")} | gates_datasets(run.layers, length)
     for layer in run.layers:
         datasets |= {f"layers/{layer.name}/{key}": value for key, value in _layer_datasets(layer, length).items()}

@@ -12,7 +12,7 @@ from grokscope.analysis.evidence import infer_all
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.names import safe_name
 from grokscope.phases import Inferred, observe
-from grokscope.runfile import Run
+from grokscope.trajectory import Trajectory
 
 Array = NDArray[np.float64]
 
@@ -80,7 +80,7 @@ def stretches(labels: Sequence[str]) -> list[tuple[int, int, str]]:
     return found
 
 
-def read_timeline(run: Run, spectra: Spectra, inferred: Sequence[Inferred] | None = None) -> Timeline:
+def read_timeline(run: Trajectory, spectra: Spectra, inferred: Sequence[Inferred] | None = None) -> Timeline:
     """Read a run through time; measures are read when they are first looked at.
 
     `inferred` is what `infer_all` says, for a caller that keeps it.

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from grokscope.analysis.spectra_file import Spectra, SpectraWriter
 from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.errors import MissingPackage
-from grokscope.runfile import LayerSpec, Run
+from grokscope.runfile import LayerSpec
 from grokscope.spectra.layer import LARGEST_MAGNITUDE
+from grokscope.trajectory import Trajectory
 
 if TYPE_CHECKING:
     import pandas
@@ -32,7 +33,7 @@ MODULES = ("linear", "conv")
 Layers = dict[str, NDArray[np.float64]]
 
 
-def run_weightwatcher(run: Run, on_done: Callable[[int, int], None] = lambda done, total: None) -> None:
+def run_weightwatcher(run: Trajectory, on_done: Callable[[int, int], None] = lambda done, total: None) -> None:
     """Run WeightWatcher on every checkpoint that it has not seen, and keep its columns in the spectra file.
 
     Raises MissingPackage where weightwatcher or torch is not installed.

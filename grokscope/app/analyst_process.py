@@ -11,10 +11,11 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
+from functools import lru_cache
 from typing import TextIO
 
 from grokscope.errors import GrokscopeError, RunLocked
+from grokscope.trajectory import Place, Trajectory
 
 DONE, LOCKED, FAILED = "done", "locked", "failed"
 
@@ -22,16 +23,22 @@ DONE, LOCKED, FAILED = "done", "locked", "failed"
 def serve(requests: Iterable[str], answers: TextIO) -> None:
     """Analyse each checkpoint that is asked for, and answer `done`, `locked` or `failed` with a reason."""
     for request in requests:
-        index, path = json.loads(request)
-        print(_answer(Path(path), index), file=answers, flush=True)
+        index, *words = json.loads(request)
+        print(_answer(Place.named(words), index), file=answers, flush=True)
 
 
-def _answer(path: Path, index: int) -> str:
+@lru_cache(maxsize=16)
+def _opened(place: Place) -> Trajectory:
+    return place.open()
+
+
+def _answer(place: Place, index: int) -> str:
     from grokscope.analysis.engine import analyze
-    from grokscope.runfile import Run
 
     try:
-        analyze(Run.open(path), indices=[index])
+        run = _opened(place)
+        run.refresh()
+        analyze(run, indices=[index])
     except RunLocked:
         return LOCKED
     except (GrokscopeError, OSError, KeyError, RuntimeError, IndexError) as error:

@@ -25,6 +25,7 @@ from grokscope.app.keys import SHEET_KEYS, Key, by_name
 from grokscope.app.session import Session, at_cursor, timelines
 from grokscope.app.state import State
 from grokscope.app.theme import DARK, LIGHT, PALETTES, textual_theme
+from grokscope.trajectory import Place
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -73,8 +74,8 @@ class Microscope(App[str]):
         palette = LIGHT if theme == "light" else DARK
         self.theme = palette.name
         self.state = at_cursor(actions.last(State(timelines(self.sessions), palette=palette)), self.sessions)
-        paths = [session.run.path for session in self.sessions]
-        self.background = Background(paths, self.post_message, lambda: (self.state.front, self.state.index))
+        places = [Place.of(session.run) for session in self.sessions]
+        self.background = Background(places, self.post_message, lambda: (self.state.front, self.state.index))
         self.main = MainScreen(self.state, self.press)
         self._keys = by_name()
         self._read = self._place()

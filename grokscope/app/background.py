@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,8 @@ from grokscope.analysis.spectra_file import Spectra
 from grokscope.app.analyst_process import DONE, LOCKED
 from grokscope.app.state import Direction
 from grokscope.errors import GrokscopeError, RunLocked
-from grokscope.runfile import Run
 from grokscope.runfile.liveness import Liveness
+from grokscope.trajectory import Place, Trajectory
 
 LOOK_SECONDS = 1.0
 LOCKED_SECONDS = 3.0
@@ -74,10 +73,10 @@ class Computed(Message):
 class Background:
     """All threads of an app on these run files, started by `start`, gone after `end`."""
 
-    def __init__(self, paths: Sequence[Path], post: Post, cursor: Cursor) -> None:
-        self.watcher = Watcher(paths, post)
-        self.analyst = Analyst(paths, post, cursor)
-        self.artist = Artist(paths, post)
+    def __init__(self, places: Sequence[Place], post: Post, cursor: Cursor) -> None:
+        self.watcher = Watcher(places, post)
+        self.analyst = Analyst(places, post, cursor)
+        self.artist = Artist(places, post)
         self._started: list[threading.Thread] = []
 
     def start(self, *, watching: bool, analysis: bool) -> None:
@@ -99,21 +98,24 @@ class Background:
 class Watcher(threading.Thread):
     """Looks at every run file once a second."""
 
-    def __init__(self, paths: Sequence[Path], post: Post) -> None:
+    def __init__(self, places: Sequence[Place], post: Post) -> None:
         super().__init__(daemon=True, name="grokscope-watcher")
-        self.paths, self.post, self._ended = paths, post, threading.Event()
+        self.places, self.post, self._ended = places, post, threading.Event()
 
     def run(self) -> None:
         """Look until told to end; a file that is gone or being replaced is looked for again."""
         seen: dict[int, tuple[object, ...]] = {}
+        opened: dict[int, Trajectory] = {}
         while not self._ended.is_set():
-            for number, path in enumerate(self.paths):
+            for number, place in enumerate(self.places):
                 try:
-                    run = Run.open(path)
+                    run = opened[number] = opened.get(number) or place.open()
+                    run.refresh()
                     now = (run.uuid, run.num_checkpoints, len(run.planned_steps))
                     self.post(Looked(number, run.liveness(), seen.setdefault(number, now) != now))
                     seen[number] = now
                 except UNREADABLE as error:
+                    opened.pop(number, None)
                     self.post(Looked(number, None, False, str(error)))
             self._ended.wait(LOOK_SECONDS)
 
@@ -126,10 +128,11 @@ class Analyst(threading.Thread):
     """Has one checkpoint after another analysed by a process of its own: the front run's first, and of each run
     always the unmeasured one that is nearest to the cursor."""
 
-    def __init__(self, paths: Sequence[Path], post: Post, cursor: Cursor) -> None:
+    def __init__(self, places: Sequence[Place], post: Post, cursor: Cursor) -> None:
         super().__init__(daemon=True, name="grokscope-analyst")
-        self.paths, self.post, self.cursor = paths, post, cursor
+        self.places, self.post, self.cursor = places, post, cursor
         self.process: subprocess.Popen[str] | None = None
+        self._opened: dict[int, Trajectory] = {}
         self._ended = threading.Event()
         self._told = 0.0
         self._idle: set[int] = set()
@@ -156,7 +159,7 @@ class Analyst(threading.Thread):
 
     def _order(self) -> list[int]:
         front, _ = self.cursor()
-        return sorted(range(len(self.paths)), key=lambda run: run != front)
+        return sorted(range(len(self.places)), key=lambda run: run != front)
 
     def _look_after(self, run: int) -> float:
         """Have a checkpoint of a run measured; returns how long to wait before the next, 0 where there was one."""
@@ -173,7 +176,7 @@ class Analyst(threading.Thread):
 
     def _analyse_nearest(self, run: int) -> bool:
         """Have one checkpoint measured; returns whether there was none left to measure."""
-        done = Spectra(Run.open(self.paths[run])).done
+        done = self._spectra(run).done
         missing = np.flatnonzero(~done.all(axis=1))
         if not len(missing):
             if run not in self._idle:
@@ -188,6 +191,13 @@ class Analyst(threading.Thread):
         self._tell(run, before + now, done.size, seen=(run, nearest) == self.cursor())
         return False
 
+    def _spectra(self, run: int) -> Spectra:
+        """Look again at a run, opened once, and at what is measured of it."""
+        if run not in self._opened:
+            self._opened[run] = self.places[run].open()
+        self._opened[run].refresh()
+        return Spectra(self._opened[run])
+
     def _tell(self, run: int, done: int, total: int, *, seen: bool = False) -> None:
         if seen or time.monotonic() - self._told >= TELL_SECONDS:
             self._told = time.monotonic()
@@ -199,7 +209,7 @@ class Analyst(threading.Thread):
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            print(json.dumps([index, str(self.paths[run])]), file=process.stdin, flush=True)
+            print(json.dumps([index, *self.places[run].words]), file=process.stdin, flush=True)
             answer = process.stdout.readline().strip()
         except BrokenPipeError:
             answer = ""
@@ -228,9 +238,9 @@ def nearest_to(missing: NDArray[np.intp], cursor: int) -> int:
 class Artist(threading.Thread):
     """Computes the leading direction of the layer that the traps view asks for, once the cursor rests on it."""
 
-    def __init__(self, paths: Sequence[Path], post: Post) -> None:
+    def __init__(self, places: Sequence[Place], post: Post) -> None:
         super().__init__(daemon=True, name="grokscope-artist")
-        self.paths, self.post = paths, post
+        self.places, self.post = places, post
         self.idle = threading.Event()
         """Set while no direction is waited for."""
         self.idle.set()
@@ -273,7 +283,7 @@ class Artist(threading.Thread):
 
         run, index, layer = key
         try:
-            file = Run.open(self.paths[run])
+            file = self.places[run].open()
             with threadpool_limits(1):  # more would compete with the screen for the processor
                 return leading_direction(file.weight(index, file.layers[layer].name))
         except (*UNREADABLE, np.linalg.LinAlgError):

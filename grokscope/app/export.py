@@ -16,7 +16,7 @@ from grokscope.app.frame import Frame
 from grokscope.app.state import State
 from grokscope.app.theme import DARK
 from grokscope.app.views.table import row_values
-from grokscope.runfile import Run
+from grokscope.trajectory import Trajectory
 
 Row = Sequence[object]
 
@@ -114,7 +114,7 @@ def _measures(state: State) -> list[Row]:
     return rows
 
 
-def python_for(state: State, run: Run) -> str:
+def python_for(state: State, run: Trajectory) -> str:
     """A script that reads the same numbers through grokscope and draws the same plot."""
     names = [layer.name for layer in run.layers]
     name = names[min(state.layer, len(names) - 1)] if names else ""
@@ -131,9 +131,9 @@ def python_for(state: State, run: Run) -> str:
             "from grokscope.app.plots.timeline import Cursors, timeline",
             "from grokscope.app.session import Session",
             f"from grokscope.app.theme import {palette}",
-            "from grokscope.runfile import Run",
+            "from grokscope.trajectory import open_trajectory",
             "",
-            f"run = Run.open({str(run.path.absolute())!r})",
+            f"run = open_trajectory({str(run.path.absolute())!r})",
             f"index = {state.index}  # step {step:,}",
             f"spectrum = Spectra.open(run).layer(index, {name!r})",
             *_plot_lines(state, palette),

@@ -11,20 +11,21 @@ from grokscope.app.app import Microscope
 from grokscope.app.keys import KEYS
 from grokscope.app.session import Session
 from grokscope.errors import StorageError, UsageError
+from grokscope.trajectory import Trajectory
 
 
 def take(
-    runs: Sequence[Path], output: Path, columns: int, rows: int, press: Sequence[str], *, theme: str = "dark"
+    runs: Sequence[Trajectory], output: Path, columns: int, rows: int, press: Sequence[str], *, theme: str = "dark"
 ) -> list[str]:
     """Write the app's screen after the given keys as SVG; returns a sentence for each run not wholly analysed.
 
     Nothing is analysed for it. Raises UsageError for a key that there is none of and a name that does not end in
-    .svg, BadRunFile for a run that is none, StorageError where the picture cannot be written.
+    .svg, StorageError where the picture cannot be written.
     """
     if output.suffix.lower() != ".svg":
         raise UsageError(f"--screenshot {output}: the picture is SVG; give a name that ends in .svg")
     keys = [key_named(word) for word in press]
-    sessions = [Session.open(run) for run in runs]
+    sessions = [Session(run) for run in runs]
     svg = asyncio.run(picture_of(sessions, columns, rows, keys, theme=theme))
     try:
         output.write_text(svg, encoding="utf-8")

@@ -15,8 +15,8 @@ from grokscope.app.state import Comparison, State
 from grokscope.names import safe_name
 from grokscope.numbers import whole
 from grokscope.phases import Inferred
-from grokscope.runfile import Run
 from grokscope.spectra.layer import LayerSpectrum
+from grokscope.trajectory import Trajectory, open_trajectory
 
 
 class Session:
@@ -25,7 +25,7 @@ class Session:
     Every call opens, reads and closes. `refresh` looks for new checkpoints and new spectra.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Trajectory) -> None:
         """Wrap an opened run."""
         self.run = run
         self.spectra = Spectra(run)
@@ -35,8 +35,8 @@ class Session:
 
     @classmethod
     def open(cls, path: str | Path) -> Session:
-        """Open the run at a path; raises BadRunFile where it is none."""
-        return cls(Run.open(path))
+        """Open the run, folder or model at a path; raises BadRunFile or UsageError where it is none."""
+        return cls(open_trajectory(path))
 
     @property
     def num_checkpoints(self) -> int:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.common import RunPath, progress
+from grokscope.cli.common import progress
+from grokscope.cli.opening import AnyPath, Match, Network, StepRegex, StepsFrom, open_noted
 
 if TYPE_CHECKING:
     from grokscope.analysis import Parameters
-    from grokscope.runfile import Run
+    from grokscope.trajectory import Trajectory
 
 
 def analyze(
-    run: RunPath,
+    run: AnyPath,
     jobs: Annotated[int, typer.Option("-j", "--jobs", help="Processes; 0 takes one for each core.")] = 0,
     seed: Annotated[int | None, typer.Option(help="Seed of the permutations (default: 0).")] = None,
     permutations: Annotated[
@@ -31,17 +32,21 @@ def analyze(
     weightwatcher: Annotated[
         bool, typer.Option("--weightwatcher", help="Also run WeightWatcher itself and keep its columns.")
     ] = False,
+    step_regex: StepRegex = None,
+    steps_from: StepsFrom = None,
+    match: Match = None,
+    network: Network = "",
 ) -> None:
     """Measure alpha, the Marchenko-Pastur fit, KS and traps of every layer at every checkpoint.
 
-    The results lie beside the run (RUN.spectra.h5). Only what is not measured yet is measured; Ctrl-C keeps what
-    is done. Where seed, permutations or draws are not given, those of an earlier analysis are kept.
+    What is given may be a run file, a folder of checkpoints or a model; the results lie beside it
+    (RUN.spectra.h5). Only what is not measured yet is measured; Ctrl-C keeps what is done. Where seed,
+    permutations or draws are not given, those of an earlier analysis are kept.
     """
     from grokscope.analysis import analyze as analyze_run
     from grokscope.errors import UsageError
-    from grokscope.runfile import Run
 
-    opened = Run(run)
+    opened = open_noted(run, step_regex, steps_from, match, network)
     if not opened.num_checkpoints:
         raise UsageError(f"{run} holds no checkpoint yet; train it first")
     parameters = _parameters(opened, seed, permutations, null_draws)
@@ -58,7 +63,9 @@ def analyze(
     typer.echo(f"{spectra.path}")
 
 
-def _parameters(run: Run, seed: int | None, permutations: int | None, null_draws: int | None) -> Parameters | None:
+def _parameters(
+    run: Trajectory, seed: int | None, permutations: int | None, null_draws: int | None
+) -> Parameters | None:
     """Return the parameters that the options ask for, or None where none of them was given."""
     from dataclasses import replace
 

@@ -23,7 +23,9 @@ OVER_TWO = 12
 
 
 def plot(
-    runs: Annotated[list[Path], typer.Argument(help="Run files.", metavar="RUN.h5...", show_default=False)],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Runs, folders, models.", metavar="RUN.h5...", show_default=False)
+    ],
     kind: Annotated[
         str,
         typer.Argument(

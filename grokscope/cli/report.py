@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from grokscope.cli.common import AsJson
+from grokscope.cli.opening import Match, Network, StepRegex, StepsFrom, open_noted
 
 UNBOUND = 250  # columns: more than any table has
 LEFT = 2  # columns that hold names
 
-Runs = Annotated[list[Path], typer.Argument(help="One run file or several.", metavar="RUN.h5…")]
+Runs = Annotated[list[Path], typer.Argument(help="Run files, folders, or models.", metavar="RUN.h5|…")]
 
 
 Output = Annotated[
@@ -26,7 +27,15 @@ Output = Annotated[
 ]
 
 
-def report(runs: Runs, output: Output = None, as_json: AsJson = False) -> None:
+def report(
+    runs: Runs,
+    output: Output = None,
+    as_json: AsJson = False,
+    step_regex: StepRegex = None,
+    steps_from: StepsFrom = None,
+    match: Match = None,
+    network: Network = "",
+) -> None:
     """Print when a run memorised, generalised and collapsed, and what its layers measured then.
 
     Runs that differ in nothing but their seeds are averaged: mean ± standard deviation, as in the paper's tables;
@@ -38,9 +47,8 @@ def report(runs: Runs, output: Output = None, as_json: AsJson = False) -> None:
     from grokscope.analysis import Spectra
     from grokscope.analysis.checkpoint import plain
     from grokscope.report import refuse_twice, report_text, run_report
-    from grokscope.runfile import Run
 
-    opened = [Run(path) for path in runs]
+    opened = [open_noted(path, step_regex, steps_from, match, network) for path in runs]
     reports = [run_report(run, Spectra(run)) for run in opened]
     refuse_twice(reports)
     if output is not None:

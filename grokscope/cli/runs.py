@@ -11,18 +11,25 @@ from typing import TYPE_CHECKING
 import typer
 
 from grokscope.cli.common import AsJson, RunPath
+from grokscope.cli.opening import AnyPath, Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 
 if TYPE_CHECKING:
-    from grokscope.runfile import Run
+    from grokscope.trajectory import Trajectory
 
 MEGABYTE = 10**6
 
 
-def info(run: RunPath, as_json: AsJson = False) -> None:
-    """Show what a run file holds: its layers, steps, metrics and configuration."""
-    from grokscope.runfile import Run
-
-    opened = Run(run)
+def info(
+    run: AnyPath,
+    as_json: AsJson = False,
+    step_regex: StepRegex = None,
+    steps_from: StepsFrom = None,
+    match: Match = None,
+    network: Network = "",
+    metrics: Metrics = None,
+) -> None:
+    """Show what a run file, a folder of checkpoints or a model holds: layers, steps, metrics, what is left out."""
+    opened = open_noted(run, step_regex, steps_from, match, network, metrics)
     typer.echo(_as_json(_description(opened)) if as_json else _summary(opened))
 
 
@@ -32,10 +39,13 @@ def _as_json(described: dict[str, object]) -> str:
     return json.dumps(plain, indent=2, allow_nan=False)
 
 
-def _description(run: Run) -> dict[str, object]:
+def _description(run: Trajectory) -> dict[str, object]:
+    from grokscope.runfile import Run
+    from grokscope.trajectory.duplicates import duplicates
+
     return {
         "uuid": run.uuid,
-        "format_version": 1,
+        "format_version": run.format_version if isinstance(run, Run) else None,
         "origin": run.origin,
         "created": run.created,
         "complete": run.complete,
@@ -45,11 +55,14 @@ def _description(run: Run) -> dict[str, object]:
         "config": run.config,
         "metrics": list(run.metric_names),
         "notes": list(run.notes),
+        "left_out": [{"name": out.name, "reason": out.reason} for out in run.left_out],
+        "duplicates": [run.steps[list(same)].tolist() for same in duplicates(run)],
     }
 
 
-def _summary(run: Run) -> str:
+def _summary(run: Trajectory) -> str:
     from grokscope.numbers import number_text
+    from grokscope.trajectory.duplicates import same_weights
 
     span = f"steps {run.steps[0]:,} to {run.steps[-1]:,}" if run.num_checkpoints else "no step yet"
     facts = {
@@ -63,8 +76,10 @@ def _summary(run: Run) -> str:
     if run.num_checkpoints:
         last = {name: number_text(float(values[-1]), ".6g") for name, values in run.metrics().items()}
         lines += ["", f"metrics at step {run.steps[-1]:,}", *_column(last)] if last else []
-    notes = run.notes
+    notes = [*run.notes, *same_weights(run)]
     lines += ["", "notes", *(f"  {note}" for note in notes)] if notes else []
+    left_out = [f"  {out.name}: {out.reason}" for out in run.left_out]
+    lines += ["", "left out", *left_out] if left_out else []
     config = dict(sorted(run.config.items()))
     environment = config.pop("environment", None)
     lines += ["", "configuration", *_column(config)] if config else []
@@ -101,11 +116,16 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def export(run: RunPath) -> None:
+def export(
+    run: AnyPath,
+    step_regex: StepRegex = None,
+    steps_from: StepsFrom = None,
+    match: Match = None,
+    network: Network = "",
+    metrics_from: Metrics = None,
+) -> None:
     """Print the metrics of every checkpoint as CSV: step, wall time, and each metric."""
-    from grokscope.runfile import Run
-
-    opened = Run(run)
+    opened = open_noted(run, step_regex, steps_from, match, network, metrics_from)
     metrics = opened.metrics()
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["step", "wall_time", *metrics])

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, RunPath, steps_of
+from grokscope.cli.common import AsJson, steps_of
+from grokscope.cli.opening import AnyPath, Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.errors import UsageError
 
 
 def show(
-    run: RunPath,
+    run: AnyPath,
     step: Annotated[
         int | None,
         typer.Option(
@@ -34,6 +35,11 @@ def show(
         bool, typer.Option("--plot", help="Also draw a layer's spectrum and its shuffled one.")
     ] = False,
     layer: Annotated[str | None, typer.Option(help="The layer that --plot draws.", metavar="NAME")] = None,
+    step_regex: StepRegex = None,
+    steps_from: StepsFrom = None,
+    match: Match = None,
+    network: Network = "",
+    metrics: Metrics = None,
 ) -> None:
     """Show one checkpoint: metrics, phase, and every layer's spectrum, measured now where it is not yet.
 
@@ -45,9 +51,8 @@ def show(
     from grokscope.analysis.checkpoint import checkpoint_at, describe_checkpoint
     from grokscope.cli.ablation import accuracies_without_trap
     from grokscope.cli.tables import checkpoint_text
-    from grokscope.runfile import Run
 
-    opened = Run(run)
+    opened = open_noted(run, step_regex, steps_from, match, network, metrics)
     index = checkpoint_at(opened, step)
     _say_which(step, int(opened.steps[index]), exact)
     described = describe_checkpoint(opened, index)

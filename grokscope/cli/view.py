@@ -9,11 +9,16 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from grokscope.cli.opening import Match, Network, StepRegex, StepsFrom, open_noted
 from grokscope.errors import UsageError
 
 Runs = Annotated[
     list[Path],
-    typer.Argument(help="Run files; several share one timeline.", metavar="RUN.h5...", show_default=False),
+    typer.Argument(
+        help="Run files, folders of checkpoints or models; several share one timeline.",
+        metavar="RUN.h5|FOLDER|MODEL…",
+        show_default=False,
+    ),
 ]
 Screenshot = Annotated[
     Path | None,
@@ -34,21 +39,26 @@ def view(
     press: Press = "",
     theme: Theme = "dark",
     analysis: Analysis = True,
+    step_regex: StepRegex = None,
+    steps_from: StepsFrom = None,
+    match: Match = None,
+    network: Network = "",
 ) -> None:
     """Scrub through a run with the keyboard: alpha, spectra, correlation traps and phases of every checkpoint."""
     if theme not in {"dark", "light"}:
         raise UsageError(f"--theme {theme} is neither dark nor light")
+    opened = [open_noted(path, step_regex, steps_from, match, network) for path in runs]
     if screenshot is not None:
         columns, rows = parse_size(size)
         from grokscope.app.screenshot import take
 
-        for note in take(runs, screenshot, columns, rows, press.split(), theme=theme):
+        for note in take(opened, screenshot, columns, rows, press.split(), theme=theme):
             typer.echo(note, err=True)
         typer.echo(str(screenshot))
         return
     from grokscope.app.session import Session
 
-    sessions = [Session.open(path) for path in runs]
+    sessions = [Session(run) for run in opened]
     _need_terminal(runs[0])
     for name in ("COLUMNS", "LINES"):  # exported, they would hide every resize of the terminal
         os.environ.pop(name, None)

@@ -5,18 +5,16 @@ from typing import TYPE_CHECKING
 from grokscope.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from grokscope.importers.folder import import_folder
     from grokscope.importers.layers import layers_of
     from grokscope.importers.metric_names import metrics_of
     from grokscope.importers.metrics_table import read_metrics
     from grokscope.importers.sniffing import read_many, read_tensors, sniff
 
-__all__ = ["import_folder", "layers_of", "metrics_of", "read_many", "read_metrics", "read_tensors", "sniff"]
+__all__ = ["layers_of", "metrics_of", "read_many", "read_metrics", "read_tensors", "sniff"]
 
 __getattr__ = lazy_names(
     __name__,
     {
-        "import_folder": "grokscope.importers.folder",
         "layers_of": "grokscope.importers.layers",
         "metrics_of": "grokscope.importers.metric_names",
         "read_metrics": "grokscope.importers.metrics_table",

@@ -12,7 +12,7 @@ from grokscope.analysis import Spectra, observe_run
 from grokscope.analysis.evidence import infer_all
 from grokscope.phases import Observed
 from grokscope.report.experiments import experiment_of
-from grokscope.runfile import Run
+from grokscope.trajectory import Trajectory
 
 EVENTS = ("start", "memorised", "onset", "peak", "collapse", "last")
 LAYER_MEASURES = (
@@ -51,7 +51,7 @@ class RunReport:
         return bool(self.confusion)
 
 
-def run_report(run: Run, spectra: Spectra) -> RunReport:
+def run_report(run: Trajectory, spectra: Spectra) -> RunReport:
     """Collect a run's events, phases and how the inferred labels compare with the observed ones."""
     observed = observe_run(run)
     columns = _columns(run, spectra)
@@ -70,7 +70,7 @@ def run_report(run: Run, spectra: Spectra) -> RunReport:
     )
 
 
-def _indices(run: Run, observed: Observed) -> dict[str, int]:
+def _indices(run: Trajectory, observed: Observed) -> dict[str, int]:
     if run.num_checkpoints == 0:
         return {}
     found = {
@@ -84,7 +84,7 @@ def _indices(run: Run, observed: Observed) -> dict[str, int]:
     return {event: index for event, index in found.items() if index is not None}
 
 
-def _columns(run: Run, spectra: Spectra) -> dict[str, Any]:
+def _columns(run: Trajectory, spectra: Spectra) -> dict[str, Any]:
     metrics = run.metrics()
     columns: dict[str, Any] = {"step": run.steps}
     columns |= {name: metrics[name] for name in METRICS if name in metrics}
@@ -93,7 +93,7 @@ def _columns(run: Run, spectra: Spectra) -> dict[str, Any]:
     return columns
 
 
-def _spans(run: Run, observed: Observed) -> list[tuple[str, int, int]]:
+def _spans(run: Trajectory, observed: Observed) -> list[tuple[str, int, int]]:
     spans: list[tuple[str, int, int]] = []
     for label, step in zip(observed.labels, run.steps.tolist(), strict=True):
         if spans and spans[-1][0] == label:

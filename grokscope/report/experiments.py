@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from grokscope.errors import UsageError
-from grokscope.runfile import Run
+from grokscope.trajectory import Trajectory
 
 NOT_THE_EXPERIMENT = ("seed", "data_dir", "environment", "engine", "device", "threads")
 
@@ -31,7 +31,7 @@ class OfRun(Protocol):
 Known = TypeVar("Known", bound=OfRun)
 
 
-def experiment_of(run: Run) -> dict[str, str]:
+def experiment_of(run: Trajectory) -> dict[str, str]:
     """The configuration and the layers' shapes as text by name, without the seed and where it was computed.
 
     Equal in runs that may be averaged.

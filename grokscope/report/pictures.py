@@ -30,8 +30,8 @@ from grokscope.figures import (
 )
 from grokscope.numbers import whole
 from grokscope.report.experiments import experiment_of, experiments, labels
-from grokscope.runfile import Run
 from grokscope.spectra import LayerSpectrum
+from grokscope.trajectory import Trajectory, open_trajectory
 
 AT_A_CHECKPOINT: dict[str, Callable[[LayerSpectrum], Figure]] = {
     "esd": esd,
@@ -67,13 +67,13 @@ KINDS = {
 class Source:
     """A run with its spectra, to draw figures of."""
 
-    run: Run
+    run: Trajectory
     spectra: Spectra
 
     @classmethod
     def open(cls, path: str | Path) -> Source:
         """Open the run at a path, and its spectra as far as they are measured."""
-        run = Run.open(path)
+        run = open_trajectory(path)
         return cls(run, Spectra(run))
 
     @property

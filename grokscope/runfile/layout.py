@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grokscope.errors import UsageError
+from grokscope.floats import CODES
 from grokscope.runfile.exact_layout import Declared
 from grokscope.runfile.preallocated import Plan, raw_bytes
 from grokscope.version import __version__
 
 FORMAT = "grokscope-run"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 where no layer holds codes of floats that NumPy does not know
 NOT_COMMITTED = -1
 RESUME_SLOTS = ("0", "1")
 NOTES_BYTES = 8192  # what a recorder met, as lines of UTF-8; files of before have none
@@ -30,12 +31,16 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """One layer of the network: its name, the shape of its weight [out, in, ...] and what it is."""
+    """One layer of the network: its name, the shape of its weight [out, in, ...] and what it is.
+
+    `dtype` is how a run file stores the weight, "" for as all its others; of `bfloat16` it holds the codes.
+    """
 
     name: str
     shape: tuple[int, ...]
     kind: str = "linear"
     bias: bool = True
+    dtype: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -122,9 +127,11 @@ def file_plan(layout: Layout) -> Plan:
     if layout.classes:
         datasets["test_predictions"] = Declared((length, layout.classes), "i4")
     for layer in layout.layers:
-        datasets[weight_path(layer.name)] = Declared((length, *layer.shape), layout.store_dtype)
+        dtype = layer.dtype or layout.store_dtype
+        datasets[weight_path(layer.name)] = Declared((length, *layer.shape), CODES.get(dtype, dtype))
         if layer.bias:
-            datasets[bias_path(layer.name)] = Declared((length, layer.shape[0]), layout.store_dtype)
+            dtype = "float32" if dtype in CODES else dtype
+            datasets[bias_path(layer.name)] = Declared((length, layer.shape[0]), dtype)
     for name, array in layout.fixed.items():
         datasets[f"fixed/{name}"] = Declared(np.shape(array), np.asarray(array).dtype, array)
     if layout.resume:
@@ -156,7 +163,7 @@ def _attributes(layout: Layout) -> dict[str, dict[str, str | int]]:
         )
     of_file: dict[str, str | int] = {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": format_version(layout),
         "uuid": layout.uuid,
         "created": layout.created,
         "writer": f"grokscope {__version__}",
@@ -167,11 +174,19 @@ def _attributes(layout: Layout) -> dict[str, dict[str, str | int]]:
     of_layers: dict[str, dict[str, str | int]] = {
         f"layers/{layer.name}": {"kind": layer.kind, "order": order} for order, layer in enumerate(layout.layers)
     }
+    for layer in layout.layers:
+        if layer.dtype in CODES:
+            of_layers[f"layers/{layer.name}"]["dtype"] = layer.dtype
     of_fixed: dict[str, dict[str, str | int]] = {
         f"fixed/{name}": {"crc32": layout.fixed_crc32.get(name, array_crc32(array))}
         for name, array in layout.fixed.items()
     }
     return {"/": of_file, **of_layers, **of_fixed}
+
+
+def format_version(layout: Layout) -> int:
+    """Return the version that a file of this layout needs: older programs would take codes for numbers."""
+    return FORMAT_VERSION if any(layer.dtype in CODES for layer in layout.layers) else 1
 
 
 def array_crc32(array: ArrayLike) -> int:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from grokscope.errors import BadRunFile, DamagedCheckpoint, RunLocked, UsageError
 from grokscope.files import kind_of
+from grokscope.floats import widened
 from grokscope.runfile.committed import committed_rows, row_is_whole
 from grokscope.runfile.layout import (
     FORMAT,
@@ -27,6 +28,7 @@ from grokscope.runfile.layout import (
     array_crc32,
     bias_path,
     checkpoint_paths,
+    format_version,
     weight_path,
 )
 from grokscope.runfile.liveness import Liveness, liveness
@@ -87,6 +89,11 @@ class Run:
         return self._layout.layers
 
     @property
+    def format_version(self) -> int:
+        """The version of the run file's format: 2 where it holds codes of floats that NumPy does not know."""
+        return format_version(self._layout)
+
+    @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """What the imported checkpoints held beside the layers, and why it is none; empty for a trained run."""
         if LEFT_OUT not in self._layout.fixed:
@@ -134,12 +141,16 @@ class Run:
         return changed
 
     def weight(self, index: int, layer: str) -> NDArray[np.floating[Any]]:
-        """Return a layer's weight [out, in, ...] at a checkpoint, in the stored dtype."""
-        return self._row(weight_path(layer), index)
+        """Return a layer's weight [out, in, ...] at a checkpoint, in the stored dtype; bfloat16 as float32."""
+        return widened(self._row(weight_path(layer), index), self._dtypes.get(layer, ""))
 
     def bias(self, index: int, layer: str) -> NDArray[np.floating[Any]]:
         """Return a layer's bias [out] at a checkpoint, in the stored dtype."""
         return self._row(bias_path(layer), index)
+
+    @property
+    def _dtypes(self) -> dict[str, str]:
+        return {layer.name: layer.dtype for layer in self.layers}
 
     def metrics(self) -> dict[str, NDArray[np.float64]]:
         """Return every metric over the committed checkpoints, float64 [n], NaN where it was not recorded."""
@@ -199,6 +210,10 @@ class Run:
     def crc32(self, index: int) -> int:
         """Return the stored CRC of a checkpoint, over its step and all that it holds: the key of its content."""
         return int(self._crcs[self._known(index)])
+
+    def crc32s(self) -> NDArray[np.uint32]:
+        """Return the stored CRCs of all committed checkpoints, uint32 [n]."""
+        return self._crcs
 
     def verify(self, index: int) -> None:
         """Raise DamagedCheckpoint where a checkpoint's bytes do not match its CRC."""
@@ -313,10 +328,15 @@ def _read_layout(file: h5py.File) -> Layout:
         raise BadRunFile(f"{path} is a damaged run file ({error}); restore it from a copy") from None
 
 
+def _dtype(layer: h5py.Group) -> str:
+    """Return the dtype of a layer's weight as it was given: codes say what they are."""
+    return str(layer.attrs.get("dtype", layer["weight"].dtype))
+
+
 def _layout_of(file: h5py.File) -> Layout:
     layers = sorted(file["layers"].items(), key=lambda item: int(item[1].attrs["order"]))
     specs = tuple(
-        LayerSpec(name, tuple(group["weight"].shape[1:]), str(group.attrs["kind"]), "bias" in group)
+        LayerSpec(name, tuple(group["weight"].shape[1:]), str(group.attrs["kind"]), "bias" in group, _dtype(group))
         for name, group in layers
     )
     slots = tuple(slot for slot in RESUME_SLOTS if f"resume/{slot}/arrays" in file)

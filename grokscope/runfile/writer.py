@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -160,14 +161,16 @@ class RunWriter:
         """Write checkpoint `index`, the next one, and return when it is on the disk: arrays first, its step last.
 
         `step` is the planned one unless given: a recorder of somebody else's loop takes the steps that it sees.
+        Each array is asked for once and let go of, so that mappings can read them as they are asked.
         """
         if not self.committed[:index].all():
             raise UsageError(f"checkpoint {index} of {self.path} would leave a gap; commit those before it first")
-        values: dict[str, ArrayLike] = {weight_path(name): array for name, array in weights.items()}
-        values |= {bias_path(name): array for name, array in biases.items()}
-        values |= {f"metrics/{name}": metrics.get(name, np.nan) for name in self.metrics}
+        values: dict[str, Callable[[], ArrayLike]] = {}
+        for path, arrays in ((weight_path, weights), (bias_path, biases)):
+            values |= {path(name): partial(arrays.__getitem__, name) for name in arrays}
+        values |= {f"metrics/{name}": partial(float, metrics.get(name, np.nan)) for name in self.metrics}
         if predictions is not None:
-            values["test_predictions"] = predictions
+            values["test_predictions"] = lambda: predictions
         step = int(self.steps[index]) if step is None else step
         crc = zlib.crc32(raw_bytes(np.int64(step)))
         for name in checkpoint_paths(self.layers, self.metrics, "test_predictions" in self._file.extents):
@@ -180,13 +183,16 @@ class RunWriter:
         self._file.write_row("steps", index, np.int64(step))
         self._file.sync()
 
-    def _row(self, name: str, index: int, values: Mapping[str, ArrayLike]) -> NDArray[Any]:
+    def _row(self, name: str, index: int, values: Mapping[str, Callable[[], ArrayLike]]) -> NDArray[Any]:
         extent = self._file.extents[name]
         if name == "test_predictions" and name not in values:
             return np.zeros(extent.shape[1:], extent.dtype)
         if name not in values:
             raise UsageError(f"checkpoint {index} of {self.path} lacks {name}; give every layer's arrays")
-        row = np.asarray(values[name], dtype=extent.dtype, order="C")
+        given = np.asarray(values[name]())
+        if extent.dtype.kind == "u" and given.dtype.kind == "f":
+            raise UsageError(f"{self.path} holds {name} as codes; give these, not the numbers that they stand for")
+        row = np.asarray(given, dtype=extent.dtype, order="C")
         if row.shape != extent.shape[1:]:
             raise UsageError(f"{name} has shape {row.shape} where {self.path} holds {extent.shape[1:]}")
         return row

@@ -68,6 +68,10 @@ class Trajectory(Protocol):
         """What is no layer, and why: it weakens every verdict on the layers."""
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader should know of how it was recorded or read, a sentence each."""
+
+    @property
     def metric_names(self) -> tuple[str, ...]:
         """Names of the metrics."""
 
@@ -100,7 +104,10 @@ class Trajectory(Protocol):
         """Look again; return whether the checkpoints have changed."""
 
     def crc32(self, index: int) -> int:
-        """Return a key of a checkpoint's contents that another content cannot share by anything but chance."""
+        """Return a key of a checkpoint's step and contents, which no others share but by chance."""
+
+    def crc32s(self) -> NDArray[np.uint32]:
+        """Return the keys of all checkpoints, uint32 [n]."""
 
     def verify(self, index: int) -> None:
         """Raise DamagedCheckpoint where a checkpoint's bytes are known not to be the ones that were written."""

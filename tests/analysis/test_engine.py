@@ -19,6 +19,8 @@ from grokscope.analysis import Spectra, analyze
 from grokscope.analysis.spectra_file import beside
 from grokscope.errors import UsageError
 from grokscope.runfile import Run
+from grokscope.trajectory import Checkpoints
+from grokscope.trajectory.importing import write_run
 from tests.analysis.test_spectra_file import FAST, content
 from tests.conftest import ROOT
 
@@ -100,9 +102,8 @@ def mean_top_eigenvalue(weight: np.ndarray) -> float:
 
 def test_the_reference_trajectory_keeps_its_facts(reference_dir: Path, tmp_path: Path) -> None:
     from grokscope.analysis import infer_phase, observe_run
-    from grokscope.importers import import_folder
 
-    import_folder(reference_dir, tmp_path / "run.h5")
+    write_run(Checkpoints(reference_dir), tmp_path / "run.h5")
     with h5py.File(tmp_path / "run.h5", "r+") as file:
         file.attrs["config"] = json.dumps({"activation": "relu", "input_range": [0, 1]})
     run = Run(tmp_path / "run.h5")

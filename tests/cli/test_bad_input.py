@@ -48,7 +48,7 @@ BAD_FILES = [
     (missing, "there is no file"),
     (not_hdf5, "not an HDF5 file"),
     (truncated, "truncated"),
-    (other_hdf5, "no grokscope run"),
+    (other_hdf5, "holds no float tensor|no grokscope run"),
 ]
 
 
@@ -59,7 +59,7 @@ def assert_one_sentence(done: subprocess.CompletedProcess[str], says: str) -> No
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("grokscope: ")
-    assert says in lines[0]
+    assert any(words in lines[0] for words in says.split("|")), lines[0]
 
 
 @pytest.mark.parametrize("command", ["info", "check", "export", "compact", "analyze", "show", "report", "view"])
@@ -96,7 +96,7 @@ def test_an_empty_run(tmp_path: Path, grokscope_command: Command, command: str) 
         (["train", "-o", ".", "--dataset", "digits"], "is a folder"),
         (["train", "-o", "run.h5", "--resume"], "there is no file"),
         (["train", "-o", "run.h5", "--dataset", "digits", "--train-points", "99999"], "--train-points"),
-        (["import", "nowhere", "-o", "run.h5"], "not a folder"),
+        (["import", "nowhere", "-o", "run.h5"], "there is no file nowhere"),
     ],
 )
 def test_bad_arguments(tmp_path: Path, grokscope_command: Command, arguments: list[str], says: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grokscope.importers.metrics_csv import read_metrics
+from grokscope.importers import read_metrics
 from grokscope.phases import Observed, Thresholds, observe
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.runfile import Run
+from grokscope.trajectory import Trajectory
 from grokscope_train.data import has_dataset, user_data_folder
 
 
-def data_folder(run: Run, given: Path | None) -> Path | None:
+def data_folder(run: Trajectory, given: Path | None) -> Path | None:
     """Return the folder of a run's dataset: `given` where there is one, or the recorded one if it has the images.
 
     None stands for the user's data folder, as in `load_dataset`. A file travels, and its folder stays behind: the
@@ -31,7 +31,7 @@ def data_folder(run: Run, given: Path | None) -> Path | None:
     return None
 
 
-def train_indices(run: Run) -> NDArray[np.int64] | None:
+def train_indices(run: Trajectory) -> NDArray[np.int64] | None:
     """Return the training images that a run was started with."""
     indices = run.fixed("train_indices")
     return None if indices is None else indices.astype(np.int64)

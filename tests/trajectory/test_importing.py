@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from grokscope.errors import GrokscopeError, RunLocked, UsageError
-from grokscope.importers import import_folder
-from grokscope.importers.folder import layers_of
 from grokscope.runfile import Run, RunWriter
 from grokscope.runfile.check import inspect
+from grokscope.trajectory import Checkpoints, Opening
+from grokscope.trajectory.importing import write_run
 
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
+
+
+def import_folder(folder: Path, output: Path, *, metrics: Path | None = None, overwrite: bool = False) -> None:
+    """Open a folder and write its run file."""
+    write_run(Checkpoints(folder, Opening(metrics=metrics)), output, overwrite=overwrite)
 
 
 def network(seed: int) -> torch.nn.Module:
@@ -68,13 +75,6 @@ def test_metrics_come_with_the_checkpoints(tmp_path: Path) -> None:
     assert metrics["test_accuracy"][1] == 0.5
 
 
-def test_layers_are_ordered_as_people_count() -> None:
-    state = {f"fc{i}.weight": np.zeros((2, 2)) for i in (10, 2, 1)} | {"tok_emb.weight": np.zeros((5, 2))}
-    layers = layers_of(state, Path("x.pt"))
-    assert [layer.name for layer in layers] == ["fc1", "fc2", "fc10", "tok_emb"]
-    assert [layer.kind for layer in layers] == ["linear"] * 3 + ["embedding"]
-
-
 class Malicious:
     """An object that would run code when unpickled."""
 
@@ -93,14 +93,6 @@ def plain_pickle(folder: Path) -> None:
     """A pickle that torch did not write."""
     folder.mkdir()
     (folder / "step-1.pt").write_bytes(pickle.dumps({"a": Malicious()}))
-
-
-def another_network(folder: Path) -> None:
-    """Two networks in one folder."""
-    folder.mkdir()
-    for step in (1, 2):
-        torch.save(torch.nn.Linear(step, 3).state_dict() | {}, folder / f"step-{step}.pt")
-        torch.save({"fc.weight": torch.zeros(3, step)}, folder / f"step-{step}.pt")
 
 
 def same_step_twice(folder: Path) -> None:
@@ -145,8 +137,8 @@ def archive_of_something_else() -> bytes:
     return file.getvalue()
 
 
-def torch_script() -> bytes:
-    """A program with its weights, as far as an archive is known for one."""
+def half_an_archive() -> bytes:
+    """An archive with the names of PyTorch's, and nothing in it."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name in ("version", "data.pkl", "constants.pkl"):
@@ -168,8 +160,8 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9
         ("step-1.pt", checkpoint_bytes("pt")[:10], "breaks off"),
         ("step-1.pth", checkpoint_bytes("pt", zipped=False)[:-10], "breaks off"),
         ("step-1.pth", checkpoint_bytes("pt", zipped=False)[:12], "breaks off"),
-        ("step-1.pt", archive_of_something_else(), "is a zip archive, but no whole checkpoint"),
-        ("step-1.pt", torch_script(), "TorchScript"),
+        ("step-1.pt", archive_of_something_else(), "holds no float tensor"),
+        ("step-1.pt", half_an_archive(), "is damaged"),
         ("step-1.safetensors", b"", "is empty"),
         ("step-1.safetensors", LFS_POINTER, "git lfs pull"),
         ("step-1.safetensors", checkpoint_bytes("safetensors")[:20], "breaks off"),
@@ -192,26 +184,18 @@ def complex_weights(folder: Path) -> None:
     torch.save({"fc.weight": torch.zeros(3, 2, dtype=torch.complex64)}, folder / "step-1.pt")
 
 
-def step_beyond_int64(folder: Path) -> None:
-    """A date and a time for a step."""
-    folder.mkdir()
-    torch.save({"fc.weight": torch.zeros(3, 2)}, folder / "model-20261123210455123456.pt")
-
-
 @pytest.mark.parametrize(
     ("prepare", "says"),
     [
-        (lambda folder: None, "not a folder"),
+        (lambda folder: None, "does not exist"),
         (Path.mkdir, "holds no checkpoint"),
-        (pickled_code, "could run code"),
-        (plain_pickle, "could run code"),
-        (another_network, "import one network at a time"),
-        (same_step_twice, "both step 7"),
-        (no_weights, "NAME.weight"),
+        (pickled_code, "holds no tensors"),
+        (plain_pickle, "holds no tensors"),
+        (same_step_twice, "tells them apart"),
+        (no_weights, "holds no tensors"),
         (garbage, "no safetensors file"),
-        (text, "no PyTorch file"),
-        (complex_weights, "not of real numbers"),
-        (step_beyond_int64, "too large for a step"),
+        (text, "no checkpoint of a known format"),
+        (complex_weights, "holds no float tensor"),
     ],
 )
 def test_a_bad_folder_is_refused_in_one_sentence(
@@ -249,36 +233,58 @@ def test_columns_of_metrics_are_named_as_spreadsheets_and_loggers_do(
     assert Run(tmp_path / "run.h5").metrics()[name].tolist() == [0.5]
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.int8, torch.float64])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float8_e4m3fn", "float8_e5m2", "float32", "float64"])
 @pytest.mark.parametrize("kind", ["safetensors", "pt"])
-def test_every_common_dtype_keeps_its_values(tmp_path: Path, kind: str, dtype: torch.dtype) -> None:
-    weight = (torch.randn(9, 11, generator=torch.Generator().manual_seed(0)) * 20).to(dtype)
+def test_every_dtype_keeps_its_values_and_its_bytes(tmp_path: Path, kind: str, dtype: str) -> None:
+    weight = (torch.randn(9, 11, generator=torch.Generator().manual_seed(0)) * 20).to(getattr(torch, dtype))
+    state = {"fc.weight": weight, "fc.bias": weight[:, 0].clone(), "wide.weight": torch.ones(2, 3)}
+    (tmp_path / "in").mkdir()
     if kind == "pt":
-        torch.save({"fc.weight": weight}, tmp_path / "step-1.pt")
+        torch.save(state, tmp_path / "in" / "step-1.pt")
     else:
-        safetensors.save_file({"fc.weight": weight}, tmp_path / "step-1.safetensors")
-    import_folder(tmp_path, tmp_path / "run.h5")
-    stored = Run(tmp_path / "run.h5").weight(0, "fc")
-    assert np.array_equal(stored, weight.double().numpy())
-    assert stored.dtype == (np.float64 if dtype == torch.float64 else np.float32)
+        safetensors.save_file(state, tmp_path / "in" / "step-1.safetensors")
+    import_folder(tmp_path / "in", tmp_path / "run.h5")
+    run = Run(tmp_path / "run.h5")
+    assert np.array_equal(run.weight(0, "fc"), weight.double().numpy())
+    assert np.array_equal(run.bias(0, "fc"), weight[:, 0].double().numpy())
+    assert inspect(run).problems == ()
+    with h5py.File(run.path) as file:
+        assert file["layers/fc/weight"].dtype.itemsize == weight.element_size()
+        assert file["layers/wide/weight"].dtype == np.float32
+        assert file.attrs["format_version"] == (2 if "b" in dtype or "8" in dtype else 1)
+    with RunWriter.reopen(run.path) as writer:  # the same layout is read back, and kept when the file is rewritten
+        writer.extend([1, 2])
+        with pytest.raises(UsageError, match="as codes") if run.format_version == 2 else contextlib.nullcontext():
+            writer.commit(1, {"fc": np.ones((9, 11)), "wide": np.ones((2, 3))}, {"fc": np.ones(9)}, {})
+    assert np.array_equal(Run(run.path).weight(0, "fc"), weight.double().numpy())
 
 
-def test_parameters_that_no_run_file_can_hold_do_not_stand_in_the_way_of_the_others(tmp_path: Path) -> None:
-    state = {
-        "block/dense.weight": torch.ones(4, 6),
-        "up.weight": torch.ones(6, 3, 2, 2),  # a transposed convolution: its bias belongs to the second axis
-        "up.bias": torch.ones(3),
-        "empty.weight": torch.ones(0, 5),
-        "norm.weight": torch.ones(6),
-        7: torch.ones(2, 2),
-    }
-    torch.save(state, tmp_path / "step-1.pt")
-    import_folder(tmp_path, tmp_path / "run.h5")
-    layers = Run(tmp_path / "run.h5").layers
-    assert [(layer.name, layer.shape, layer.bias) for layer in layers] == [
-        ("block.dense", (4, 6), False),
-        ("up", (6, 3, 2, 2), False),
+def test_what_is_left_out_is_kept_in_the_run_file(tmp_path: Path) -> None:
+    torch.save({"a.weight": torch.ones(3, 2), "n.weight": torch.ones(3, 2, dtype=torch.int64)}, tmp_path / "m.pt")
+    import_folder(tmp_path / "m.pt", tmp_path / "run.h5")
+    (left_out,) = Run(tmp_path / "run.h5").left_out
+    assert left_out == Checkpoints(tmp_path / "m.pt").left_out[0]
+    assert "n.weight" in left_out.name
+    assert "int64" in left_out.reason
+
+
+def test_a_layer_that_begins_later_or_changes_its_shape_is_kept_from_there(tmp_path: Path) -> None:
+    states = [
+        {"a.weight": torch.ones(3, 2), "c.weight": torch.ones(4, 5)},
+        {"a.weight": torch.ones(3, 2) * 2, "b.weight": torch.ones(6, 7), "c.weight": torch.ones(4, 6)},
     ]
+    (tmp_path / "in").mkdir()
+    for step, state in enumerate(states):
+        torch.save({name: tensor.bfloat16() for name, tensor in state.items()}, tmp_path / "in" / f"step{step}.pt")
+    import_folder(tmp_path / "in", tmp_path / "run.h5")
+    for trajectory in (Checkpoints(tmp_path / "in"), Run(tmp_path / "run.h5")):
+        assert [layer.name for layer in trajectory.layers] == ["a", "b", "c (4×6)", "c"]
+        assert np.isnan(trajectory.weight(0, "b")).all()
+        assert trajectory.weight(0, "b").shape == (6, 7)
+        assert np.array_equal(trajectory.weight(1, "b"), np.ones((6, 7)))
+        assert np.array_equal(trajectory.weight(0, "c"), np.ones((4, 5)))
+        assert np.isnan(trajectory.weight(1, "c")).all()
+        assert np.array_equal(trajectory.weight(1, "c (4×6)"), np.ones((4, 6)))
 
 
 def test_a_run_that_is_being_written_is_not_replaced(tmp_path: Path) -> None:

@@ -1,0 +1,119 @@
+"""What one checkpoint holds, as far as its own description says: its layers, and a key of its contents."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from grokscope.errors import MissingPackage, UsageError
+from grokscope.importers import layers_of, read_many, read_tensors
+from grokscope.importers.tensors import Tensors
+from grokscope.runfile import LeftOut
+from grokscope.trajectory.layouts import Found
+
+Stamp = tuple[tuple[str, int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a checkpoint is: a path, and which of several in it, None where it is the only one."""
+
+    name: str
+    path: Path
+    part: int | None = None
+
+    def open(self) -> Tensors:
+        """Open it; raises UsageError where that is not possible."""
+        if self.part is None:
+            return read_tensors(self.path)
+        several = read_many(self.path)
+        if several is None or self.part >= len(several):
+            raise UsageError(f"{self.path} has changed; open it again")
+        return several[self.part]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of one checkpoint: its name there, its weight's shape [out, in, ...], its kind and dtype."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str
+    dtype: str
+    bias: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A checkpoint's description: nothing of it is a weight.
+
+    `stamp` names its files with their sizes and times; `key` is made of the CRC that a zip archive keeps of its
+    contents, of the hash by which the hub's cache names its files, or else of the stamp, which each write changes.
+    """
+
+    layers: tuple[Layer, ...]
+    left_out: tuple[LeftOut, ...]
+    extra: Mapping[str, object]
+    files: tuple[Path, ...]
+    stamp: Stamp
+    key: int
+
+    @property
+    def saved(self) -> float:
+        """When its newest file was written, seconds since 1970."""
+        return max(modified for _, _, modified, _ in self.stamp) / 1e9
+
+
+def sources_of(found: Found) -> list[Source]:
+    """Return the checkpoint at a path, or the several that its one file holds."""
+    several = read_many(found.path) if found.path.is_file() else None
+    if several is None:
+        return [Source(found.name, found.path)]
+    return [Source(f"{found.name}[{part}]", found.path, part) for part in range(len(several))]
+
+
+def contents_of(source: Source, network: str) -> Contents | LeftOut:
+    """Read a checkpoint's description, or say why it cannot be read."""
+    try:
+        tensors = source.open()
+        layers, left_out = layers_of(tensors, network)
+    except MissingPackage:
+        raise
+    except UsageError as error:
+        return LeftOut(source.name, str(error))
+    rows = tuple(Layer(s.name, s.shape, s.kind, s.dtype, s.bias is not None, s.note) for s in layers)
+    files, extra = tensors.files, tensors.extra
+    crc = tensors.crc32()
+    tensors.close()
+    stamp = stamp_of(files)
+    return Contents(rows, tuple(left_out), extra, files, stamp, _key(stamp, crc, source.part))
+
+
+def stamp_of(files: tuple[Path, ...]) -> Stamp:
+    """Return the files' names, sizes, and the times of their last write and change, in nanoseconds."""
+    stamps = []
+    for file in files:
+        status = file.stat()
+        stamps.append((str(file), status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    return tuple(stamps)
+
+
+def _key(stamp: Stamp, crc: int | None, part: int | None) -> int:
+    blobs = [_blob(Path(name)) for name, *_ in stamp]
+    if crc is not None:
+        text = f"{crc}"
+    elif all(blobs):
+        text = " ".join(blobs)
+    else:
+        text = repr([numbers for _, *numbers in stamp])
+    return zlib.crc32(f"{text} {part}".encode())
+
+
+def _blob(path: Path) -> str:
+    """Return the content hash that names a file of the hub's cache, "" for any other."""
+    target = Path(os.path.realpath(path))
+    return target.name if target.parent.name == "blobs" and len(target.name) == 64 else ""

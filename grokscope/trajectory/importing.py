@@ -1,0 +1,104 @@
+"""A run file made of anyone's checkpoints: one file to keep, in the dtype in which they were stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grokscope.errors import UsageError
+from grokscope.floats import CODES, NAN_CODES, widened
+from grokscope.runfile import LayerSpec, RunWriter
+from grokscope.runfile.layout import LEFT_OUT
+from grokscope.runfile.lock import WriterLock
+from grokscope.trajectory.checkpoints import Checkpoints
+
+WHOLE_NUMBERS_AS = "float32"
+
+
+def write_run(
+    checkpoints: Checkpoints,
+    output: Path,
+    *,
+    overwrite: bool = False,
+    on_checkpoint: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write checkpoints into a new run file at `output`, a layer at a time.
+
+    bfloat16 stays two bytes; a layer that some checkpoints do not have is NaN there. `on_checkpoint(done, total)`
+    is called after each. Raises UsageError where `output` is in the way, RunLocked where it is being written.
+    """
+    _refuse_existing(output, overwrite)
+    lock = WriterLock(output)
+    unfinished = output.with_name(f".{output.name}.importing")
+    try:
+        _refuse_existing(output, overwrite)
+        _write(checkpoints, unfinished, on_checkpoint)
+        unfinished.replace(output)
+    finally:
+        unfinished.unlink(missing_ok=True)
+        lock.release()
+
+
+def _refuse_existing(output: Path, overwrite: bool) -> None:
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder; name a file in it, such as {output / 'run.h5'}")
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output} exists; replace it by --overwrite, or name another file")
+
+
+def _write(checkpoints: Checkpoints, path: Path, on_checkpoint: Callable[[int, int], None]) -> None:
+    layers = [replace(layer, dtype=_dtype(checkpoints, layer)) for layer in checkpoints.layers]
+    pairs = json.dumps([(out.name, out.reason) for out in checkpoints.left_out])
+    with RunWriter.create(
+        path,
+        steps=checkpoints.steps,
+        layers=layers,
+        metrics=checkpoints.metric_names,
+        config={"files": checkpoints.num_checkpoints},
+        origin=f"imported from {checkpoints.name}",
+        fixed={LEFT_OUT: np.frombuffer(pairs.encode(), dtype=np.uint8)},
+        overwrite=True,
+    ) as writer:
+        metrics = checkpoints.metrics()
+        for index in range(checkpoints.num_checkpoints):
+            row = {name: float(values[index]) for name, values in metrics.items()}
+            biases = {layer.name: checkpoints.bias(index, layer.name) for layer in layers if layer.bias}
+            writer.commit(index, _Weights(checkpoints, index, layers), biases, row)
+            on_checkpoint(index + 1, checkpoints.num_checkpoints)
+
+
+def _dtype(checkpoints: Checkpoints, layer: LayerSpec) -> str:
+    """Return as what a layer is stored: as it is in all checkpoints, or the float that holds all of them."""
+    there = [checkpoints.layer_at(index, layer.name) for index in range(checkpoints.num_checkpoints)]
+    kinds = {found.dtype for found in there if found is not None}
+    if len(kinds) == 1 and kinds <= CODES.keys():
+        return kinds.pop()
+    widest = np.result_type(*(widened(np.empty(0, CODES.get(kind, kind)), kind).dtype for kind in kinds))
+    return widest.name if widest.kind == "f" else WHOLE_NUMBERS_AS
+
+
+class _Weights(Mapping[str, NDArray[Any]]):
+    """One checkpoint's weights by layer, each read when it is asked for, as the run file stores them."""
+
+    def __init__(self, checkpoints: Checkpoints, index: int, layers: list[LayerSpec]) -> None:
+        self._checkpoints, self._index = checkpoints, index
+        self._layers = {layer.name: layer for layer in layers}
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        layer, stored = self._layers[name], self._checkpoints.stored_weight(self._index, name)
+        if stored is None:
+            return np.broadcast_to(np.asarray(NAN_CODES.get(layer.dtype, np.nan)), layer.shape)
+        array, dtype = stored
+        return array if dtype == layer.dtype else widened(array, dtype)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)

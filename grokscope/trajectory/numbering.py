@@ -1,0 +1,222 @@
+"""The step of every checkpoint of a folder: found by a stated rule, or refused with the way out.
+
+In this order: what the user says; a step inside the files; a number in the names that is labelled as a step, else
+as an iteration, else as an epoch; an epoch inside the files; the only number that varies in the names.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grokscope.errors import UsageError
+from grokscope.runfile import LeftOut
+from grokscope.steps import parse_number
+from grokscope.trajectory.numbers_in_names import EPOCHS, ITERATIONS, STEPS, Number, numbers_in, skeleton
+
+LARGEST_STEP = 2**63 - 1
+STEP_KEYS = (
+    "global_step", "iter_num", "step", "iteration", "iter", "num_updates", "train_step", "training_step",
+)  # fmt: skip
+EPOCH_KEYS = ("epoch", "epochs", "current_epoch")
+LABELS = (("step", STEPS), ("iter", ITERATIONS), ("epoch", EPOCHS))
+CHECKPOINT = ("checkpoint", frozenset({"checkpoint", "ckpt", "chkpt"}))
+WAY_OUT = r"say it by --step-regex '…(\d+)…', or list `name,step` in a file and give it by --steps-from"
+SHOWN = 3
+
+Inside = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """Which checkpoints have a step: `steps` by the checkpoint's name, by which `rule`, and who is left out."""
+
+    steps: Mapping[str, int]
+    rule: str
+    left_out: tuple[LeftOut, ...] = field(default=())
+
+
+def number_checkpoints(
+    checkpoints: Mapping[str, Inside], *, step_regex: str | None = None, steps_from: str | Path | None = None
+) -> Numbering:
+    """Give each checkpoint, name → plain values inside it, a step.
+
+    `step_regex` is searched in the names, and its first group is the step; `steps_from` is a file of lines
+    `name,step`. Raises UsageError where two checkpoints have one step, or where several numbers could be it.
+    """
+    if steps_from is not None:
+        return _unique(_from_table(checkpoints, Path(steps_from)))
+    if step_regex is not None:
+        return _unique(_from_regex(checkpoints, step_regex))
+    if len(checkpoints) == 1:
+        return _of_one(*next(iter(checkpoints.items())))
+    for numbering in _rules(checkpoints):
+        if len(set(numbering.steps.values())) > 1:
+            return _unique(_without_copies(numbering))
+    raise UsageError(_why_none(list(checkpoints)))
+
+
+def _rules(checkpoints: Mapping[str, Inside]) -> Iterator[Numbering]:
+    names = {name: numbers_in(name) for name in checkpoints}
+    yield from _inside(checkpoints, STEP_KEYS)
+    for label, words in LABELS:
+        yield from _labelled(names, label, words)
+    yield from _inside(checkpoints, EPOCH_KEYS)
+    yield from _varying(names)
+
+
+def _inside(checkpoints: Mapping[str, Inside], keys: Sequence[str]) -> Iterator[Numbering]:
+    """Take the first of `keys` that is a whole number inside every checkpoint."""
+    for key in keys:
+        values = {name: _whole(inside.get(key)) for name, inside in checkpoints.items()}
+        known = {name: value for name, value in values.items() if value is not None}
+        if len(known) == len(checkpoints):
+            yield Numbering(known, f"`{key}` inside the files")
+
+
+def _labelled(names: Mapping[str, list[Number]], label: str, words: frozenset[str]) -> Iterator[Numbering]:
+    labelled = {name: [n for n in numbers if n.stands_by(words)] for name, numbers in names.items()}
+    if not any(labelled.values()):
+        return
+    for name, numbers in labelled.items():
+        if len(numbers) > 1:
+            raise UsageError(f"{name} has {_either(numbers)} as its {label}; {WAY_OUT}")
+        if not numbers and names[name]:
+            raise UsageError(f"{name} has no number that is labelled `{label}`, as others have; {WAY_OUT}")
+    steps = {name: numbers[0].value for name, numbers in labelled.items() if numbers}
+    yield Numbering(steps, f"the number labelled `{label}` in the names", _nameless(names))
+
+
+def _varying(names: Mapping[str, list[Number]]) -> Iterator[Numbering]:
+    """Take the only number that varies in names that are equal but for their numbers, or the only one in each."""
+    numbered = {name: numbers for name, numbers in names.items() if numbers}
+    if not numbered:
+        return
+    alike = len({skeleton(name) for name in numbered}) == 1
+    if alike and len({tuple(n.place for n in numbers) for numbers in numbered.values()}) == 1:
+        columns = list(zip(*numbered.values(), strict=True))
+        varying = [k for k, column in enumerate(columns) if len({n.value for n in column}) > 1]
+    else:
+        varying = [0] if all(len(numbers) == 1 for numbers in numbered.values()) else [0, 1]
+    if len(varying) == 1:
+        steps = {name: numbers[varying[0]].value for name, numbers in numbered.items()}
+        yield Numbering(steps, "the only number that varies in the names", _nameless(names))
+    elif varying:
+        name, numbers = max(numbered.items(), key=lambda item: len(item[1]))
+        raise UsageError(f"the step of {name} could be {_either(numbers)}; {WAY_OUT}")
+
+
+def _of_one(name: str, inside: Inside) -> Numbering:
+    """A single checkpoint needs no step to be told from others: what is known, else 0."""
+    alone = {name: inside}
+    for numbering in (*_inside(alone, STEP_KEYS), *_labelled_quietly(name), *_inside(alone, EPOCH_KEYS)):
+        return _unique(numbering)
+    return Numbering({name: 0}, "no step is known of a single model: 0 stands for it")
+
+
+def _labelled_quietly(name: str) -> Iterator[Numbering]:
+    for label, words in (*LABELS, CHECKPOINT):
+        numbers = [number for number in numbers_in(name) if number.stands_by(words)]
+        if len(numbers) == 1:
+            yield Numbering({name: numbers[0].value}, f"the number labelled `{label}` in the name")
+
+
+def _from_regex(checkpoints: Mapping[str, Inside], pattern: str) -> Numbering:
+    try:
+        regex = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"--step-regex {pattern!r} is no regular expression: {error}") from None
+    if regex.groups < 1:
+        raise UsageError(rf"--step-regex {pattern!r} has no group; put the step into one: 'step_(\d+)'")
+    found = {name: match.group(1) for name in checkpoints if (match := regex.search(name))}
+    steps = {
+        name: _given(text, f"--step-regex {pattern!r} finds {text!r} in {name}") for name, text in found.items()
+    }
+    if not steps:
+        raise UsageError(f"--step-regex {pattern!r} matches none of {_some(list(checkpoints))}")
+    others = tuple(LeftOut(name, "--step-regex does not match it") for name in checkpoints if name not in steps)
+    return Numbering(steps, "--step-regex", others)
+
+
+def _from_table(checkpoints: Mapping[str, Inside], path: Path) -> Numbering:
+    """Read lines `name,step`; a first line that says so is skipped, and a name may have its suffix or not."""
+    try:
+        rows = [row for row in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path} cannot be read as lines of `name,step`: {error}") from None
+    listed: dict[str, int] = {}
+    for line, row in enumerate(rows, start=1):
+        if line == 1 and row[-1].strip().lower() == "step":
+            continue
+        if len(row) != 2:
+            raise UsageError(f"{path}, line {line}: give `name,step`")
+        listed[row[0].strip()] = _given(row[1], f"{path}, line {line}: {row[1]!r}")
+    steps = {name: listed[key] for name in checkpoints if (key := _listed_as(name, listed)) is not None}
+    if not steps:
+        raise UsageError(f"{path} lists none of {_some(list(checkpoints))}")
+    others = tuple(LeftOut(name, f"{path.name} does not list it") for name in checkpoints if name not in steps)
+    return Numbering(steps, f"{path.name}", others)
+
+
+def _listed_as(name: str, listed: Mapping[str, int]) -> str | None:
+    return next((key for key in (name, Path(name).stem, Path(name).name) if key in listed), None)
+
+
+def _given(text: str, where: str) -> int:
+    number = parse_number(text)
+    if number is None or number != int(number) or number < 0:
+        raise UsageError(f"{where}, which is no step; steps are whole numbers such as 500000, 500k or 2.2e5")
+    return int(number)
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if value >= 0 and value == int(value) else None
+
+
+def _without_copies(numbering: Numbering) -> Numbering:
+    """Leave out `last.ckpt` where a file with a number in its name has the same step."""
+    by_step: dict[int, str] = {}
+    for name in sorted(numbering.steps, key=lambda name: not numbers_in(name)):
+        by_step.setdefault(numbering.steps[name], name)
+    copies = [name for name, step in numbering.steps.items() if by_step[step] != name and not numbers_in(name)]
+    others = tuple(LeftOut(name, f"of the same step as {by_step[numbering.steps[name]]}") for name in copies)
+    kept = {name: step for name, step in numbering.steps.items() if name not in copies}
+    return Numbering(kept, numbering.rule, (*numbering.left_out, *others))
+
+
+def _unique(numbering: Numbering) -> Numbering:
+    seen: dict[int, str] = {}
+    for name, step in numbering.steps.items():
+        if step > LARGEST_STEP:
+            raise UsageError(f"{name} would have step {step}, which is too large for one; {WAY_OUT}")
+        if (first := seen.setdefault(step, name)) != name:
+            raise UsageError(
+                f"{first} and {name} are both step {step:,} by {numbering.rule}; keep one of them, or {WAY_OUT}"
+            )
+    return numbering
+
+
+def _nameless(names: Mapping[str, list[Number]]) -> tuple[LeftOut, ...]:
+    return tuple(LeftOut(name, "no step in its name") for name, numbers in names.items() if not numbers)
+
+
+def _why_none(names: Sequence[str]) -> str:
+    candidates = [number for name in names for number in numbers_in(name)]
+    if not candidates:
+        return f"no step in the names of {_some(names)}: decimals, dates, versions and seeds are none; {WAY_OUT}"
+    return f"no number of {_some(names)} tells them apart; {WAY_OUT}"
+
+
+def _either(numbers: Sequence[Number]) -> str:
+    words = [f"{number.value:,}" for number in numbers]
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
