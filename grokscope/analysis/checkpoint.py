@@ -42,6 +42,7 @@ def describe_checkpoint(run: Trajectory, index: int) -> dict[str, Any]:
 
     Plain numbers, strings and None for what is not known.
     """
+    run.verify(index)
     spectra = _measured(run, index)
     inferred = infer_phase(spectra, index)
     return {

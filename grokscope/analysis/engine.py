@@ -6,7 +6,7 @@ whatever order they are computed. Workers return arrays; only this process write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from threading import Event
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from grokscope.analysis.measure import Result, Task, measure
 from grokscope.analysis.spectra_file import Parameters, Spectra, SpectraWriter
+from grokscope.errors import DamagedCheckpoint
 from grokscope.runfile import LayerSpec
 from grokscope.trajectory import Trajectory
 
@@ -33,11 +34,14 @@ def analyze(
     `parameters` None means those of the spectra file, where there is one. `jobs` is the number of processes,
     `scheduler` the address of a Dask scheduler to use instead. `on_done(done, total)` is called after each
     layer; setting `stop` ends the work after the layer at hand. What was measured is kept, whatever happens.
+    Checkpoints whose bytes do not match their CRC are left out, and named in `damaged` of what is returned.
     """
     with SpectraWriter(run, parameters) as writer:
         if run.num_checkpoints:
             writer.measure_gates(run.num_checkpoints - 1 if indices is None else max(indices, default=0), stop)
-        tasks = pending(Spectra(run), indices)
+        spectra = Spectra(run)
+        damaged = _damaged(run, range(len(spectra.done)) if indices is None else indices)
+        tasks = [task for task in pending(spectra, indices) if task[0] not in damaged]
         on_done(0, len(tasks))
         with closing(_results(run, tasks, writer.parameters, jobs, scheduler)) as results:
             for done, (index, spectrum) in enumerate(results, start=1):
@@ -45,14 +49,28 @@ def analyze(
                 on_done(done, len(tasks))
                 if stop is not None and stop.is_set():
                     break
-    return Spectra(run)
+    spectra = Spectra(run)
+    spectra.damaged = damaged
+    return spectra
 
 
 def pending(spectra: Spectra, indices: Sequence[int] | None = None) -> list[Task]:
-    """List the (checkpoint, layer) pairs that are not measured, in the order of `indices`."""
+    """List the (checkpoint, layer) pairs that are not measured or whose row is torn, in the order of `indices`."""
     chosen = range(len(spectra.done)) if indices is None else indices
     layers = spectra.run.layers
-    return [(index, layers[column]) for index in chosen for column in np.flatnonzero(~spectra.done[index])]
+    whole = np.array([spectra.whole(layer.name) for layer in layers]).T
+    return [(index, layers[column]) for index in chosen for column in np.flatnonzero(~whole[index])]
+
+
+def _damaged(run: Trajectory, indices: Iterable[int]) -> dict[int, str]:
+    """Verify checkpoints, and return a sentence for each that is not whole."""
+    found = {}
+    for index in indices:
+        try:
+            run.verify(index)
+        except DamagedCheckpoint as error:
+            found[index] = str(error)
+    return found
 
 
 def _measure_task(run: Trajectory, task: Task, parameters: Parameters) -> Result:

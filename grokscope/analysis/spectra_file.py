@@ -25,6 +25,7 @@ from grokscope.analysis.gates import chain, gates_datasets, measured_gates, read
 from grokscope.analysis.row_reader import RowReader
 from grokscope.analysis.rows import DERIVED, SCALARS, from_row, num_eigenvalues, row_datasets, to_row
 from grokscope.analysis.weightwatcher_names import COLUMNS
+from grokscope.errors import DamagedCheckpoint
 from grokscope.phases.gates import GATES
 from grokscope.runfile import LayerSpec
 from grokscope.runfile.exact_layout import Declared, exact_extents
@@ -81,6 +82,9 @@ class Spectra:
         self.path: Path | None = None
         self._reader: RowReader | None = None
         self.parameters = Parameters()
+        self.damaged: dict[int, str] = {}  # checkpoints that an analysis met and left out, each with a sentence
+        self._row_crcs = np.zeros((run.num_checkpoints, len(run.layers)), dtype=np.uint32)
+        self._known_whole: dict[tuple[int, int], int] = {}
         self.done = np.zeros((run.num_checkpoints, len(run.layers)), dtype=bool)
         self.refresh()
 
@@ -93,6 +97,7 @@ class Spectra:
         """Look again at the run's committed checkpoints; return whether anything new is measured."""
         before = self.done
         self.done = np.zeros((self.run.num_checkpoints, len(self.run.layers)), dtype=bool)
+        self._row_crcs = np.zeros(self.done.shape, dtype=np.uint32)
         self.path, self.parameters = _found(self.run)
         if self.path is not None:
             with contextlib.suppress(OSError, KeyError):  # deleted or replaced a moment ago
@@ -105,35 +110,53 @@ class Spectra:
             for column, layer in enumerate(self.run.layers):
                 group = file[f"layers/{layer.name}"]
                 rows = min(len(source), len(group["crc32"]))
-                whole = group["crc32"][:rows] != 0
-                self.done[:rows, column] = whole & (group["source_crc32"][:rows] == source[:rows])
+                self._row_crcs[:rows, column] = group["crc32"][:rows]
+                self.done[:rows, column] = (self._row_crcs[:rows, column] != 0) & (
+                    group["source_crc32"][:rows] == source[:rows]
+                )
 
     def layer(self, index: int, name: str) -> LayerSpectrum | None:
         """Return one layer's spectrum at a checkpoint, or None where it is not measured or its row is torn."""
         column = _position(self.run, name)
+        row = self._row(index, column)
+        return None if row is None else from_row(name, self.run.layers[column].shape, row)
+
+    def _row(self, index: int, column: int) -> dict[str, NDArray[Any]] | None:
         if self.path is None or not 0 <= index < len(self.done) or not self.done[index, column]:
             return None
         layer = self.run.layers[column]
         if self._reader is None or self._reader.path != self.path:
             self._reader = RowReader(self.path)
-        group, keys = f"layers/{name}", list(row_datasets(layer, 1))
+        group, keys = f"layers/{layer.name}", list(row_datasets(layer, 1))
         try:
             found = self._reader.rows([f"{group}/{key}" for key in (*keys, "crc32")], index)
         except (OSError, KeyError):  # deleted or replaced since the last refresh
             return None
         row = {key: found[f"{group}/{key}"] for key in keys}
-        if _row_crc(row) != int(found[f"{group}/crc32"]):
-            return None
-        return from_row(name, layer.shape, row)
+        return row if _row_crc(row) == int(found[f"{group}/crc32"]) else None
+
+    def whole(self, name: str) -> NDArray[np.bool_]:
+        """Tell at which checkpoints a layer is measured and its row matches its CRC, bool [n]."""
+        column = _position(self.run, name)
+        whole = self.done[:, column].copy()
+        for index in map(int, np.flatnonzero(whole)):
+            crc = int(self._row_crcs[index, column])
+            if self._known_whole.get((index, column)) == crc:
+                continue
+            if self._row(index, column) is None:
+                whole[index] = False
+            else:
+                self._known_whole[index, column] = crc
+        return whole
 
     def column(self, field: str, name: str) -> NDArray[np.float64]:
-        """Return one number of a layer over all checkpoints, float64 [n], NaN where it is not measured.
+        """Return one number of a layer over all checkpoints, float64 [n], NaN where it is not measured or torn.
 
         `field` is a numeric field of LayerSpectrum, or one of DERIVED.
         """
         if field not in (*SCALARS, *DERIVED):
             raise KeyError(f"{field} is no number of a layer's spectrum")
-        done = self.done[:, _position(self.run, name)]
+        done = self.whole(name)
         values = np.full(len(done), np.nan)
         if self.path is not None and done.any():
             with contextlib.suppress(OSError, KeyError), _open(self.path) as file:
@@ -189,13 +212,16 @@ class SpectraWriter:
         self._file.write_row(f"{group}/crc32", index, _row_crc(stored))
 
     def measure_gates(self, until: int, stop: Event | None = None) -> None:
-        """Measure the gates of every layer of a chain at the checkpoints up to index `until` that lack them."""
+        """Measure the gates of a chain's layers at the whole checkpoints up to index `until` that lack them."""
+        damaged: dict[int, bool] = {}
         keys = sources(self.run.crc32s()[: until + 1])
         for layer in chain(self.run.layers):
             group = f"gates/{layer.name}"
             with _open(self.path) as file:
                 _, whole = read_gates(file, layer.name, keys)
-            for index, row in measured_gates(self.run, layer, np.flatnonzero(~whole).tolist()):
+            missing = np.flatnonzero(~whole).tolist()
+            damaged |= {index: _is_damaged(self.run, index) for index in missing if index not in damaged}
+            for index, row in measured_gates(self.run, layer, [i for i in missing if not damaged[i]]):
                 self._file.write_row(f"{group}/values", index, row)
                 self._file.write_row(f"{group}/source_crc32", index, keys[index])
                 self._file.write_row(f"{group}/crc32", index, row_crc(row))
@@ -242,6 +268,14 @@ def _position(run: Trajectory, name: str) -> int:
 
 def _open(path: Path) -> h5py.File:
     return h5py.File(path, "r", locking=False)
+
+
+def _is_damaged(run: Trajectory, index: int) -> bool:
+    try:
+        run.verify(index)
+    except DamagedCheckpoint:
+        return True
+    return False
 
 
 def _row_crc(row: dict[str, NDArray[Any]]) -> int:

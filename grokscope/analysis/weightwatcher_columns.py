@@ -45,6 +45,7 @@ def run_weightwatcher(run: Trajectory, on_done: Callable[[int, int], None] = lam
         waiting = [index for index in range(run.num_checkpoints) if not seen[index]]
         on_done(0, len(waiting))
         for done, index in enumerate(waiting, start=1):
+            run.verify(index)
             weights = {layer.name: run.weight(index, layer.name).astype(np.float64) for layer in run.layers}
             table = weightwatcher_table(weights, run.layers, seed=int(run.steps[index]))
             for name, columns in table.items():

@@ -17,7 +17,7 @@ from typing import TextIO
 from grokscope.errors import GrokscopeError, RunLocked
 from grokscope.trajectory import Place, Trajectory
 
-DONE, LOCKED, FAILED = "done", "locked", "failed"
+DONE, LOCKED, DAMAGED, FAILED = "done", "locked", "damaged", "failed"
 
 
 def serve(requests: Iterable[str], answers: TextIO) -> None:
@@ -38,12 +38,12 @@ def _answer(place: Place, index: int) -> str:
     try:
         run = _opened(place)
         run.refresh()
-        analyze(run, indices=[index])
+        damaged = analyze(run, indices=[index]).damaged
     except RunLocked:
         return LOCKED
     except (GrokscopeError, OSError, KeyError, RuntimeError, IndexError) as error:
         return f"{FAILED} {' '.join(str(error).split())}"
-    return DONE
+    return f"{DAMAGED} {' '.join(damaged[index].split())}" if damaged else DONE
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from textual.message import Message
 
 from grokscope.analysis.spectra_file import Spectra
-from grokscope.app.analyst_process import DONE, LOCKED
+from grokscope.app.analyst_process import DAMAGED, DONE, LOCKED
 from grokscope.app.state import Direction
-from grokscope.errors import GrokscopeError, RunLocked
+from grokscope.errors import DamagedCheckpoint, GrokscopeError, RunLocked
 from grokscope.runfile.liveness import Liveness
 from grokscope.trajectory import Place, Trajectory
 
@@ -135,6 +135,8 @@ class Analyst(threading.Thread):
         self._opened: dict[int, Trajectory] = {}
         self._ended = threading.Event()
         self._told = 0.0
+        self.damaged: dict[int, set[int]] = {}
+        """The checkpoints of each run that are damaged and so are not measured."""
         self._idle: set[int] = set()
         """The runs of which nothing is left to do, and that has been told."""
 
@@ -177,7 +179,7 @@ class Analyst(threading.Thread):
     def _analyse_nearest(self, run: int) -> bool:
         """Have one checkpoint measured; returns whether there was none left to measure."""
         done = self._spectra(run).done
-        missing = np.flatnonzero(~done.all(axis=1))
+        missing = np.setdiff1d(np.flatnonzero(~done.all(axis=1)), list(self.damaged.get(run, ())))
         if not len(missing):
             if run not in self._idle:
                 self._idle.add(run)
@@ -215,6 +217,9 @@ class Analyst(threading.Thread):
             answer = ""
         if answer == LOCKED:
             raise RunLocked("another process is analysing this run")
+        if answer.startswith(DAMAGED):
+            self.damaged.setdefault(run, set()).add(index)
+            raise DamagedCheckpoint(answer.partition(" ")[2])
         if answer != DONE and not self._ended.is_set():
             raise GrokscopeError(answer.partition(" ")[2] or "its process was ended from outside; it starts again")
 

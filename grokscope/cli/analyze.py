@@ -40,8 +40,9 @@ def analyze(
     """Measure alpha, the Marchenko-Pastur fit, KS and traps of every layer at every checkpoint.
 
     What is given may be a run file, a folder of checkpoints or a model; the results lie beside it
-    (RUN.spectra.h5). Only what is not measured yet is measured; Ctrl-C keeps what is done. Where seed,
-    permutations or draws are not given, those of an earlier analysis are kept.
+    (RUN.spectra.h5). Only what is not measured yet is measured; Ctrl-C keeps what is done. Damaged checkpoints
+    are named and left out, and the exit code is then 1. Where seed, permutations or draws are not given, those of
+    an earlier analysis are kept.
     """
     from grokscope.analysis import analyze as analyze_run
     from grokscope.errors import UsageError
@@ -61,6 +62,10 @@ def analyze(
             run_weightwatcher(opened, on_done=bar.update)
     sys.stderr.write(f"{int(spectra.done.sum())} of {spectra.done.size} layers measured\n")
     typer.echo(f"{spectra.path}")
+    for sentence in spectra.damaged.values():
+        sys.stderr.write(f"grokscope: {sentence}\n")
+    if spectra.damaged:
+        raise typer.Exit(1)
 
 
 def _parameters(

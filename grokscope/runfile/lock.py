@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import re
 import socket
+import stat
 import time
 from pathlib import Path
 
 from grokscope.errors import RunLocked, StorageError
+from grokscope.names import safe_name
 
 ATTEMPTS = 10  # a viewer that probes the lock holds it for microseconds
 ATTEMPT_SECONDS = 0.02
+OPENED = (
+    os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+)  # a link or a pipe in its place is neither followed nor waited for
+HOLDER_BYTES = 4096
 
 
 def lock_path(run: Path) -> Path:
@@ -33,6 +41,7 @@ class WriterLock:
         with contextlib.suppress(OSError):  # a full disk: the lock holds without its holder's name
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, holder.encode(), 0)
+        _remove_leftovers(run)
 
     def release(self) -> None:
         """Remove the lock file and let the next writer in; a second call does nothing."""
@@ -44,12 +53,27 @@ class WriterLock:
         self._descriptor = -1
 
 
+def _remove_leftovers(run: Path) -> None:
+    """Remove the temporary files of a writer that was killed: only a lock's holder makes them."""
+    real = run.resolve()
+    temporary = re.compile(rf"\.{re.escape(real.name)}\.[a-z0-9_]{{8}}\.tmp")
+    with contextlib.suppress(OSError):
+        for path in real.parent.iterdir():
+            if temporary.fullmatch(path.name):
+                path.unlink()
+
+
 def _acquire(path: Path, run: Path) -> int:
     for _ in range(ATTEMPTS):
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | OPENED, 0o644)
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise StorageError(f"{path} is a symbolic link, no lock file; remove it") from None
             raise StorageError(f"cannot write in {run.parent}: {error.strerror}; choose another folder") from None
+        if not _is_plain(descriptor):
+            os.close(descriptor)
+            raise StorageError(f"{path} is no lock file, but a pipe, a device or another file's name; remove it")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -67,17 +91,27 @@ def _acquire(path: Path, run: Path) -> int:
     raise RunLocked(f"{run} is being written by {_holder(path)}; wait for it or stop it")
 
 
+def _is_plain(descriptor: int) -> bool:
+    """Tell whether it is a regular file with one name at most: writing into it then changes no other file."""
+    status = os.fstat(descriptor)
+    return stat.S_ISREG(status.st_mode) and status.st_nlink <= 1
+
+
 def _is_same_file(descriptor: int, path: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:
         return False
 
 
 def _holder(path: Path) -> str:
     try:
-        holder = json.loads(path.read_text())
-        return f"process {holder['pid']} on {holder['host']}"
+        descriptor = os.open(path, os.O_RDONLY | OPENED)
+        try:
+            holder = json.loads(os.read(descriptor, HOLDER_BYTES))
+        finally:
+            os.close(descriptor)
+        return f"process {int(holder['pid'])} on {safe_name(str(holder['host']))}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
 
@@ -85,7 +119,7 @@ def _holder(path: Path) -> str:
 def is_locked(run: Path) -> bool:
     """Tell whether some process is writing this run now; never waits and never keeps the lock."""
     try:
-        descriptor = os.open(lock_path(run), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(lock_path(run), os.O_RDONLY | OPENED)
     except OSError:
         return False
     try:

@@ -80,6 +80,7 @@ class StateSlots:
         """Save a state into a slot, and return when it is on the disk; it counts from its generation on, last."""
         path = f"{self._group}/{slot}"
         target.write(f"{path}/generation", 0)
+        target.sync()  # else a loss of power may leave the old generation above new, torn arrays
         target.write(f"{path}/step", step)
         for name in self._names:
             target.write(f"{path}/arrays/{name}", arrays[name])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,45 @@ def test_a_file_system_without_locks_is_named_and_reads_as_not_locked(
     with pytest.raises(StorageError, match="cannot lock files"):
         WriterLock(run)
     assert not is_locked(run)
+
+
+def link(path: Path, target: Path) -> None:
+    """A symbolic link to a file that is not ours."""
+    path.symlink_to(target)
+
+
+def hard_link(path: Path, target: Path) -> None:
+    """Another name of a file that is not ours."""
+    path.hardlink_to(target)
+
+
+def pipe(path: Path, target: Path) -> None:
+    """Opening it would wait."""
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("place", [link, hard_link, pipe])
+def test_what_lies_in_a_locks_place_is_neither_followed_nor_emptied(
+    tmp_path: Path, place: Callable[[Path, Path], None]
+) -> None:
+    run, precious = tmp_path / "run.h5", tmp_path / "precious"
+    precious.write_text("all my work")
+    place(lock_path(run), precious)
+    assert not is_locked(run)
+    with pytest.raises(StorageError, match="remove it"):
+        WriterLock(run)
+    assert precious.read_text() == "all my work"
+
+
+def test_a_killed_writers_temporary_file_is_removed_by_the_next_and_others_stay(tmp_path: Path) -> None:
+    run = tmp_path / "run.h5"
+    create(run).close()
+    left, others = (
+        tmp_path / ".run.h5.ab_c12xy.tmp",
+        [tmp_path / ".other.h5.ab_c12xy.tmp", tmp_path / "run.h5.tmp"],
+    )
+    for path in (left, *others):
+        path.touch()
+    RunWriter.reopen(run).close()
+    assert not left.exists()
+    assert all(path.exists() for path in others)

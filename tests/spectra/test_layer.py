@@ -10,8 +10,9 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from grokscope.spectra import LayerSpectrum, analyze_layer
+from grokscope.spectra import LayerSpectrum, analyze_layer, power_law
 from grokscope.spectra.null import null_for
 from grokscope.spectra.permutations import Permutations, seed_key
 from grokscope.spectra.randomised import bulk_edge, num_permutations
@@ -135,6 +136,46 @@ def test_the_plain_measures_are_the_papers_at_initialisation():
     assert entropies == pytest.approx([39_300, 12_060, 608], rel=0.02)
     assert layers["fc1"].max_abs <= 8 / 28
     assert layers["fc1"].std == pytest.approx(8 / 28 / np.sqrt(3), rel=0.01)
+
+
+@pytest.mark.parametrize("shape", [(784, 200), (200, 200), (200, 10)])
+def test_noise_is_judged_to_be_noise(shape):
+    """60 Gaussian matrices a shape: a tail alone gave 160 of 180 a verdict. Wanted: at most 2 of 180."""
+    rng, null = np.random.default_rng(17), null_for(*shape)
+    fits = [power_law.fit(np.linalg.svd(rng.standard_normal(shape), compute_uv=False) ** 2) for _ in range(60)]
+    verdicts = [power_law.judge(fit, null.alpha_p(fit.alpha))[0] for fit in fits]
+    assert sum(verdict not in {"undecided", "like noise"} for verdict in verdicts) <= 1
+    p_values = [null.alpha_p(fit.alpha) for fit in fits]
+    assert stats.kstest(p_values, "uniform").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, "bfloat16"])
+@pytest.mark.parametrize("shape", [(200, 200), (60, 300)])
+def test_the_alpha_of_an_orthogonal_matrix_is_rounding_and_not_measured(shape, dtype):
+    single = dtype == np.float32
+    square = noise((300, 300)).astype(np.float32 if single else np.float64)
+    matrix = np.linalg.qr(square[: shape[1], : shape[0]])[0].T
+    if dtype == "bfloat16":
+        matrix = (matrix.astype(np.float32).view(np.uint32) + 0x8000 & 0xFFFF0000).view(np.float32)
+    spectrum = analyze_layer(matrix, "fc", step=0, permutations=3)
+    assert np.isnan(spectrum.alpha)
+    assert spectrum.verdict == "not measured"
+    assert "rounding" in spectrum.verdict_reason
+    assert np.isfinite(spectrum.ks_p)
+    assert len(spectrum.esd) == min(shape)
+
+
+@pytest.mark.parametrize("entries", ["normal", "uniform", "signs"])
+def test_the_mean_distance_of_noise_is_rejected_at_the_nominal_rate(entries):
+    """400 matrices, 5 % within three standard deviations of 1.1 %; below M = 32 signs are rejected more often."""
+    rng, shape = np.random.default_rng(3), (64, 32)
+    draw = {
+        "normal": rng.standard_normal,
+        "uniform": lambda size: rng.random(size) - 0.5,
+        "signs": lambda size: np.sign(rng.random(size) - 0.5),
+    }[entries]
+    p_values = [analyze_layer(draw(shape), "fc", step=step).ks_p for step in range(400)]
+    assert np.mean(np.array(p_values) < 0.05) == pytest.approx(0.05, abs=0.034)
 
 
 def test_orientation_does_not_change_a_layers_own_spectrum():

@@ -1,0 +1,129 @@
+"""The folders in which people's libraries leave checkpoints open as they are, and nothing is left out silently."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grokscope.errors import UsageError
+from grokscope.runfile import Run
+from grokscope.trajectory import Checkpoints, Opening, open_trajectory
+from grokscope.trajectory.duplicates import duplicates, same_weights
+
+
+def safetensors(path: Path, value: float, shape: tuple[int, int] = (4, 3), written: bool = True) -> None:
+    """Write one layer, all of one value; unwritten, the file is a hole of the right size."""
+    size = 4 * shape[0] * shape[1]
+    header = json.dumps({"fc.weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        if written:
+            file.write(np.full(shape, value, dtype="<f4").tobytes())
+        else:
+            file.truncate(8 + len(header) + size)
+
+
+LAYOUTS = {
+    "plain": ["step10k.safetensors", "step2M.safetensors"],
+    "trainer": ["checkpoint-10000/model.safetensors", "checkpoint-2000000/model.safetensors"],
+    "steps": ["step10000/model.safetensors", "step2000000-tokens4B/model.safetensors"],
+    "lightning": [f"version_0/checkpoints/epoch={e}-step={s}.ckpt" for e, s in ((0, 10000), (7, 2000000))],
+    "values": ["step=10000-val_loss=0.91.safetensors", "step=2000000-val_loss=0.08.safetensors"],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_layout_opens_in_the_order_of_its_steps(tmp_path: Path, layout: str) -> None:
+    for value, name in enumerate(LAYOUTS[layout]):
+        safetensors(tmp_path / "in" / name, value)
+    (tmp_path / "in" / "training_args.bin").write_bytes(b"\x80\x02.")
+    trajectory = open_trajectory(tmp_path / "in")
+    assert trajectory.steps.tolist() == [10_000, 2_000_000]
+    assert [float(trajectory.weight(index, "fc")[0, 0]) for index in (0, 1)] == [0, 1]
+    assert "10,000" in trajectory.notes[0]
+    assert "2,000,000" in trajectory.notes[0]
+
+
+def test_a_cache_of_the_hub_opens_by_its_revisions(tmp_path: Path) -> None:
+    cache = tmp_path / "models--a--b"
+    for value, (commit, ref) in enumerate({"c0ffee": "step1000", "beef": "step2000"}.items()):
+        safetensors(cache / "snapshots" / commit / "model.safetensors", value)
+        (cache / "refs").mkdir(exist_ok=True)
+        (cache / "refs" / ref).write_text(commit)
+    trajectory = open_trajectory(cache)
+    assert trajectory.steps.tolist() == [1000, 2000]
+    assert float(trajectory.weight(1, "fc")[0, 0]) == 1
+
+
+def test_copies_by_averaging_are_left_out_and_can_be_chosen(tmp_path: Path) -> None:
+    for step in (1, 2):
+        safetensors(tmp_path / f"model_{step}.safetensors", step)
+        safetensors(tmp_path / f"ema_0.9999_{step}.safetensors", step + 10)
+    assert float(Checkpoints(tmp_path).weight(0, "fc")[0, 0]) == 1
+    assert [out.name for out in Checkpoints(tmp_path).left_out] == [f"ema_0.9999_{s}.safetensors" for s in (1, 2)]
+    assert float(Checkpoints(tmp_path, Opening(match="ema*")).weight(0, "fc")[0, 0]) == 11
+
+
+def test_a_damaged_checkpoint_is_left_out_by_name(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        safetensors(tmp_path / f"step{step}.safetensors", step)
+    with (tmp_path / "step2.safetensors").open("r+b") as file:
+        file.truncate(100)
+    trajectory = Checkpoints(tmp_path)
+    assert trajectory.steps.tolist() == [1, 3]
+    assert [out.name for out in trajectory.left_out] == ["step2"]
+
+
+def test_folders_and_files_of_checkpoints_side_by_side_are_refused(tmp_path: Path) -> None:
+    safetensors(tmp_path / "step1.safetensors", 1)
+    safetensors(tmp_path / "checkpoint-5" / "model.safetensors", 1)
+    with pytest.raises(UsageError, match="--match"):
+        Checkpoints(tmp_path)
+
+
+def test_equal_checkpoints_are_named_and_a_new_one_is_seen(tmp_path: Path) -> None:
+    for step, value in ((1, 5), (2, 6), (3, 5)):
+        safetensors(tmp_path / f"step{step}.safetensors", value)
+    trajectory = Checkpoints(tmp_path)
+    assert duplicates(trajectory) == [(0, 2)]
+    assert same_weights(trajectory) == ["the same weights at steps 1 and 3"]
+    keys, uuid = trajectory.crc32s().tolist(), trajectory.uuid
+    assert not trajectory.refresh()
+    safetensors(tmp_path / "step4.safetensors", 9)
+    safetensors(tmp_path / "step2.safetensors", 7)
+    assert trajectory.refresh()
+    assert (trajectory.num_checkpoints, trajectory.uuid) == (4, uuid)
+    now = trajectory.crc32s().tolist()
+    assert [now[0], now[2]] == [keys[0], keys[2]]
+    assert now[1] != keys[1]
+
+
+def test_the_layers_of_a_huge_model_are_told_without_reading_it(tmp_path: Path) -> None:
+    safetensors(tmp_path / "huge.safetensors", 0, (60_000, 60_000), written=False)
+    (layer,) = open_trajectory(tmp_path / "huge.safetensors").layers
+    assert layer.shape == (60_000, 60_000)
+
+
+def test_a_run_file_opens_as_one(trained_run: Path) -> None:
+    assert isinstance(open_trajectory(trained_run), Run)
+
+
+def test_commands_take_folders_and_models_without_torch(tmp_path: Path) -> None:
+    for step in (1, 2):
+        safetensors(tmp_path / "in" / f"step{step}.safetensors", step, (30, 20))
+    program = "import sys; sys.modules['torch'] = None; from grokscope.cli.main import main; main()"
+    for words in (
+        ["analyze", "in", "-j", "1", "--permutations", "2", "--null-draws", "100"],
+        ["info", "in"], ["show", "in"], ["report", "in"], ["export", "in"], ["import", "in", "-o", "run.h5"],
+        ["view", "in", "--screenshot", "x.svg"], ["info", "in/step1.safetensors"],
+    ):  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, (words, done.stderr)
