@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import io
 import os
 import sys
 from typing import Any
@@ -49,7 +51,8 @@ class Commands(TyperGroup):
 
 
 def _exit(message: str, code: int) -> typer.Exit:
-    sys.stderr.write(f"grokscope: {' '.join(message.split())}\n")
+    with contextlib.suppress(OSError, ValueError):  # a full or closed stderr: the exit code says it
+        sys.stderr.write(f"grokscope: {' '.join(message.split())}\n")
     return typer.Exit(code)
 
 
@@ -89,4 +92,36 @@ def _options(
 
 def main() -> None:
     """Run the command line: 0 done, 1 failed, 2 wrong usage or bad input, 130 interrupted."""
-    app()
+    _prepare_streams()
+    code: Any = 0
+    try:
+        app()
+    except SystemExit as end:
+        code = end.code
+    sys.exit(_flushed() or code)
+
+
+def _prepare_streams() -> None:
+    """Let a closed stream swallow what goes to it, and an encoding replace what it lacks."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - lives as long as the process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _flushed() -> int:
+    """Write what is buffered; return 1, and say so, where the result could not be written whole."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = FAILED
+    except (OSError, ValueError) as error:
+        code = FAILED
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"grokscope: the result could not be written whole: {error}\n")
+    else:
+        return 0
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter fails at it once more
+    return code

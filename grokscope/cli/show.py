@@ -9,6 +9,7 @@ import typer
 
 from grokscope.cli.common import AsJson, steps_of
 from grokscope.cli.opening import AnyPath, Match, Metrics, Network, StepRegex, StepsFrom, open_noted
+from grokscope.errors import UsageError
 
 
 def show(
@@ -21,6 +22,7 @@ def show(
             metavar="N",
         ),
     ] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Refuse where --step is no checkpoint.")] = False,
     as_json: AsJson = False,
     without_trap: Annotated[
         int | None,
@@ -52,6 +54,7 @@ def show(
 
     opened = open_noted(run, step_regex, steps_from, match, network, metrics)
     index = checkpoint_at(opened, step)
+    _say_which(step, int(opened.steps[index]), exact)
     described = describe_checkpoint(opened, index)
     if without_trap is not None:
         described["without_trap"] = accuracies_without_trap(Spectra(opened), index, without_trap, data_dir)
@@ -63,3 +66,12 @@ def show(
         sources = [Source(opened, Spectra(opened))]
         for kind in ("esd", "randomized"):
             typer.echo("\n" + as_text(figures_of(kind, sources, step=step, layer=layer)))
+
+
+def _say_which(asked: int | None, shown: int, exact: bool) -> None:
+    """Say on stderr where another checkpoint is shown than was asked for, or refuse it."""
+    if asked is None or asked == shown:
+        return
+    if exact:
+        raise UsageError(f"there is no checkpoint at step {asked:,}; the last one before it is at {shown:,}")
+    typer.echo(f"no checkpoint at step {asked:,}; this is the last one before it, at {shown:,}", err=True)
