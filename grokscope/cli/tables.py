@@ -9,7 +9,10 @@ from grokscope.numbers import number_text, probability
 
 Described = dict[str, Any]
 
-HEADER = ["layer", "shape", "alpha", "tail", "D", "sigma_mp", "KS p", "naive p", "traps", "signal", "verdict"]
+HEADER = [
+    "layer", "shape", "alpha", "95 %", "noise p", "tail", "D", "sigma_mp", "KS p", "naive p", "traps", "signal",
+    "verdict",
+]  # fmt: skip
 LEFT_ALIGNED = {"layer", "shape", "verdict"}
 SHOWN_ENTRIES = 4
 
@@ -49,7 +52,9 @@ def _cells(layer: Described) -> list[str]:
     return [
         layer["name"],
         "×".join(map(str, layer["shape"])),
-        f"{number_text(layer['alpha'], '.2f')} ± {number_text(layer['alpha_sigma'], '.2f')}",
+        number_text(layer["alpha"], ".2f"),
+        f"{number_text(layer['alpha_low'], '.2f')}–{number_text(layer['alpha_high'], '.2f')}",
+        probability(layer["alpha_p"], 1000),
         number_text(layer["num_tail"], "d"),
         number_text(layer["power_law_distance"], ".3f"),
         number_text(layer["sigma_mp"], ".3f"),
