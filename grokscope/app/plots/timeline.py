@@ -41,7 +41,7 @@ def positions(
     return axis.position(np.maximum(steps, axis.low))
 
 
-NOT_OBSERVED, NOT_MEASURED = "no accuracies", "not measured"
+NOT_OBSERVED, NOT_KNOWN = "no accuracies", "not known"
 """Why a phase is not known: from accuracies, from weights."""
 
 
@@ -84,7 +84,7 @@ def timeline(
     axis = step_axis(data, log=log, others=others)
     bands = [
         Band(data, "observed", data.observed, NOT_OBSERVED),
-        Band(data, "weights", data.inferred, NOT_MEASURED),
+        Band(data, "weights", data.inferred, NOT_KNOWN),
     ]
     bands += [Band(other, "obs. b", other.observed, NOT_OBSERVED) for other in others[:1] if height >= 7]
     figure = _figure(width, height, axis, palette, len(bands))

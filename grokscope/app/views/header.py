@@ -12,7 +12,7 @@ from grokscope.app.keys import Situation
 from grokscope.app.keys import footer as footer_keys
 from grokscope.app.layout import BESIDE
 from grokscope.app.plots.canvas import fit
-from grokscope.app.plots.timeline import NOT_MEASURED, NOT_OBSERVED
+from grokscope.app.plots.timeline import NOT_KNOWN, NOT_OBSERVED
 from grokscope.app.state import State
 from grokscope.app.theme import phase_letter
 from grokscope.numbers import duration, number, percent, whole
@@ -65,7 +65,7 @@ def header(state: State, width: int, height: int = 1) -> Text:
         return line([Piece((name,), palette.text, (9,), bold=True), waiting, *_badge(state)], width)
     letter, said = phase_letter(frame.observed), phase_letter(frame.inferred)
     seen = NOT_OBSERVED.upper() if frame.observed == "unknown" else frame.observed.upper()
-    verdict = NOT_MEASURED if frame.inferred == "unknown" else f"say {said} {frame.inferred}"
+    verdict = NOT_KNOWN if frame.inferred == "unknown" else f"say {said} {frame.inferred}"
     ground = palette.background if palette.dark else "#ffffff"
     names = (name, fit(name, 24), fit(name, 14)) if cell_len(name) > 14 else (name,)
     pieces = [

@@ -12,7 +12,7 @@ from grokscope.app.frame import Frame
 from grokscope.app.keys import groups
 from grokscope.app.layout import SMALLEST
 from grokscope.app.plots.canvas import Canvas
-from grokscope.app.plots.timeline import NOT_MEASURED, NOT_OBSERVED
+from grokscope.app.plots.timeline import NOT_KNOWN, NOT_OBSERVED
 from grokscope.app.state import State
 from grokscope.app.theme import Palette, phase_letter
 from grokscope.numbers import whole
@@ -78,7 +78,7 @@ def why_text(palette: Palette, frame: Frame, width: int) -> Text:
     text.append("esc\n", Style(color=palette.accent))
     for who, phase, unknown in (
         ("accuracies say", frame.observed, NOT_OBSERVED),
-        ("weights say", frame.inferred, NOT_MEASURED),
+        ("weights say", frame.inferred, NOT_KNOWN),
     ):
         text.append(f"{who:<16}", Style(color=palette.muted))
         word = unknown if phase == "unknown" else phase
