@@ -19,6 +19,7 @@ from grokscope.app.app import Microscope
 from grokscope.app.background import Analyst
 from grokscope.app.session import Session
 from grokscope.runfile import Run
+from grokscope.trajectory import Place
 from tests.app.test_live import until
 from tests.app.test_pilot import press, screen_of
 
@@ -27,7 +28,7 @@ def ask(path: Path, *numbers: int) -> list[str]:
     """What the process answers to these checkpoints' numbers; it must end with its input."""
     done = subprocess.run(
         [sys.executable, "-m", "grokscope.app.analyst_process"],
-        input="".join(json.dumps([k, str(path)]) + "\n" for k in numbers),
+        input="".join(json.dumps([k, *Place(path).words]) + "\n" for k in numbers),
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     return done.stdout.splitlines()
@@ -94,8 +95,8 @@ async def test_a_process_that_was_killed_is_started_again(
 def test_a_killed_viewer_leaves_no_process_behind(story: Callable[..., Path]) -> None:
     """The process's input ends with the viewer, however that ended."""
     script = (
-        "import sys, time; from pathlib import Path; from grokscope.app.background import Analyst\n"
-        "analyst = Analyst([Path(sys.argv[1])], print, lambda: (0, 0)); analyst.start()\n"
+        "import sys, time; from pathlib import Path; from grokscope.app.background import Analyst; from grokscope.trajectory import Place\n"
+        "analyst = Analyst([Place(Path(sys.argv[1]))], print, lambda: (0, 0)); analyst.start()\n"
         "while analyst.process is None: time.sleep(0.01)\n"
         "sys.stderr.write(f'{analyst.process.pid}\\n'); time.sleep(60)"
     )

@@ -314,7 +314,7 @@ def test_what_is_no_regular_file_is_refused_at_once(
     with pytest.raises(UsageError, match=says):
         create(path, overwrite=True)
     assert list(tmp_path.iterdir()) == [path]
-    done = grokscope_command("info", path, timeout=20)
+    done = grokscope_command("compact", path, timeout=20)
     assert done.returncode == 2
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
