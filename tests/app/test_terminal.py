@@ -118,7 +118,7 @@ def test_python_is_printed_after_quitting(terminal: Terminal, analysed_run: Path
     terminal.type(f"cd {shlex.quote(str(ROOT))}; clear; {command('view', analysed_run)} > /dev/tty")
     terminal.wait("ESD fc1")
     terminal.press("d")
-    terminal.wait("Run.open(", "spectrum = Spectra.open(run)")
+    terminal.wait("open_trajectory(", "spectrum = Spectra.open(run)")
 
 
 @pytest.mark.parametrize("term", ["dumb", "unknown", ""])
