@@ -191,7 +191,8 @@ from pathlib import Path
 import grokscope.cli.main
 from grokscope.app.screenshot import take
 from grokscope.trajectory import open_trajectory
-take([open_trajectory(Path({str(analysed_run)!r}))], Path({str(tmp_path / "a.svg")!r}), 120, 40, "1 2 3 4 right m left".split())
+run = open_trajectory(Path({str(analysed_run)!r}))
+take([run], Path({str(tmp_path / "a.svg")!r}), 120, 40, "1 2 3 4 right m left".split())
 heavy = {{"torch", "scipy", "weightwatcher", "sklearn", "joblib", "pandas", "matplotlib", "dask"}}
 print(sorted(heavy & {{name.partition(".")[0] for name in sys.modules}}))
 """
