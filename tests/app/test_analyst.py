@@ -95,7 +95,8 @@ async def test_a_process_that_was_killed_is_started_again(
 def test_a_killed_viewer_leaves_no_process_behind(story: Callable[..., Path]) -> None:
     """The process's input ends with the viewer, however that ended."""
     script = (
-        "import sys, time; from pathlib import Path; from grokscope.app.background import Analyst; from grokscope.trajectory import Place\n"
+        "import sys, time; from pathlib import Path; from grokscope.app.background import Analyst\n"
+        "from grokscope.trajectory import Place\n"
         "analyst = Analyst([Place(Path(sys.argv[1]))], print, lambda: (0, 0)); analyst.start()\n"
         "while analyst.process is None: time.sleep(0.01)\n"
         "sys.stderr.write(f'{analyst.process.pid}\\n'); time.sleep(60)"
