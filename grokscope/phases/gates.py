@@ -15,7 +15,6 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, ndtr
 
 Array = NDArray[np.float64]
 
@@ -58,6 +57,8 @@ def measure_gates(weight: Array, bias: Array, earlier: Array | None, first: Arra
     `earlier` and `first` are the layer's weights at the checkpoint before and at the first one; without them, or
     where nothing turned, what hangs on them is NaN.
     """
+    from scipy.special import log_ndtr  # here, for the app draws gates and imports no scipy
+
     if not np.isfinite(weight).all():
         return Gates()
     whole = Gates(mean_spike=mean_spike(weight), scale=float(np.sqrt(weight.shape[1] * np.mean(weight**2))))
@@ -83,6 +84,8 @@ def lit_share(weight: Array, bias: Array, regions: float) -> float:
 
     With weight [out, D], pre-activations have mean ½Σw + b and standard deviation ½‖w‖√(D/regions).
     """
+    from scipy.special import ndtr
+
     scale = np.linalg.norm(weight, axis=1) * np.sqrt(weight.shape[1] / regions)
     return float(ndtr((weight.sum(axis=1) + 2 * bias) / scale).mean())
 
