@@ -107,7 +107,7 @@ class Null:
 @lru_cache(maxsize=64)
 def _mean_distances(null: Null, permutations: int) -> Array:
     """Sorted means [B] of groups of distances drawn anew from the null's: permutations of one matrix are
-    independent in this (`benchmarks/spectra_size.py`)."""
+    independent in this, which holds for Gaussian entries and not for ±1 (`benchmarks/spectra_size.py`)."""
     if permutations == 1:
         return null.distances
     rng = np.random.default_rng([SEED, permutations])
