@@ -51,8 +51,8 @@ class Axis:
 
     def ticks(self, most: int) -> list[tuple[float, str]]:
         """At most `most` round values on the axis with their labels: decades when logarithmic."""
-        values = _log_ticks(self.low, self.high, most) if self.log else _linear_ticks(self.low, self.high, most)
-        powers = self.log and len(values) > 0 and min(values) < 0.01 and all(map(_is_decade, values))
+        values = log_ticks(self.low, self.high, most) if self.log else linear_ticks(self.low, self.high, most)
+        powers = self.log and len(values) > 0 and min(values) < 0.01 and all(map(is_decade, values))
         return [(v, power_of_ten(round(math.log10(v))) if powers else compact(v)) for v in values]
 
 
@@ -80,11 +80,13 @@ def axis_over(
     return Axis(label, scale, low - padding * span, high + padding * span, unit)
 
 
-def _is_decade(value: float) -> bool:
+def is_decade(value: float) -> bool:
+    """Tell whether a value is a power of ten."""
     return abs(math.log10(value) - round(math.log10(value))) < 1e-6
 
 
-def _linear_ticks(low: float, high: float, most: int) -> list[float]:
+def linear_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return at most `most` round values from `low` to `high`, evenly spaced."""
     span = high - low
     if most < 1 or not math.isfinite(span) or span <= 0:
         return []
@@ -96,7 +98,8 @@ def _linear_ticks(low: float, high: float, most: int) -> list[float]:
     return [round(k * step, 12 - math.floor(math.log10(step))) for k in range(first, last + 1)]
 
 
-def _log_ticks(low: float, high: float, most: int) -> list[float]:
+def log_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return at most `most` round values from `low` to `high`: decades where there are two."""
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
     decades = list(range(first, last + 1))
     if most < 1:
@@ -109,4 +112,4 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
         inside = [v for v in values if low <= v <= high]
         if 2 <= len(inside) <= most:
             return inside
-    return [v for v in _linear_ticks(low, high, most) if v > 0]
+    return [v for v in linear_ticks(low, high, most) if v > 0]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from grokscope.figures.axis import is_decade, linear_ticks, log_ticks
 from grokscope.numbers import compact, power_of_ten
 
 
@@ -36,8 +37,8 @@ class Axis:
 
     def ticks(self, most: int) -> list[tuple[float, str]]:
         """At most `most` round values on the axis with their labels: decades when logarithmic."""
-        values = _log_ticks(self.low, self.high, most) if self.log else _linear_ticks(self.low, self.high, most)
-        powers = self.log and len(values) > 0 and min(values) < 0.01 and all(map(_is_decade, values))
+        values = log_ticks(self.low, self.high, most) if self.log else linear_ticks(self.low, self.high, most)
+        powers = self.log and len(values) > 0 and min(values) < 0.01 and all(map(is_decade, values))
         return [(v, power_of_ten(round(math.log10(v))) if powers else compact(v)) for v in values]
 
 
@@ -54,35 +55,3 @@ def axis_over(values: ArrayLike, *, log: bool, padding: float = 0.04, include: t
         return Axis(10 ** max(lowest, -300.0), 10 ** min(highest, 300.0), True)
     span = high - low or abs(high) * 0.1 or 1.0
     return Axis(low - padding * span, high + padding * span)
-
-
-def _is_decade(value: float) -> bool:
-    return abs(math.log10(value) - round(math.log10(value))) < 1e-6
-
-
-def _linear_ticks(low: float, high: float, most: int) -> list[float]:
-    span = high - low
-    if most < 1 or not math.isfinite(span) or span <= 0:
-        return []
-    rough = span / most
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * m for m in (1, 2, 2.5, 5, 10, 20) if span / (power * m) <= most)
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    return [round(k * step, 12 - math.floor(math.log10(step))) for k in range(first, last + 1)]
-
-
-def _log_ticks(low: float, high: float, most: int) -> list[float]:
-    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-    decades = list(range(first, last + 1))
-    if most < 1:
-        return []
-    if len(decades) >= 2 or (decades and most < 3):
-        stride = -(-len(decades) // most)
-        return [10.0**k for k in decades if k % stride == 0]
-    for mantissas in ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3)):
-        values = [m * 10.0**k for k in range(first - 1, last + 1) for m in mantissas]
-        inside = [v for v in values if low <= v <= high]
-        if 2 <= len(inside) <= most:
-            return inside
-    return [v for v in _linear_ticks(low, high, most) if v > 0]
