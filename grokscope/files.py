@@ -31,3 +31,17 @@ def kind_of(path: Path) -> str:
         return _REFUSALS.get(error.errno or 0, "out of reach")
     except ValueError:  # a NUL in the name
         return "no name of a file"
+
+
+def read_text(path: Path, largest: int, encoding: str = "utf-8") -> str:
+    """Return the text of a regular file of at most `largest` bytes.
+
+    Raises OSError where it is none, or larger, or cannot be read, and UnicodeDecodeError where it is no text.
+    """
+    if (kind := kind_of(path)) != "a file":
+        raise OSError(errno.EINVAL, f"it is {kind}")
+    with path.open("rb") as file:
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise OSError(errno.EFBIG, f"it has more than {largest:,} bytes")
+    return content.decode(encoding)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from grokscope.runfile.layout import (
     array_crc32,
     bias_path,
     checkpoint_paths,
+    file_plan,
     format_version,
     weight_path,
 )
@@ -319,13 +321,31 @@ def _read_layout(file: h5py.File) -> Layout:
         version = int(file.attrs["format_version"])
         if version > FORMAT_VERSION:
             raise BadRunFile(f"{path} has run file format {version}; install a newer grokscope")
-        return _layout_of(file)
+        layout = _layout_of(file)
+        _refuse_other_rows(file, layout)
+        return layout
     except NotItsOwn as error:
         raise BadRunFile(
             f"{path} is no run file as grokscope writes it: {error}; restore it from a copy"
         ) from None
     except (KeyError, OSError, ValueError, TypeError, AttributeError, RuntimeError, UsageError) as error:
         raise BadRunFile(f"{path} is a damaged run file ({error}); restore it from a copy") from None
+
+
+def _refuse_other_rows(file: h5py.File, layout: Layout) -> None:
+    """Raise ValueError where a dataset does not hold numbers of its kind, one row for each step of the file.
+
+    One that is missing is met when it is read: what there is of the others can still be looked at.
+    """
+    plan = file_plan(replace(layout, steps=np.arange(len(file["steps"]))))
+    for name, declared in plan.datasets.items():
+        dataset = file.get(name)
+        if dataset is None:
+            continue
+        if dataset.shape != tuple(declared.shape) and name != "planned_steps":
+            raise ValueError(f"{name} has shape {dataset.shape} where {tuple(declared.shape)} is right")
+        if dataset.dtype.kind != np.dtype(declared.dtype).kind:
+            raise ValueError(f"{name} holds {dataset.dtype} where numbers as {np.dtype(declared.dtype)} are right")
 
 
 def _dtype(layer: h5py.Group) -> str:

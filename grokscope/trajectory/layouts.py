@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 
 from grokscope.errors import UsageError
+from grokscope.files import read_text
 from grokscope.importers import sniff
 from grokscope.runfile import LeftOut
 from grokscope.trajectory.numbers_in_names import numbers_in
@@ -36,6 +37,7 @@ AVERAGED = re.compile(r"(^|[._-])ema([._-]|\d|$)", re.IGNORECASE)
 SHARD = re.compile(r"^(.*)-\d{5}-of-\d{5}$")
 PART_OF_A_FOLDER = ("*global_step*", "pytorch_model_fsdp_*")  # where DeepSpeed and Accelerate put the weights
 DEEPEST = 3
+LARGEST_REF = 1000
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def _revisions(cache: Path, match: str | None) -> Layout:
     for ref in sorted((cache / "refs").rglob("*")):
         name = ref.relative_to(cache / "refs").as_posix()
         if ref.is_file() and not name.startswith("pr/"):
-            commit = ref.read_text(encoding="utf-8").strip()
+            commit = _commit(ref)
             if commit not in names or not numbers_in(names[commit]):
                 names[commit] = name
     snapshots = [(names.get(d.name, d.name), weights_in(d)) for d in _subfolders(cache / "snapshots")]
@@ -172,6 +174,13 @@ def _revisions(cache: Path, match: str | None) -> Layout:
     if not found:
         raise UsageError(f"{cache} holds no snapshot with weights; download the model again")
     return found, [LeftOut(name, "a revision without weights") for name, path in snapshots if path is None]
+
+
+def _commit(ref: Path) -> str:
+    try:
+        return read_text(ref, LARGEST_REF).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{ref} is no revision of the hub's: {error}; download the model again") from None
 
 
 def _files(folder: Path, match: str | None) -> Layout:
