@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,13 @@ class Opened:
     def __init__(self, path: str | Path, opening: Opening | None = None) -> None:
         """Open the run, folder or model at a path; raises BadRunFile or UsageError where it is none."""
         self._source = Source.open(path, opening)
+        for sentence in self._source.damaged.values():
+            warnings.warn(sentence, stacklevel=2)
+
+    @property
+    def damaged(self) -> Mapping[int, str]:
+        """The checkpoints that are damaged, by index, each with a sentence; their metrics are NaN."""
+        return self._source.damaged
 
     @property
     def steps(self) -> NDArray[np.int64]:

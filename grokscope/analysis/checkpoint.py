@@ -15,7 +15,7 @@ from grokscope.analysis.weightwatcher_columns import weightwatcher_columns
 from grokscope.errors import RunLocked, UsageError
 from grokscope.runfile import LayerSpec
 from grokscope.spectra import LayerSpectrum, Trap
-from grokscope.trajectory import Trajectory
+from grokscope.trajectory import Trajectory, find_damaged
 
 NOT_PLAIN = {"name", "shape", "reason", "traps", "esd", "randomized_esd"}
 LAYER_KEYS = [field.name for field in fields(LayerSpectrum) if field.name not in NOT_PLAIN]
@@ -43,6 +43,7 @@ def describe_checkpoint(run: Trajectory, index: int) -> dict[str, Any]:
     Plain numbers, strings and None for what is not known.
     """
     run.verify(index)
+    find_damaged(run, range(index))  # the metrics of what is damaged before do not count
     spectra = _measured(run, index)
     inferred = infer_phase(spectra, index)
     return {

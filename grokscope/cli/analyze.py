@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.common import progress
+from grokscope.cli.common import name_damaged, progress
 from grokscope.cli.opening import AnyPath, Match, Network, StepRegex, StepsFrom, open_noted
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def analyze(
             run_weightwatcher(opened, on_done=bar.update)
     sys.stderr.write(f"{int(spectra.done.sum())} of {spectra.done.size} layers measured\n")
     typer.echo(f"{spectra.path}")
-    for sentence in spectra.damaged.values():
-        sys.stderr.write(f"grokscope: {sentence}\n")
+    name_damaged(spectra.damaged)
     if spectra.damaged:
         raise typer.Exit(1)
 

@@ -72,6 +72,12 @@ def progress(description: str, unit: str) -> Iterator[Bar]:
         display.stop()
 
 
+def name_damaged(damaged: Mapping[int, str]) -> None:
+    """Name the checkpoints that were left out because they are damaged, a sentence each, on stderr."""
+    for sentence in damaged.values():
+        typer.echo(f"grokscope: {sentence}", err=True)
+
+
 def note_if_moved(config: Mapping[str, Any]) -> None:
     """Say on stderr where a resumed run was last trained on another machine or by other versions."""
     from grokscope_train.environment import moved

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson
+from grokscope.cli.common import AsJson, name_damaged
 from grokscope.cli.opening import Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.errors import UsageError
 
@@ -61,7 +61,6 @@ def evaluate(
     import json
     import sys
 
-    from grokscope.analysis import Spectra
     from grokscope.phases import Thresholds
     from grokscope.report.evaluate import evaluate as score
     from grokscope.report.evaluate import read_run
@@ -72,11 +71,10 @@ def evaluate(
     if as_json and as_csv:
         raise UsageError("--json and --csv are two ways to print the same; give one")
     limits = Thresholds(memorised, rise, gap, fall, confirm)
-    sources = [
-        Source(run, Spectra(run))
-        for run in (open_noted(path, step_regex, steps_from, match, network, metrics) for path in runs)
-    ]
+    sources = [Source.of(open_noted(path, step_regex, steps_from, match, network, metrics)) for path in runs]
     refuse_twice(sources)
+    for source in sources:
+        name_damaged(source.damaged)
     scored = [read_run(source.spectra, column or (), limits) for source in sources]
     scores = score(scored, bootstrap, seed)
     if as_json:

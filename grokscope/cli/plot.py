@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, steps_of
+from grokscope.cli.common import AsJson, name_damaged, steps_of
 from grokscope.cli.opening import Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.cli.view import parse_size
 
@@ -75,6 +75,8 @@ def plot(
 
     sources = [Source.of(open_noted(path, step_regex, steps_from, match, network, metrics)) for path in runs]
     refuse_twice(sources)
+    for source in sources:
+        name_damaged(source.damaged)
     figures = figures_of(kind, sources, step=step, layer=layer, measure=measure)
     _note_unmeasured(figures, sources)
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson
+from grokscope.cli.common import AsJson, name_damaged
 from grokscope.cli.opening import Match, Network, StepRegex, StepsFrom, open_noted
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def report(
     from grokscope.report.pictures import Source
 
     sources = [Source.of(open_noted(path, step_regex, steps_from, match, network)) for path in runs]
+    for source in sources:
+        name_damaged(source.damaged)
     reports = [run_report(source.run, source.spectra) for source in sources]
     refuse_twice(reports)
     if output is not None:

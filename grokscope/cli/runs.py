@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from grokscope.cli.common import AsJson, RunPath
+from grokscope.cli.common import AsJson, RunPath, name_damaged
 from grokscope.cli.opening import AnyPath, Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ def info(
     metrics: Metrics = None,
 ) -> None:
     """Show what a run file, a folder of checkpoints or a model holds: layers, steps, metrics, what is left out."""
+    from grokscope.trajectory import find_damaged
+
     opened = open_noted(run, step_regex, steps_from, match, network, metrics)
+    name_damaged(find_damaged(opened, range(opened.num_checkpoints)[-1:]))
     typer.echo(_as_json(_description(opened)) if as_json else _summary(opened))
 
 
@@ -124,8 +127,11 @@ def export(
     network: Network = "",
     metrics_from: Metrics = None,
 ) -> None:
-    """Print the metrics of every checkpoint as CSV: step, wall time, and each metric."""
+    """Print the metrics of every checkpoint as CSV: step, wall time, and each metric; empty where it is damaged."""
+    from grokscope.trajectory import find_damaged
+
     opened = open_noted(run, step_regex, steps_from, match, network, metrics_from)
+    name_damaged(find_damaged(opened))
     metrics = opened.metrics()
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["step", "wall_time", *metrics])

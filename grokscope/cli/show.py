@@ -63,7 +63,7 @@ def show(
         from grokscope.cli.plot import as_text
         from grokscope.report.pictures import Source, figures_of
 
-        sources = [Source(opened, Spectra(opened))]
+        sources = [Source.of(opened)]
         for kind in ("esd", "randomized"):
             typer.echo("\n" + as_text(figures_of(kind, sources, step=step, layer=layer)))
 

@@ -53,6 +53,7 @@ class Run:
         self.steps = np.empty(0, dtype=np.int64)
         self._rows = np.empty(0, dtype=np.intp)
         self._crcs = np.empty(0, dtype=np.uint32)
+        self._damaged: set[int] = set()  # the steps of checkpoints that `verify` has found damaged
         self.refresh()
 
     @classmethod
@@ -155,9 +156,14 @@ class Run:
         return {layer.name: layer.dtype for layer in self.layers}
 
     def metrics(self) -> dict[str, NDArray[np.float64]]:
-        """Return every metric over the committed checkpoints, float64 [n], NaN where it was not recorded."""
+        """Return every metric over the committed checkpoints, float64 [n], NaN where it was not recorded.
+
+        So it is at checkpoints that `verify` has found damaged.
+        """
+        damaged = np.isin(self.steps, list(self._damaged))
         with self._reading() as file:
-            return {name: self._all_rows(file, f"metrics/{name}") for name in self.metric_names}
+            rows = {name: self._all_rows(file, f"metrics/{name}") for name in self.metric_names}
+        return {name: np.where(damaged, np.nan, values) for name, values in rows.items()}
 
     def wall_time(self) -> NDArray[np.float64]:
         """Return when each checkpoint was committed, seconds since 1970, float64 [n]."""
@@ -221,6 +227,7 @@ class Run:
         """Raise DamagedCheckpoint where a checkpoint's bytes do not match its CRC."""
         with self._reading() as file:
             whole = row_is_whole(file, int(self._rows[self._known(index)]), self._paths)
+        (self._damaged.discard if whole else self._damaged.add)(int(self.steps[index]))
         if not whole:
             raise DamagedCheckpoint(
                 f"checkpoint {index} (step {self.steps[index]:,}) of {self.path} is damaged: "

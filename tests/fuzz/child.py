@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -88,7 +87,7 @@ def _redirect(folder: Path) -> None:
     for target, descriptor in enumerate(descriptors):
         os.dup2(descriptor, target)
     for name, number in (("stdout", 1), ("stderr", 2)):
-        setattr(sys, name, open(number, "w", errors="replace", closefd=False))  # noqa: SIM115, PTH123
+        setattr(sys, name, open(number, "w", errors="replace", closefd=False))  # noqa: SIM115
 
 
 def grokscope(*words: str | Path) -> int:

@@ -11,8 +11,8 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
@@ -32,7 +32,10 @@ WARM = ("info {path}", SHOW, "report {path}", "plot {path} alpha", "view {path} 
 
 
 from collections import defaultdict
+
 TIMES = defaultdict(list)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a case came to: how its command ended, and what was wrong with that."""
@@ -99,7 +102,11 @@ class Fuzzer:
         """Change a copy of the material, give it to the command, and judge."""
         folder = self._copy()
         given = case.mutate(folder)
-        steps = [] if case.command != SHOW or case.kind not in ("run", "spectra") else ["--step", str(self._step(case))]
+        steps = (
+            []
+            if case.command != SHOW or case.kind not in ("run", "spectra")
+            else ["--step", str(self._step(case))]
+        )
         words = [*self._words(case.command, given, folder / "out"), *steps]
         before, run = facts_of(folder), folder / "run" / RUN
         if case.kind == "run":
@@ -120,7 +127,11 @@ class Fuzzer:
 
     def _checked(self, look: Any) -> list[str]:
         ended = run_forked(look, self.home)
-        return ended.stdout.split() and ended.stdout.strip().split("\n") if ended.code == 0 else [f"what was written cannot be read: {ended.stderr[-300:]}"]
+        return (
+            ended.stdout.split() and ended.stdout.strip().split("\n")
+            if ended.code == 0
+            else [f"what was written cannot be read: {ended.stderr[-300:]}"]
+        )
 
     def _shown(self, case: Case, given: Path) -> Iterator[str]:
         shown = Case(case.kind, case.mutation, case.seed, SHOW)
@@ -130,10 +141,6 @@ class Fuzzer:
 
 
 def _import_everything() -> None:
-    import grokscope_train.run
-    import matplotlib.backends.backend_svg
-    import safetensors.numpy
-    import textual.app
     import torch
 
     import grokscope.app.screenshot
@@ -164,8 +171,21 @@ def main(arguments: Sequence[str]) -> int:
                 sys.stdout.write(json.dumps(line) + "\n")
                 sys.stdout.flush()
     own = time.process_time() - started
-    sys.stdout.write(json.dumps({"cases": last - first, "finds": finds, "warm": warm - started, "own": own - warm + started, "seconds": seconds, "counts": counts}) + "\n")
-    for key, v in sorted(TIMES.items(), key=lambda i: -sum(i[1]))[:25]: sys.stderr.write(f"{key} {len(v)} {sum(v):.2f} max {max(v):.2f}\n")
+    sys.stdout.write(
+        json.dumps(
+            {
+                "cases": last - first,
+                "finds": finds,
+                "warm": warm - started,
+                "own": own - warm + started,
+                "seconds": seconds,
+                "counts": counts,
+            }
+        )
+        + "\n"
+    )
+    for key, v in sorted(TIMES.items(), key=lambda i: -sum(i[1]))[:25]:
+        sys.stderr.write(f"{key} {len(v)} {sum(v):.2f} max {max(v):.2f}\n")
     return min(finds, 1)
 
 

@@ -12,7 +12,20 @@ import numpy as np
 from tests.fuzz.material import SECRET
 
 BAD_NAME = "x\x1b[2J\u202e\n"
-VALUES = (0, -1, 2**40, 1e308, float("nan"), "", "\x1b]0;owned\x07", "x" * 4000, "[]", "null", '{"a": NaN}', [1, 2])
+VALUES = (
+    0,
+    -1,
+    2**40,
+    1e308,
+    float("nan"),
+    "",
+    "\x1b]0;owned\x07",
+    "x" * 4000,
+    "[]",
+    "null",
+    '{"a": NaN}',
+    [1, 2],
+)
 
 
 def _datasets(file: h5py.File) -> list[str]:
@@ -39,7 +52,9 @@ def rechunked(path: Path, random: Random) -> None:
     with h5py.File(path, "r+") as file:
         name = random.choice(_datasets(file))
         data = file[name][...]
-        _anew(file, name, data=data, chunks=tuple(max(n // 2, 1) for n in data.shape), maxshape=(None,) * data.ndim)
+        _anew(
+            file, name, data=data, chunks=tuple(max(n // 2, 1) for n in data.shape), maxshape=(None,) * data.ndim
+        )
 
 
 def other_dtype(path: Path, random: Random) -> None:

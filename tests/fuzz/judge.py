@@ -117,7 +117,9 @@ def untrue(case: Case, ended: Ended, sound: Mapping[int, Any], table: Mapping[st
     elif case.command.startswith("export"):
         for row in list(csv.reader(ended.stdout.splitlines()))[1:]:
             right = table.get(row[0], [])
-            if len(right) == len(row) and any(cell not in ("", was) for cell, was in zip(row[2:], right[2:], strict=True)):
+            if len(right) == len(row) and any(
+                cell not in ("", was) for cell, was in zip(row[2:], right[2:], strict=True)
+            ):
                 yield "silently altered metrics"
                 return
 
@@ -132,7 +134,11 @@ def _untrue_numbers(shown: Mapping[str, Any], sound: Mapping[int, Any]) -> Itera
         if layer["name"] in layers and not _same(layer, layers[layer["name"]]):
             yield "silently altered spectra"
             return
-    if any(shown["metrics"][name] not in (None, value) for name, value in right["metrics"].items() if name in shown["metrics"]):
+    if any(
+        shown["metrics"][name] not in (None, value)
+        for name, value in right["metrics"].items()
+        if name in shown["metrics"]
+    ):
         yield "silently altered metrics"
 
 
@@ -148,11 +154,17 @@ def _same(shown: Any, right: Any) -> bool:
 
 def imported(case: Case, path: Path) -> Iterator[str]:
     """Say where a run made of archives with CRCs, damaged, has other weights than those that were saved."""
-    if case.command != IMPORT or case.kind not in ("pt", "npz") or case.mutation not in {m.__name__ for m in BYTEWISE}:
+    if (
+        case.command != IMPORT
+        or case.kind not in ("pt", "npz")
+        or case.mutation not in {m.__name__ for m in BYTEWISE}
+    ):
         return
     with h5py.File(path, "r", locking=False) as file:
         for row, step in enumerate(file["steps"][...]):
             for name, group in file["layers"].items():
                 right = tensors_at(int(step)).get(f"{name}.weight")
-                if right is None or not (np.array_equal(group["weight"][row], right) or np.isnan(group["weight"][row]).all()):
+                if right is None or not (
+                    np.array_equal(group["weight"][row], right) or np.isnan(group["weight"][row]).all()
+                ):
                     yield "silently altered weights"

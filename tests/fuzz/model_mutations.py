@@ -88,7 +88,9 @@ def header_says(path: Path, random: Random) -> None:
 
 def header_is(path: Path, random: Random) -> None:
     """A safetensors header that is no table of tensors."""
-    text = random.choice((b"[]", b"{", b"null", b"{}" * 9, b"\xff\xfe", b'{"a":' * 3000, b'{"a":1,"a":2}', b"1e999"))
+    text = random.choice(
+        (b"[]", b"{", b"null", b"{}" * 9, b"\xff\xfe", b'{"a":' * 3000, b'{"a":1,"a":2}', b"1e999")
+    )
     path.write_bytes(struct.pack("<Q", random.choice((len(text), 0, 1, 2**63, len(text) + 9))) + text + bytes(64))
 
 

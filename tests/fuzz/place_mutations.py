@@ -10,8 +10,27 @@ from random import Random
 from tests.fuzz.material import RUN, SPECTRA, STEPS, TABLE
 
 CELLS = ("", "nan", "inf", "-1", "1e999", "x", "\x1b[2J", "1,5", '"', "é", "10**9", "9" * 400, "True", " 3 ", "١")
-HEADERS = ("step", "Step", "epoch", "", "step,step", "\x1b]0;owned\x07", "train_accuracy", "x" * 300, "loss/a", "..")
-ODD_NAMES = ("step-99\x1b[2J", "step-99\n", "n" * 240, "step-1e400", "step--5", "step-99999999999999999999", "é-77")
+HEADERS = (
+    "step",
+    "Step",
+    "epoch",
+    "",
+    "step,step",
+    "\x1b]0;owned\x07",
+    "train_accuracy",
+    "x" * 300,
+    "loss/a",
+    "..",
+)
+ODD_NAMES = (
+    "step-99\x1b[2J",
+    "step-99\n",
+    "n" * 240,
+    "step-1e400",
+    "step--5",
+    "step-99999999999999999999",
+    "é-77",
+)
 
 
 def cells(path: Path, random: Random) -> None:
@@ -120,7 +139,14 @@ FOLDER = (strange_file, strange_file, odd_name, odd_name, same_step, other_forma
 
 def beside(folder: Path, random: Random) -> None:
     """In the place of a spectra file, a lock, or a temporary, something that is no regular file."""
-    names = (SPECTRA, f"{RUN}.lock", f"{SPECTRA}.lock", f".{RUN}.importing", f".{RUN}.aaaaaaaa.tmp", f"{RUN}.importing")
+    names = (
+        SPECTRA,
+        f"{RUN}.lock",
+        f"{SPECTRA}.lock",
+        f".{RUN}.importing",
+        f".{RUN}.aaaaaaaa.tmp",
+        f"{RUN}.importing",
+    )
     _put_strange(folder / random.choice(names), random)
 
 
