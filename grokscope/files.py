@@ -6,6 +6,7 @@ import errno
 import stat
 from pathlib import Path
 
+PIECE_BYTES = 1 << 20
 _KINDS = {
     stat.S_IFREG: "a file",
     stat.S_IFDIR: "a folder",
@@ -40,8 +41,10 @@ def read_text(path: Path, largest: int, encoding: str = "utf-8") -> str:
     """
     if (kind := kind_of(path)) != "a file":
         raise OSError(errno.EINVAL, f"it is {kind}")
+    content = bytearray()
     with path.open("rb") as file:
-        content = file.read(largest + 1)
-    if len(content) > largest:
-        raise OSError(errno.EFBIG, f"it has more than {largest:,} bytes")
+        while piece := file.read(PIECE_BYTES):
+            content += piece
+            if len(content) > largest:
+                raise OSError(errno.EFBIG, f"it has more than {largest:,} bytes")
     return content.decode(encoding)

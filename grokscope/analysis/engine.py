@@ -6,6 +6,7 @@ whatever order they are computed. Workers return arrays; only this process write
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from threading import Event
@@ -14,6 +15,7 @@ import numpy as np
 
 from grokscope.analysis.measure import Result, Task, measure
 from grokscope.analysis.spectra_file import Parameters, Spectra, SpectraWriter
+from grokscope.children import end_with, safe_path
 from grokscope.runfile import LayerSpec
 from grokscope.trajectory import Trajectory, find_damaged
 
@@ -85,11 +87,12 @@ def _results_from_processes(
     from joblib import Parallel, delayed
 
     _prepare_nulls(tasks, parameters)
-    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", backend="loky", max_nbytes=None)
-    results: Generator[Result, None, None] = parallel(
-        delayed(_measure_task)(run, task, parameters) for task in tasks
-    )
-    return results
+    parallel = Parallel(
+        n_jobs=jobs, return_as="generator_unordered", backend="loky", max_nbytes=None,
+        initializer=end_with, initargs=(os.getpid(),),
+    )  # fmt: skip
+    with safe_path():
+        yield from parallel(delayed(_measure_task)(run, task, parameters) for task in tasks)
 
 
 def _prepare_nulls(tasks: Sequence[Task], parameters: Parameters) -> None:
