@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import signal
 import sys
 import traceback
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-SECONDS = 30.0
+SECONDS = 60.0  # of a loaded machine
 CPU_SECONDS = 20
 MEGABYTE = 1 << 20
 MEMORY = 1024 * MEGABYTE  # beside what the warm process has
@@ -29,30 +30,37 @@ class Ended:
     hung: bool = False
 
 
+class Forked:
+    """Some work in a forked process, the leader of a session of its own; its streams are files in a folder."""
+
+    def __init__(self, work: Callable[[], int | None], folder: Path) -> None:
+        """Start it."""
+        self.folder = folder
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _work(work, folder)
+
+    def wait(self) -> Ended:
+        """Wait for its end, and end it where it takes too long."""
+        if hung := not self._ends_within(SECONDS):
+            os.killpg(self.pid, signal.SIGKILL)
+        _, status, usage = os.wait4(self.pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        texts = [(self.folder / name).read_text(errors="replace") for name in ("stdout", "stderr")]
+        return Ended(code, *texts, usage.ru_utime + usage.ru_stime, hung or code == -signal.SIGXCPU)
+
+    def _ends_within(self, seconds: float) -> bool:
+        descriptor = os.pidfd_open(self.pid)
+        try:
+            return bool(select.select([descriptor], [], [], seconds)[0])
+        finally:
+            os.close(descriptor)
+
+
 def run_forked(work: Callable[[], int | None], folder: Path) -> Ended:
-    """Do some work in a forked process and wait for it; its streams are files in `folder`."""
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid == 0:
-        _work(work, folder)
-    hung = not _ends_within(pid, SECONDS)
-    if hung:
-        os.killpg(pid, signal.SIGKILL)
-    _, status, usage = os.wait4(pid, 0)
-    code = os.waitstatus_to_exitcode(status)
-    texts = [(folder / name).read_text(errors="replace") for name in ("stdout", "stderr")]
-    hung = hung or code == -signal.SIGXCPU
-    return Ended(code, *texts, usage.ru_utime + usage.ru_stime, hung)
-
-
-def _ends_within(pid: int, seconds: float) -> bool:
-    descriptor = os.pidfd_open(pid)
-    try:
-        import select
-
-        return bool(select.select([descriptor], [], [], seconds)[0])
-    finally:
-        os.close(descriptor)
+    """Do some work in a forked process and wait for its end."""
+    return Forked(work, folder).wait()
 
 
 def _work(work: Callable[[], int | None], folder: Path) -> None:
