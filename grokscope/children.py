@@ -20,7 +20,7 @@ def python_module(module: str, *arguments: object) -> list[str]:
 
 @contextlib.contextmanager
 def safe_path() -> Iterator[None]:
-    """Let every Python that is started meanwhile, by whatever library, leave the current folder alone as `-P` does."""
+    """Let every Python that any library starts meanwhile leave the current folder alone, as `-P` does."""
     before = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:

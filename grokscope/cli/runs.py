@@ -127,7 +127,7 @@ def export(
     network: Network = "",
     metrics_from: Metrics = None,
 ) -> None:
-    """Print the metrics of every checkpoint as CSV: step, wall time, and each metric; empty where it is damaged."""
+    """Print the metrics of every checkpoint as CSV: step, wall time, each metric; none where it is damaged."""
     from grokscope.trajectory import find_damaged
 
     opened = open_noted(run, step_regex, steps_from, match, network, metrics_from)

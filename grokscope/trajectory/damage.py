@@ -9,7 +9,7 @@ from grokscope.trajectory.protocol import Trajectory
 
 
 def find_damaged(trajectory: Trajectory, indices: Iterable[int] | None = None) -> dict[int, str]:
-    """Verify checkpoints, all by default, and return a sentence for each that is damaged; its metrics are then NaN.
+    """Verify checkpoints, all by default; return a sentence for each that is damaged: its metrics are then NaN.
 
     Every byte is read: a second for some gigabytes.
     """

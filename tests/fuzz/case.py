@@ -17,13 +17,17 @@ Mutation = Callable[[Path, Random], None]
 SHOW = "show {path} --json"
 CHEAP = ("info {path}", "info {path} --json", "export {path}", "plot {path} accuracy", "plot {path} loss --json")
 READERS = (
-    *CHEAP, *CHEAP, *CHEAP, SHOW, SHOW, "show {path}", "analyze -j 1 {path}", "report {path}", "report {path} --json",
-    "plot {path} alpha --json", "plot {path} esd", "plot {path} heatmap", "plot {path} spectrogram --json",
+    *CHEAP, *CHEAP, *CHEAP, SHOW, SHOW, "show {path}", "analyze -j 1 {path}", "report {path}",
+    "report {path} --json", "plot {path} alpha --json", "plot {path} esd", "plot {path} heatmap",
+    "plot {path} spectrogram --json",
 )  # fmt: skip
-SLOW = ("view {path} --screenshot {out}.svg", "report {path} -o {out}", "plot {path} alpha -o {out}.svg")
+DRAWING = ("view {path} --screenshot {out}.svg", "report {path} -o {out}", "plot {path} alpha -o {out}.svg")
 IMPORT = "import {path} -o {out}.h5"
-OF_RUN = ("check {path}", "compact {path}", "compact {path}", "compact {path}", "train -o {path} --resume --steps 60",
-          "train -o {path} --resume --steps 60", "show {path} --without-trap 1")  # fmt: skip
+OF_RUN = (
+    "check {path}", "compact {path}", "compact {path}", "compact {path}", "train -o {path} --resume --steps 60",
+    "train -o {path} --resume --steps 60", "show {path} --without-trap 1",
+)  # fmt: skip
+LIGHT = (*CHEAP, SHOW, IMPORT, OF_RUN[1])
 KINDS: Mapping[str, tuple[tuple[Mutation, ...], tuple[str, ...], str]] = {
     "run": ((*BYTEWISE, *HDF5, *HDF5), (*READERS, *OF_RUN), f"run/{RUN}"),
     "spectra": ((*BYTEWISE, *HDF5), READERS, f"run/{SPECTRA}"),
@@ -35,7 +39,7 @@ KINDS: Mapping[str, tuple[tuple[Mutation, ...], tuple[str, ...], str]] = {
     "folder": (FOLDER, (*READERS, IMPORT), "safetensors"),
 }
 WEIGHTS = {"run": 9, "spectra": 4, "beside": 2, "safetensors": 4, "pt": 4, "npz": 3, "table": 3, "folder": 3}
-SLOW_SHARE = 0.03
+DRAWING_SHARE = 0.03
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,13 @@ class Case:
         return given
 
 
-def case_of(number: int) -> Case:
-    """Return the case of a number: the same for ever."""
+def case_of(number: int, light: bool = False) -> Case:
+    """Return the case of a number: the same for ever. A light one has a light command in another's place."""
     random = Random(number)
     [kind] = random.choices(list(WEIGHTS), list(WEIGHTS.values()))
     mutations, commands, _ = KINDS[kind]
-    slow = random.random() < SLOW_SHARE
-    return Case(kind, random.choice(mutations).__name__, number, random.choice(SLOW if slow else commands))
+    draws = random.random() < DRAWING_SHARE
+    mutation, command = random.choice(mutations).__name__, random.choice(DRAWING if draws else commands)
+    if light and command not in LIGHT:
+        command = random.choice([command for command in commands if command in LIGHT and command != SHOW])
+    return Case(kind, mutation, number, command)

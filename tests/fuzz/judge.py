@@ -17,9 +17,9 @@ import h5py
 import numpy as np
 
 from tests.fuzz.bytewise import BYTEWISE
-from tests.fuzz.case import IMPORT, Case
+from tests.fuzz.case import SHOW, Case
 from tests.fuzz.child import Ended
-from tests.fuzz.material import RUN, SECRET, SPECTRA, tensors_at
+from tests.fuzz.material import RUN, SECRET, tensors_at
 
 EXIT_CODES = (0, 1, 2)
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffd]")
@@ -43,7 +43,7 @@ def facts_of(folder: Path) -> Facts:
 
 
 def problems(case: Case, ended: Ended, before: Facts, after: Facts) -> Iterator[str]:
-    """Say what is wrong with the way in which a command ended, and with what it left; nothing where all is well."""
+    """Say what is wrong with how a command ended and with what it left; nothing where all is well."""
     if ended.hung:
         yield "hang"
     elif ended.code < 0:
@@ -64,20 +64,19 @@ def problems(case: Case, ended: Ended, before: Facts, after: Facts) -> Iterator[
 
 
 def _changed(case: Case, ended: Ended, before: Facts, after: Facts) -> Iterator[str]:
+    """Say which files are not as they were: only results may be new, and only a writer's own file be another."""
     writes = case.command.split()[0] in WRITERS and ended.code == 0
     for name in before.keys() | after.keys():
-        if before.get(name) == after.get(name) or name.endswith(SPECTRA) or name.startswith("out"):
+        is_result = name.startswith("out") or name.endswith(".spectra.h5") or (writes and name == f"run/{RUN}")
+        if before.get(name) == after.get(name) or is_result:
             continue
-        if name.endswith(".spectra.h5") or (writes and name == f"run/{RUN}"):
-            continue
-        if name.endswith((".tmp", ".lock", ".importing")):
-            if name in before and before[name].startswith(("link", "0", "1", "2", "4")) and name not in after:
-                continue  # a leftover that the next writer removes
-            yield f"left {Path(name).suffix}" if name not in before else f"changed {Path(name).suffix}"
-        elif name not in after:
-            yield "removed a file"
-        else:
-            yield "changed a file" if name in before else "left a file"
+        suffix = Path(name).suffix
+        if name not in before:
+            yield f"left {suffix}"
+        elif name in after:
+            yield f"changed {suffix}"
+        elif suffix not in (".tmp", ".lock", ".importing"):  # a leftover, which the next writer removes
+            yield f"removed {suffix}"
 
 
 def rows_of(path: Path) -> dict[int, int]:
@@ -105,23 +104,27 @@ def lost(before: Path, after: Path) -> Iterator[str]:
             yield "altered a checkpoint"
 
 
-def untrue(case: Case, ended: Ended, sound: Mapping[int, Any], table: Mapping[str, list[str]]) -> Iterator[str]:
-    """Say where what was printed as fact of an undamaged checkpoint is not what the sound file holds.
+def untrue(
+    case: Case, command: str, ended: Ended, sound: Mapping[int, Any], table: Mapping[str, list[str]]
+) -> Iterator[str]:
+    """Say where what a command printed as fact of an undamaged checkpoint is not what the sound file holds.
 
     `sound` is what `show --json` says of the sound run by step, `table` what `export` prints of it by step.
     """
     if case.kind not in ("run", "spectra") or ended.code != 0:
         return
-    if case.command.startswith("show") and "--json" in case.command:
+    if command == SHOW:
         yield from _untrue_numbers(json.loads(ended.stdout), sound)
-    elif case.command.startswith("export"):
+    elif command.startswith("export"):
         for row in list(csv.reader(ended.stdout.splitlines()))[1:]:
             right = table.get(row[0], [])
-            if len(right) == len(row) and any(
-                cell not in ("", was) for cell, was in zip(row[2:], right[2:], strict=True)
-            ):
+            if len(right) == len(row) and not all(map(_same_or_empty, row[2:], right[2:])):
                 yield "silently altered metrics"
                 return
+
+
+def _same_or_empty(shown: str, right: str) -> bool:
+    return shown in ("", right)
 
 
 def _untrue_numbers(shown: Mapping[str, Any], sound: Mapping[int, Any]) -> Iterator[str]:
@@ -130,15 +133,10 @@ def _untrue_numbers(shown: Mapping[str, Any], sound: Mapping[int, Any]) -> Itera
         yield "a step that there is not"
         return
     layers = {layer["name"]: layer for layer in right["layers"]}
-    for layer in shown["layers"]:
-        if layer["name"] in layers and not _same(layer, layers[layer["name"]]):
-            yield "silently altered spectra"
-            return
-    if any(
-        shown["metrics"][name] not in (None, value)
-        for name, value in right["metrics"].items()
-        if name in shown["metrics"]
-    ):
+    if not all(_same(layer, layers[layer["name"]]) for layer in shown["layers"] if layer["name"] in layers):
+        yield "silently altered spectra"
+    metrics = right["metrics"]
+    if any(value not in (None, metrics[name]) for name, value in shown["metrics"].items() if name in metrics):
         yield "silently altered metrics"
 
 
@@ -153,18 +151,12 @@ def _same(shown: Any, right: Any) -> bool:
 
 
 def imported(case: Case, path: Path) -> Iterator[str]:
-    """Say where a run made of archives with CRCs, damaged, has other weights than those that were saved."""
-    if (
-        case.command != IMPORT
-        or case.kind not in ("pt", "npz")
-        or case.mutation not in {m.__name__ for m in BYTEWISE}
-    ):
+    """Say where a run that is made of damaged archives, which have CRCs, holds other weights than were saved."""
+    if case.kind not in ("pt", "npz") or case.mutation not in {mutation.__name__ for mutation in BYTEWISE}:
         return
     with h5py.File(path, "r", locking=False) as file:
         for row, step in enumerate(file["steps"][...]):
             for name, group in file["layers"].items():
-                right = tensors_at(int(step)).get(f"{name}.weight")
-                if right is None or not (
-                    np.array_equal(group["weight"][row], right) or np.isnan(group["weight"][row]).all()
-                ):
+                weight, right = group["weight"][row], tensors_at(int(step)).get(f"{name}.weight")
+                if right is None or not (np.array_equal(weight, right) or np.isnan(weight).all()):
                     yield "silently altered weights"

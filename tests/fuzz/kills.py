@@ -1,7 +1,7 @@
 """Commands that are killed at a random moment: `python -m tests.fuzz.kills 0 600` prints a line for each find.
 
-Afterwards nothing is lost, no worker is left, and the same command, given again, ends in what it ends in where it is
-never killed, with nothing left beside its result.
+Afterwards nothing is lost, no worker is left, and the same command, given again, ends in what it ends in where it
+is never killed, with nothing left beside its result.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tests.fuzz.judge import facts_of, lost, rows_of
 from tests.fuzz.material import RUN
 
 OPTIONS = (
-    "--dataset digits --steps 300 --width 12 --checkpoints-per-decade 8 --train-points 100 --engine numpy --threads 1 "
-    "--init-scale 1 --save-seconds 0.02"
+    "--dataset digits --steps 300 --width 12 --checkpoints-per-decade 8 --train-points 100 --engine numpy "
+    "--threads 1 --init-scale 1 --save-seconds 0.02"
 )
 COMMANDS = {
     "train": (24, f"train -o {{run}} {OPTIONS}"),

@@ -1,4 +1,4 @@
-"""Other people's model files with strange contents: what libraries write that nobody expected, and what nobody does."""
+"""Other people's model files with strange contents: what libraries write unexpectedly, and what nobody does."""
 
 from __future__ import annotations
 
@@ -117,8 +117,8 @@ def pickled(path: Path, random: Random) -> None:
     weight = torch.ones(6, 6)
     things = (
         [], {}, 3, None, "x", {"a": {"b": {"c": weight}}}, [weight] * 3, {1: weight, (2, 3): weight}, weight,
-        {"model": weight.to_sparse()}, {"w": weight.expand(3, 6, 6)}, {"w": weight.t()}, {"step": 1e400, "w": weight},
-        {"w": weight.to(torch.complex64)}, {"w": torch.eye(6)[::2]},
+        {"model": weight.to_sparse()}, {"w": weight.expand(3, 6, 6)}, {"w": weight.t()},
+        {"step": 1e400, "w": weight}, {"w": weight.to(torch.complex64)}, {"w": torch.eye(6)[::2]},
         {"step": -5, "w": weight}, {"step": "12\x1b[2J", "w": weight}, {"w": torch.nn.Linear(3, 4)},
         {"w": torch.ones(6, 6, device="meta")}, {"step": 10**30, "w": weight}, {"w": weight.bfloat16()},
     )  # fmt: skip

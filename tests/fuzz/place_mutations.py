@@ -61,8 +61,10 @@ def encoded(path: Path, random: Random) -> None:
     """Another encoding, another separator, a mark at the beginning, or bytes that are no text."""
     text = path.read_text()
     encodings = ("utf-16", "utf-8-sig", "utf-32")
-    contents = (*map(text.encode, encodings), text.replace(",", random.choice(";\t|")).encode(), b"\0" + text.encode(),
-                text.replace("\n", "\r").encode(), text.encode() + b"\xff\xfe\xfa")  # fmt: skip
+    contents = (
+        *map(text.encode, encodings), text.replace(",", random.choice(";\t|")).encode(), b"\0" + text.encode(),
+        text.replace("\n", "\r").encode(), text.encode() + b"\xff\xfe\xfa",
+    )  # fmt: skip
     path.write_bytes(random.choice(contents))
 
 
@@ -92,8 +94,8 @@ def _put_strange(path: Path, random: Random) -> None:
     puts = (
         lambda: os.mkfifo(path), lambda: path.symlink_to("/dev/zero"), lambda: path.symlink_to(path.name),
         lambda: path.symlink_to("nothing"), path.mkdir, lambda: path.write_bytes(b""),
-        lambda: path.symlink_to("../secret.npz"), lambda: path.symlink_to(".."), lambda: path.write_bytes(bytes(99)),
-        lambda: path.symlink_to("/proc/self/mem"), lambda: path.symlink_to("/dev/tty"),
+        lambda: path.symlink_to("../secret.npz"), lambda: path.symlink_to(".."),
+        lambda: path.write_bytes(bytes(99)), lambda: path.symlink_to("/proc/self/mem"), lambda: path.symlink_to("/dev/tty"),
     )  # fmt: skip
     random.choice(puts)()
 
