@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grokscope.errors import UsageError
+from grokscope.names import safe_text
 from grokscope.steps import parse_number
 
 if TYPE_CHECKING:
@@ -72,10 +73,18 @@ def progress(description: str, unit: str) -> Iterator[Bar]:
         display.stop()
 
 
+def echo(text: object, *, err: bool = False, colors: bool = False) -> None:
+    """Print a text on stdout or stderr, with nothing in it that could move the cursor, whatever file it came from.
+
+    `colors` lets the sequences through that colour.
+    """
+    typer.echo(safe_text(str(text), colors=colors), err=err)
+
+
 def name_damaged(damaged: Mapping[int, str]) -> None:
     """Name the checkpoints that were left out because they are damaged, a sentence each, on stderr."""
     for sentence in damaged.values():
-        typer.echo(f"grokscope: {sentence}", err=True)
+        echo(f"grokscope: {sentence}", err=True)
 
 
 def note_if_moved(config: Mapping[str, Any]) -> None:
@@ -83,4 +92,4 @@ def note_if_moved(config: Mapping[str, Any]) -> None:
     from grokscope_train.environment import moved
 
     if difference := moved(config):
-        typer.echo(f"note: {difference}; the last bits may differ from an undisturbed run's", err=True)
+        echo(f"note: {difference}; the last bits may differ from an undisturbed run's", err=True)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from grokscope.cli.common import echo
 from grokscope.errors import MissingPackage
 
 TRAINING = (
@@ -45,7 +46,7 @@ def demo(
     if view and sys.stdin.isatty() and sys.stdout.isatty():
         _grokscope("view", str(run))
     else:
-        typer.echo(f"open it by: grokscope view {run}", err=True)
+        echo(f"open it by: grokscope view {run}", err=True)
 
 
 def _grokscope(*arguments: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, name_damaged
+from grokscope.cli.common import AsJson, echo, name_damaged
 from grokscope.cli.opening import Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.errors import UsageError
 
@@ -78,8 +78,8 @@ def evaluate(
     scored = [read_run(source.spectra, column or (), limits) for source in sources]
     scores = score(scored, bootstrap, seed)
     if as_json:
-        typer.echo(json.dumps(evaluation_plain(scored, scores, limits), indent=2, allow_nan=False))
+        echo(json.dumps(evaluation_plain(scored, scores, limits), indent=2, allow_nan=False))
     elif as_csv:
         csv.writer(sys.stdout, lineterminator="\n").writerows(evaluation_rows(scores))
     else:
-        typer.echo(evaluation_text(scored, scores))
+        echo(evaluation_text(scored, scores))

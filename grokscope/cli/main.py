@@ -24,6 +24,7 @@ from grokscope.cli.show import show
 from grokscope.cli.train import train
 from grokscope.cli.view import view
 from grokscope.errors import GrokscopeError
+from grokscope.names import safe_name
 from grokscope.version import __version__
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -53,7 +54,7 @@ class Commands(TyperGroup):
 
 def _exit(message: str, code: int) -> typer.Exit:
     with contextlib.suppress(OSError, ValueError):  # a full or closed stderr: the exit code says it
-        sys.stderr.write(f"grokscope: {' '.join(message.split())}\n")
+        sys.stderr.write(f"grokscope: {safe_name(' '.join(message.split()))}\n")
     return typer.Exit(code)
 
 

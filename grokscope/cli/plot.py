@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, name_damaged, steps_of
+from grokscope.cli.common import AsJson, echo, name_damaged, steps_of
 from grokscope.cli.opening import Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.cli.view import parse_size
 
@@ -80,14 +80,14 @@ def plot(
     figures = figures_of(kind, sources, step=step, layer=layer, measure=measure)
     _note_unmeasured(figures, sources)
     if as_json:
-        typer.echo(json.dumps([plain(figure) for figure in figures], indent=2, allow_nan=False))
+        echo(json.dumps([plain(figure) for figure in figures], indent=2, allow_nan=False))
     elif output is not None:
         from grokscope.figures.paper import save
 
         save(figures, output)
-        typer.echo(str(output))
+        echo(str(output))
     else:
-        typer.echo(as_text(figures, size))
+        echo(as_text(figures, size), colors=True)
 
 
 def as_text(figures: Sequence[Figure], size: str | None = None) -> str:
@@ -116,4 +116,4 @@ def _note_unmeasured(figures: Sequence[Figure], sources: Sequence[Source]) -> No
     for source in sources:
         if not source.spectra.done.any() and any(figure.reason for figure in figures):
             note = f"no checkpoint of {source.run.name} is measured yet; `grokscope analyze {source.path}` does it"
-            typer.echo(note, err=True)
+            echo(note, err=True)

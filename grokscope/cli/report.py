@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, name_damaged
+from grokscope.cli.common import AsJson, echo, name_damaged
 from grokscope.cli.opening import Match, Network, StepRegex, StepsFrom, open_noted
+from grokscope.names import safe_name
 
 if TYPE_CHECKING:
     from grokscope.report.pictures import Source
@@ -61,7 +62,7 @@ def report(
         _write(sources, output)
         return
     if not as_json:
-        typer.echo(report_text(reports))
+        echo(report_text(reports))
         _print_tables(sources)
         return
     described = [
@@ -79,7 +80,7 @@ def report(
         }
         for report in reports
     ]
-    typer.echo(json.dumps(described, indent=2, allow_nan=False))
+    echo(json.dumps(described, indent=2, allow_nan=False))
 
 
 def _write(sources: Sequence[Source], folder: Path) -> None:
@@ -90,7 +91,7 @@ def _write(sources: Sequence[Source], folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; -o takes the folder that the report is written to")
     write_report(report_of(sources), folder)
-    typer.echo(str(folder / "report.html"))
+    echo(str(folder / "report.html"))
 
 
 def _print_tables(sources: Sequence[Source]) -> None:
@@ -110,9 +111,9 @@ def _print_tables(sources: Sequence[Source]) -> None:
             continue
         grid = Grid(box=box.SIMPLE_HEAD, title=f"Table {table.number}: {table.title}", title_justify="left")
         for number, name in enumerate(table.header):
-            grid.add_column(Text(name), justify="left" if number < LEFT else "right", overflow="fold")
+            grid.add_column(Text(safe_name(name)), justify="left" if number < LEFT else "right", overflow="fold")
         for cells in table.cells():
-            grid.add_row(*map(Text, cells))
+            grid.add_row(*(Text(safe_name(cell)) for cell in cells))
         console.print(grid)
         for note in table.notes:
-            console.print(Text(note), soft_wrap=not sys.stdout.isatty())
+            console.print(Text(safe_name(note)), soft_wrap=not sys.stdout.isatty())

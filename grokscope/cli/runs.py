@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from grokscope.cli.common import AsJson, RunPath, name_damaged
+from grokscope.cli.common import AsJson, RunPath, echo, name_damaged
 from grokscope.cli.opening import AnyPath, Match, Metrics, Network, StepRegex, StepsFrom, open_noted
+from grokscope.names import safe_name
 
 if TYPE_CHECKING:
     from grokscope.trajectory import Trajectory
@@ -33,7 +34,7 @@ def info(
 
     opened = open_noted(run, step_regex, steps_from, match, network, metrics)
     name_damaged(find_damaged(opened, range(opened.num_checkpoints)[-1:]))
-    typer.echo(_as_json(_description(opened)) if as_json else _summary(opened))
+    echo(_as_json(_description(opened)) if as_json else _summary(opened))
 
 
 def _as_json(described: dict[str, object]) -> str:
@@ -106,13 +107,13 @@ def check(run: RunPath) -> None:
 
     report = check_run(run)
     for problem in report.problems:
-        sys.stderr.write(f"grokscope: {problem}\n")
+        echo(f"grokscope: {problem}", err=True)
     for note in report.notes:
-        sys.stderr.write(f"note: {note}\n")
+        echo(f"note: {note}", err=True)
     if report.problems:
         raise typer.Exit(1)
     found = [_counted(report.num_checkpoints, "checkpoint"), _counted(report.num_states, "training state")]
-    typer.echo(f"{run}: {' and '.join(found)}, all whole")
+    echo(f"{run}: {' and '.join(found)}, all whole")
 
 
 def _counted(number: int, noun: str) -> str:
@@ -134,7 +135,7 @@ def export(
     name_damaged(find_damaged(opened))
     metrics = opened.metrics()
     table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(["step", "wall_time", *metrics])
+    table.writerow(["step", "wall_time", *map(safe_name, metrics)])
     for step, *values in zip(opened.steps, opened.wall_time(), *metrics.values(), strict=True):
         table.writerow([int(step), *("" if value != value else repr(float(value)) for value in values)])
 
@@ -147,4 +148,4 @@ def compact(run: RunPath) -> None:
     with RunWriter.reopen(run) as writer:
         writer.compact()
     after = run.stat().st_size
-    typer.echo(f"{run}: {after / MEGABYTE:,.1f} MB, {(before - after) / MEGABYTE:,.1f} MB less")
+    echo(f"{run}: {after / MEGABYTE:,.1f} MB, {(before - after) / MEGABYTE:,.1f} MB less")

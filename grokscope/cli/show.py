@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, steps_of
+from grokscope.cli.common import AsJson, echo, steps_of
 from grokscope.cli.opening import AnyPath, Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.errors import UsageError
 
@@ -58,14 +58,14 @@ def show(
     described = describe_checkpoint(opened, index)
     if without_trap is not None:
         described["without_trap"] = accuracies_without_trap(Spectra(opened), index, without_trap, data_dir)
-    typer.echo(json.dumps(described, indent=2, allow_nan=False) if as_json else checkpoint_text(described))
+    echo(json.dumps(described, indent=2, allow_nan=False) if as_json else checkpoint_text(described))
     if plot and not as_json:
         from grokscope.cli.plot import as_text
         from grokscope.report.pictures import Source, figures_of
 
         sources = [Source.of(opened)]
         for kind in ("esd", "randomized"):
-            typer.echo("\n" + as_text(figures_of(kind, sources, step=step, layer=layer)))
+            echo("\n" + as_text(figures_of(kind, sources, step=step, layer=layer)), colors=True)
 
 
 def _say_which(asked: int | None, shown: int, exact: bool) -> None:
@@ -74,4 +74,4 @@ def _say_which(asked: int | None, shown: int, exact: bool) -> None:
         return
     if exact:
         raise UsageError(f"there is no checkpoint at step {asked:,}; the last one before it is at {shown:,}")
-    typer.echo(f"no checkpoint at step {asked:,}; this is the last one before it, at {shown:,}", err=True)
+    echo(f"no checkpoint at step {asked:,}; this is the last one before it, at {shown:,}", err=True)

@@ -27,6 +27,7 @@ from tests.fuzz.hdf5_mutations import make_secret
 from tests.fuzz.judge import facts_of, imported, lost, problems, untrue
 from tests.fuzz.material import EXTENSIONS, RUN, make
 
+TEXTS = (".html", ".md", ".csv", ".svg")
 IN_MEMORY = Path("/dev/shm")  # the disk's syncs would take most of the time
 
 
@@ -84,7 +85,11 @@ class Fuzzer:
         before = facts_of(folder)
         ended = self._run(self._words(case.command, given, folder / "out") + self._step(case, case.command))
         after = facts_of(folder)
-        found = [*problems(case, ended, before, after), *untrue(case, case.command, ended, self.sound, self.table)]
+        drawn = [path for path in folder.rglob("out*/**/*") if path.suffix in TEXTS]
+        found = [
+            *problems(case, ended, before, after, [*drawn, *folder.glob("out.svg")]),
+            *untrue(case, case.command, ended, self.sound, self.table),
+        ]
         if case.kind == "run" and before[f"run/{RUN}"] != after.get(f"run/{RUN}") and ended.code == 0:
             found += self._checked(lambda: lost(self.home / "before.h5", run))
         if (folder / "out.h5").exists():

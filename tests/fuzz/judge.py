@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from tests.fuzz.child import Ended
 from tests.fuzz.material import RUN, SECRET, tensors_at
 
 EXIT_CODES = (0, 1, 2)
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffd]")
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 WRITERS = ("compact", "train")
 Facts = Mapping[str, str]
 
@@ -42,8 +42,8 @@ def facts_of(folder: Path) -> Facts:
     return found
 
 
-def problems(case: Case, ended: Ended, before: Facts, after: Facts) -> Iterator[str]:
-    """Say what is wrong with how a command ended and with what it left; nothing where all is well."""
+def problems(case: Case, ended: Ended, before: Facts, after: Facts, drawn: Iterable[Path] = ()) -> Iterator[str]:
+    """Say what is wrong with how a command ended, and with what it left; `drawn` are pages and pictures."""
     if ended.hung:
         yield "hang"
     elif ended.code < 0:
@@ -58,6 +58,8 @@ def problems(case: Case, ended: Ended, before: Facts, after: Facts) -> Iterator[
         yield "no sentence"
     if CONTROLS.search(ended.stdout + ended.stderr):
         yield "control characters printed"
+    if any(CONTROLS.search(path.read_text(errors="replace")) for path in drawn):
+        yield "control characters drawn"
     if f"{SECRET:.0f}" in ended.stdout:
         yield "another file's content shown"
     yield from _changed(case, ended, before, after)

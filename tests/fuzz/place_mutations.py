@@ -95,7 +95,8 @@ def _put_strange(path: Path, random: Random) -> None:
         lambda: os.mkfifo(path), lambda: path.symlink_to("/dev/zero"), lambda: path.symlink_to(path.name),
         lambda: path.symlink_to("nothing"), path.mkdir, lambda: path.write_bytes(b""),
         lambda: path.symlink_to("../secret.npz"), lambda: path.symlink_to(".."),
-        lambda: path.write_bytes(bytes(99)), lambda: path.symlink_to("/proc/self/mem"), lambda: path.symlink_to("/dev/tty"),
+        lambda: path.write_bytes(bytes(99)), lambda: path.symlink_to("/proc/self/mem"),
+        lambda: path.symlink_to("/dev/tty"),
     )  # fmt: skip
     random.choice(puts)()
 

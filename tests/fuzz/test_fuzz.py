@@ -1,4 +1,4 @@
-"""Whatever is done to a file, no command crashes, hangs, forgets or invents anything; see judge.py for all of it."""
+"""Whatever is done to a file, no command crashes, hangs, forgets or invents anything; see judge.py."""
 
 from __future__ import annotations
 
