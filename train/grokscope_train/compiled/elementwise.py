@@ -91,7 +91,8 @@ def step_factors(plan: Any, number: int) -> Any:
     """Return what multiplies what in the optimizer's step `number`, counted from 1, in float64.
 
     Rate, factor on the parameters, part of them in the gradient, then 1 − β₁, β₂, 1 − β₂, the second moment's
-    correction, eps, and the moment below which it counts as zero. AdamW is algorithm 2 of Loshchilov & Hutter 2019, Adam algorithm 1 of Kingma & Ba 2015.
+    correction, eps, and the moment below which it counts as zero. AdamW is algorithm 2 of Loshchilov & Hutter
+    2019, Adam algorithm 1 of Kingma & Ba 2015.
     """
     lr, decay = plan.lr, plan.weight_decay
     if plan.optimizer == SGD:
