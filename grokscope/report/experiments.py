@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from grokscope.errors import UsageError
 from grokscope.trajectory import Trajectory
+from grokscope.trajectory.lineage import lineage_of
 
 NOT_THE_EXPERIMENT = ("seed", "data_dir", "environment", "engine", "device", "threads")
 
@@ -38,6 +39,8 @@ def experiment_of(run: Trajectory) -> dict[str, str]:
     """
     shapes = (f"{layer.name} {'×'.join(map(str, layer.shape))}" for layer in run.layers)
     config = {name: str(value) for name, value in run.config.items() if name not in NOT_THE_EXPERIMENT}
+    if lineage := lineage_of(run.config):  # seeds leave their parents at peaks of their own
+        config["branch"] = ", ".join(("kept state" if lineage.kept else "stored weights", *lineage.edits))
     return config | {"layers": ", ".join(shapes)}
 
 

@@ -67,7 +67,8 @@ def _moves(
     rate, unbias = plan.lr / (1 - plan.beta1**number), 1 / np.sqrt(1 - plan.beta2**number)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         update = rate * np.abs(first) / (np.sqrt(second) * unbias + plan.eps)
-        return np.nan_to_num(update / np.spacing(np.abs(parameters)), nan=np.inf)
+        moves: NDArray[np.float64] = np.nan_to_num(update / np.spacing(np.abs(parameters)), nan=np.inf)
+    return moves
 
 
 def _comes_near(images: Any, parameters: NDArray[Any]) -> NDArray[np.bool_]:
