@@ -104,8 +104,8 @@ def test_show_prints_interventions_in_one_table(
         assert rows["as it is"][name] == pytest.approx(described["metrics"][name], abs=0.004)  # stored in float32
     assert "without_trap" not in described
     text = grokscope_command("show", path, "--open-gates").stdout
-    assert f"as it is       {rows['as it is']['train_accuracy']:.4f}" in text
-    assert f"gates opened   {rows['gates opened']['train_accuracy']:.4f}" in text
+    assert f"as it is      {rows['as it is']['train_accuracy']:.4f}" in text
+    assert f"gates opened  {rows['gates opened']['train_accuracy']:.4f}" in text
 
 
 def test_too_few_checkpoints_to_average_are_refused(
