@@ -3,8 +3,8 @@
     python benchmarks/collapse.py FOLDER [--parts choose,score,controls] [--jobs 1] [--no-training]
 
 Trains small networks on handwritten digits by `grokscope train` into FOLDER/choose (seeds 0, 1) and FOLDER/score
-(seeds 100, 101), three decays, two widths and two batch sizes for each seed, and FOLDER/controls (random labels, an
-ordinary initialisation, GELU; seed 0), measures them by `grokscope analyze` and prints what `grokscope evaluate`
+(seeds 100, 101), three decays, two widths and two batch sizes for each seed, and FOLDER/controls (random labels,
+an ordinary initialisation, GELU; seed 0), measures them and prints what `grokscope evaluate`
 finds, as Markdown. What is there already is left as it is, and a training that was stopped goes on. A run takes
 one to two minutes on a core: two hours in all. `--no-training` scores the runs that are complete.
 
