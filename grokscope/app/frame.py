@@ -13,11 +13,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One layer at one checkpoint; its spectrum is read when it is first looked at, None until it is analysed."""
+    """One layer at one checkpoint; its spectrum is read when it is first looked at, None until it is analysed.
+
+    With `glanced` it is None as well because what is measured has not been read yet.
+    """
 
     name: str
     shape: tuple[int, ...]
     read: Callable[[], LayerSpectrum | None] = lambda: None
+    glanced: bool = False
+
+    @property
+    def why_missing(self) -> str:
+        """Why there is no spectrum."""
+        return "being read" if self.glanced else "not analysed yet"
 
     @cached_property
     def spectrum(self) -> LayerSpectrum | None:
