@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from grokscope.numbers import mean_text
 from grokscope.phases import PHASES
 from grokscope.report.events import EVENTS, LAYER_MEASURES, RunReport
 from grokscope.report.experiments import differences, experiments
 from grokscope.report.p_values import p_words
+from grokscope.spectra.null import ALPHA_DRAWS
 
+BOUNDS = ("_low", "_high")
 LABELS = (*PHASES, "undecided", "unknown")
 
 
@@ -55,6 +57,7 @@ def _events(group: Sequence[RunReport]) -> Iterator[str]:
     names = list(dict.fromkeys(name for report in group for row in report.events.values() for name in row))
     if not any(report.measured for report in group):
         names = [name for name in names if not name.endswith(LAYER_MEASURES)]
+    names = [name for name in names if not name.endswith(BOUNDS)]
     rows = [["", *happened], *([name, *(_cell(name, group, event) for event in happened)] for name in names)]
     if len(group) > 1:
         rows.append(["runs", *(str(sum(event in report.events for report in group)) for event in happened)])
@@ -66,9 +69,22 @@ def _cell(name: str, group: Sequence[RunReport], event: str) -> str:
     measured = [report.events[event].get(name, math.nan) for report in group if event in report.events]
     values = [value for value in measured if math.isfinite(value)]
     text = mean_text(values, whole=name == "step")
+    draws = min(report.null_draws for report in group)
     if values and name.endswith(" ks_p"):
-        text = p_words(values, min(report.null_draws for report in group))
+        text = p_words(values, draws)
+    elif values and name.endswith(" alpha_p"):
+        text = p_words(values, min(draws, ALPHA_DRAWS))
+    elif values and name.endswith(" alpha"):
+        text += _interval(name, group, event)
     return text if len(values) in (0, len(measured)) else f"{text} (n {len(values)})"
+
+
+def _interval(name: str, group: Sequence[RunReport], event: str) -> str:
+    """The interval that a measure is known within at an event: the widest of the runs."""
+    rows = [report.events[event] for report in group if event in report.events]
+    lows, highs = ([row[name + bound] for row in rows if math.isfinite(row.get(name + bound, math.nan))]
+                   for bound in BOUNDS)  # fmt: skip
+    return f" [{min(lows):.1f}, {max(highs):.1f}]" if lows and highs else ""
 
 
 def _unmeasured(reports: Sequence[RunReport]) -> Iterator[str]:
@@ -84,12 +100,17 @@ def _confusion(reports: Sequence[RunReport]) -> Iterator[str]:
     counts: Counter[tuple[str, str]] = Counter()
     for report in reports:
         counts.update(report.confusion)
+    of_all = " of all runs" if len(reports) > 1 else ""
+    title = f"checkpoints{of_all} by observed phase (rows) and by what the weights say (columns)"
+    yield from confusion_lines(counts, title)
+
+
+def confusion_lines(counts: Mapping[tuple[str, str], int], title: str) -> Iterator[str]:
+    """Lay out (observed, said) → checkpoints as a table under its title; nothing where there is none."""
     if not counts:
         return
     observed = [label for label in LABELS if any(pair[0] == label for pair in counts)]
-    inferred = [label for label in LABELS if any(pair[1] == label for pair in counts)]
-    of_all = " of all runs" if len(reports) > 1 else ""
-    yield f"checkpoints{of_all} by observed phase (rows) and by what the weights say (columns)"
-    yield from aligned(
-        [["", *inferred], *([row, *(str(counts[row, column]) for column in inferred)] for row in observed)]
-    )
+    said = [label for label in LABELS if any(pair[1] == label for pair in counts)]
+    yield title
+    rows = ([row, *(str(counts.get((row, column), 0)) for column in said)] for row in observed)
+    yield from aligned([["", *said], *rows])

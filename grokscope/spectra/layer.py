@@ -18,7 +18,7 @@ from grokscope.spectra import (
     traps,
     weightwatcher,
 )
-from grokscope.spectra.null import DRAWS, Null, null_for
+from grokscope.spectra.null import ALPHA_DRAWS, DRAWS, Null, null_for
 from grokscope.spectra.permutations import Permutations, seed_key
 from grokscope.spectra.traps import Trap
 
@@ -120,6 +120,11 @@ class LayerSpectrum:
     ERG_gap: float = NAN
     esd: Array = field(default_factory=lambda: np.empty(0))
     randomized_esd: Array = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def alpha_draws(self) -> int:
+        """How many spectra of noise stand behind alpha_p."""
+        return min(self.null_draws, ALPHA_DRAWS)
 
 
 def analyze_layer(
