@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from grokscope.analysis.profile import worst_first
+
 if TYPE_CHECKING:
     from grokscope.spectra import LayerSpectrum
 
@@ -15,13 +17,15 @@ if TYPE_CHECKING:
 class Layer:
     """One layer at one checkpoint; its spectrum is read when it is first looked at, None until it is analysed.
 
-    With `glanced` it is None as well because what is measured has not been read yet.
+    With `glanced` it is None as well because what is measured has not been read yet. `note` says how it was read
+    from somebody's checkpoint, where that is worth a word.
     """
 
     name: str
     shape: tuple[int, ...]
     read: Callable[[], LayerSpectrum | None] = lambda: None
     glanced: bool = False
+    note: str = ""
 
     @property
     def why_missing(self) -> str:
@@ -47,6 +51,11 @@ class Frame:
     observed: str = "unknown"
     inferred: str = "unknown"
     reasons: tuple[str, ...] = ()
+
+    @cached_property
+    def worst_first(self) -> tuple[int, ...]:
+        """The places of the layers, the ones that look worst first."""
+        return tuple(worst_first([layer.spectrum for layer in self.layers]))
 
     def metric(self, name: str) -> float:
         """A recorded metric, NaN where the run has none."""
