@@ -16,6 +16,7 @@ from grokscope.app.state import Comparison, State
 from grokscope.names import safe_name
 from grokscope.numbers import whole
 from grokscope.phases import Inferred
+from grokscope.runfile import LayerSpec
 from grokscope.spectra.layer import LayerSpectrum
 from grokscope.trajectory import Trajectory, open_trajectory
 
@@ -84,21 +85,16 @@ class Session:
         if not 0 <= index < count:
             return None
         timeline, inferred = self.timeline, self._inferred[index] if self._inferred else UNREAD
-        layers = tuple(
-            Layer(
-                safe_name(layer.name),
-                layer.shape,
-                partial(self._spectrum, index, layer.name),
-                self.glanced,
-                layer.note,
-            )  # fmt: skip
-            for layer in self.run.layers
-        )
+        layers = tuple(self._layer(index, layer) for layer in self.run.layers)
         metrics = {name: float(values[index]) for name, values in timeline.metrics.items()}
         return Frame(
             self.name, index, count, int(timeline.steps[index]), layers, metrics,
             timeline.observed[index], inferred.label, inferred.reasons,
         )  # fmt: skip
+
+    def _layer(self, index: int, layer: LayerSpec) -> Layer:
+        read = partial(self._spectrum, index, layer.name)
+        return Layer(safe_name(layer.name), layer.shape, read, self.glanced, layer.note)
 
     def _spectrum(self, index: int, layer: str) -> LayerSpectrum | None:
         """A layer's spectrum; None as well where the spectra file, which may be deleted at any time, just was."""
