@@ -118,3 +118,20 @@ def test_the_smallest_p_is_said_to_be_below(p: float | None, draws: int, text: s
 )
 def test_mean_and_deviation_are_written_alike(values: list[float], whole: bool, text: str) -> None:
     assert mean_text(values, whole=whole) == text
+
+
+def test_a_run_of_an_older_version_had_the_defaults_of_what_it_does_not_say(tmp_path: Path) -> None:
+    """So that old and new seeds of one experiment are averaged; another origin says all that it is."""
+
+    def experiment(origin: str, **config: object) -> Mapping[str, str]:
+        layers = [LayerSpec("fc1", (2, 3), bias=False)]
+        path = tmp_path / "run.h5"
+        RunWriter.create(
+            path, steps=[0], layers=layers, metrics=[], config=config, origin=origin, overwrite=True
+        ).close()
+        return run_report(Run(path), Spectra(Run(path))).experiment
+
+    old = experiment("grokscope train", lr=0.1)
+    assert experiment("grokscope train", lr=0.1, train_images="stratified", random_labels=False) == old
+    assert experiment("grokscope train", lr=0.1, train_images="first") != old
+    assert "train_images" not in experiment("a loop", lr=0.1)
