@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from grokscope.cli.analyze import analyze
 from grokscope.cli.branch import branch
 from grokscope.cli.demo import demo
+from grokscope.cli.evaluate import evaluate
 from grokscope.cli.import_ import import_
 from grokscope.cli.plot import plot
 from grokscope.cli.report import report
@@ -66,7 +67,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    train, branch, analyze, view, show, plot, report, verify, info, check, import_, export, compact, demo,
+    train, branch, analyze, view, show, plot, report, evaluate, verify, info, check, import_, export, compact,
+    demo,
 ):  # fmt: skip
     # a help text is wrapped by the terminal's width alone, not where a line ends here in the source
     paragraphs = (inspect.getdoc(command) or "").split("\n\n")

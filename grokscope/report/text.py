@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from grokscope.numbers import mean_text
 from grokscope.phases import PHASES
@@ -84,12 +84,17 @@ def _confusion(reports: Sequence[RunReport]) -> Iterator[str]:
     counts: Counter[tuple[str, str]] = Counter()
     for report in reports:
         counts.update(report.confusion)
+    of_all = " of all runs" if len(reports) > 1 else ""
+    title = f"checkpoints{of_all} by observed phase (rows) and by what the weights say (columns)"
+    yield from confusion_lines(counts, title)
+
+
+def confusion_lines(counts: Mapping[tuple[str, str], int], title: str) -> Iterator[str]:
+    """Lay out (observed, said) → checkpoints as a table under its title; nothing where there is none."""
     if not counts:
         return
     observed = [label for label in LABELS if any(pair[0] == label for pair in counts)]
-    inferred = [label for label in LABELS if any(pair[1] == label for pair in counts)]
-    of_all = " of all runs" if len(reports) > 1 else ""
-    yield f"checkpoints{of_all} by observed phase (rows) and by what the weights say (columns)"
-    yield from aligned(
-        [["", *inferred], *([row, *(str(counts[row, column]) for column in inferred)] for row in observed)]
-    )
+    said = [label for label in LABELS if any(pair[1] == label for pair in counts)]
+    yield title
+    rows = ([row, *(str(counts.get((row, column), 0)) for column in said)] for row in observed)
+    yield from aligned([["", *said], *rows])

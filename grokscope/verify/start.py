@@ -35,8 +35,8 @@ def start() -> list[Comparison]:
         ours = norm * scale / PAPERS_SCALE
         said = scale == SCALE_SAID
         note = "the scale that its text names has another norm than it prints" if said else "the scale of its norm"
-        tolerance = None if said else _norm(scale)[1]
-        found.append(Comparison(f"‖W‖ of all layers, ×{scale:g}", ours, NORM_AT_START, tolerance, source, note))
+        allowed = None if said else _norm(scale)[1]
+        found.append(Comparison(f"‖W‖ of all layers, ×{scale:g}", ours, NORM_AT_START, allowed, source, note))
     return found
 
 

@@ -1,0 +1,186 @@
+"""An evaluation of detectors as text, as plain values for JSON, and as rows for CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from grokscope.names import safe_name
+from grokscope.numbers import UNKNOWN, fixed, whole
+from grokscope.phases import Thresholds
+from grokscope.report.detectors import COLLAPSED, DETECTORS
+from grokscope.report.evaluate import ALLOWED, DetectorScore, RunScore, ScoredRun
+from grokscope.report.text import aligned, confusion_lines
+
+HEADER = ("detector", "AUROC", "95 %", "matched", "95 %", "found", "alarmed", "a run", "lead")
+RUN_HEADER = ("run", "fall", "peak", "last", "AUROC", "found", "early", "alarm", "lead", "fallen by then")
+CSV_HEADER = (
+    "detector", "run", "auroc", "auroc_low", "auroc_high", "matched_auroc", "matched_low", "matched_high",
+    "collapsed", "found", "early", "alarm_step", "fall_step", "lead", "fallen",
+)  # fmt: skip
+NOTES = (
+    "matched: among checkpoints at the same step alone. 95 %: intervals, by a bootstrap over runs.",
+    "found: alarms at collapsed checkpoints. alarmed: runs without a collapse that had a false alarm; a run: how",
+    "many each of them had. lead: checkpoints from the first alarm to the fall, the median of the runs with both;",
+    "negative where the alarm is late.",
+    "`step` is time alone. Collapse comes late, so that whatever grows with time scores high and tells nothing:",
+    "what a detector knows beyond time is its AUROC at matched steps.",
+)
+WITH_CONFUSION = ("ours", "paper")
+WITH_RUNS = "ours"
+
+
+def evaluation_text(runs: Sequence[ScoredRun], scores: Sequence[DetectorScore]) -> str:
+    """Lay out a table of the detectors, confusion tables of the two rules, and our rule run by run."""
+    return "\n".join(_lines(runs, scores))
+
+
+def _lines(runs: Sequence[ScoredRun], scores: Sequence[DetectorScore]) -> Iterator[str]:
+    yield from _heading(runs)
+    yield ""
+    yield from aligned([HEADER, *(_cells(score) for score in scores)])
+    yield ""
+    yield from _notes(scores)
+    for score in scores:
+        if score.name in WITH_CONFUSION:
+            title = f"checkpoints by observed phase (rows) and by `{score.name}` (columns)"
+            yield from ("", *confusion_lines(score.confusion, title))
+        if score.name == WITH_RUNS:
+            rows = [_run_cells(run, one) for run, one in zip(runs, score.runs, strict=True)]
+            yield from ("", f"`{score.name}`, run by run", *aligned([RUN_HEADER, *rows]))
+
+
+def _heading(runs: Sequence[ScoredRun]) -> Iterator[str]:
+    collapsed, grokking = (sum(int(run.are(label).sum()) for run in runs) for label in (COLLAPSED, "grokking"))
+    falls = sum(run.observed.collapse is not None for run in runs)
+    yield (
+        f"{len(runs)} runs, {falls} of them collapse; {collapsed} collapsed and {grokking} grokking checkpoints "
+        "are told apart"
+    )
+    cut = [f"{safe_name(run.name)} at {run.cut:,}" for run in runs if run.cut is not None]
+    if cut:
+        yield f"cut where training accuracy leaves its level: {', '.join(cut)}"
+
+
+def _cells(score: DetectorScore) -> list[str]:
+    found, collapsed = (sum(getattr(run, name) for run in score.runs) for name in ("found", "collapsed"))
+    alarmed = sum(run.early > 0 for run in score.healthy)
+    warned = sum(run.lead == run.lead for run in score.collapsing)
+    alarms = [
+        f"{found} of {collapsed}",
+        f"{alarmed} of {len(score.healthy)}",
+        fixed(score.false_alarms, 2),
+        f"{_signed(score.lead)} ({warned} of {len(score.collapsing)})",
+    ]
+    return [
+        safe_name(score.name) + ("" if score.own_rule else " *"),
+        fixed(score.auroc, 3),
+        _between(score.interval),
+        fixed(score.matched, 3),
+        _between(score.matched_interval),
+        *(alarms if score.alarms else [UNKNOWN] * len(alarms)),
+    ]
+
+
+def _notes(scores: Sequence[DetectorScore]) -> Iterator[str]:
+    for score in scores:
+        words = DETECTORS[score.name].words if score.name in DETECTORS else "a column, as it was asked for"
+        lacking = score.num_scored - score.known
+        yield f"{safe_name(score.name)}: {words}" + (f"; {lacking} checkpoints without a score" if lacking else "")
+    yield f"*: no rule of its own; alarms beyond what {ALLOWED:.0%} of the other runs' grokking checkpoints reach"
+    yield from NOTES
+
+
+def _run_cells(run: ScoredRun, score: RunScore) -> list[str]:
+    onset, accuracy = run.observed.onset, run.test_accuracy
+    peak = accuracy[onset:] if onset is not None else accuracy[:0]
+    known = peak[peak == peak]
+    return [
+        safe_name(run.name),
+        _step(score.fall),
+        fixed(float(known.max()), 3) if len(known) else UNKNOWN,
+        fixed(float(accuracy[-1]), 3) if len(accuracy) else UNKNOWN,
+        fixed(score.auroc, 3),
+        f"{score.found} of {score.collapsed}",
+        str(score.early),
+        _step(score.alarm),
+        _signed(score.lead),
+        fixed(score.fallen, 3),
+    ]
+
+
+def _between(ends: tuple[float, float]) -> str:
+    return UNKNOWN if ends[0] != ends[0] else f"{ends[0]:.3f}–{ends[1]:.3f}"
+
+
+def _signed(lead: float) -> str:
+    return UNKNOWN if lead != lead else f"{lead:+g}"
+
+
+def _step(step: int | None) -> str:
+    return UNKNOWN if step is None else whole(step)
+
+
+def evaluation_plain(
+    runs: Sequence[ScoredRun], scores: Sequence[DetectorScore], thresholds: Thresholds
+) -> dict[str, Any]:
+    """Return everything as plain values, None for what is not known."""
+    return {
+        "thresholds": {name: getattr(thresholds, name) for name in thresholds.__dataclass_fields__},
+        "runs": [
+            {
+                "run": run.name,
+                "cut": run.cut,
+                "collapsed": int(run.are(COLLAPSED).sum()),
+                "grokking": int(run.are("grokking").sum()),
+            }
+            for run in runs
+        ],
+        "detectors": [_plain_score(score) for score in scores],
+    }
+
+
+def _plain_score(score: DetectorScore) -> dict[str, Any]:
+    return {
+        "detector": score.name,
+        "auroc": known(score.auroc),
+        "interval": [known(end) for end in score.interval],
+        "matched_auroc": known(score.matched),
+        "matched_interval": [known(end) for end in score.matched_interval],
+        "scored": score.known,
+        "checkpoints": score.num_scored,
+        "own_rule": score.own_rule,
+        "healthy_runs": len(score.healthy),
+        "healthy_runs_alarmed": sum(run.early > 0 for run in score.healthy) if score.alarms else None,
+        "false_alarms_a_run": known(score.false_alarms) if score.alarms else None,
+        "lead": known(score.lead),
+        "confusion": [
+            {"observed": observed, "said": said, "checkpoints": count}
+            for (observed, said), count in sorted(score.confusion.items())
+        ],
+        "runs": [
+            {name: known(getattr(run, name)) for name in RunScore.__dataclass_fields__} for run in score.runs
+        ],
+    }
+
+
+def evaluation_rows(scores: Sequence[DetectorScore]) -> Iterator[Sequence[object]]:
+    """Yield the header, and for every detector a row of all runs together, without a name, and one a run."""
+    yield CSV_HEADER
+    for score in scores:
+        sums = [sum(getattr(run, name) for run in score.runs) for name in ("collapsed", "found", "early")]
+        pooled = (score.auroc, *score.interval, score.matched, *score.matched_interval)
+        yield _blank([score.name, "", *pooled, *sums, None, None, score.lead, None])
+        for run in score.runs:
+            ends = [None] * (len(pooled) - 1)
+            counts = (run.collapsed, run.found, run.early, run.alarm, run.fall, run.lead, run.fallen)
+            yield _blank([score.name, run.run, run.auroc, *ends, *counts])
+
+
+def _blank(cells: Sequence[object]) -> list[object]:
+    return ["" if known(cell) is None else cell for cell in cells]
+
+
+def known(value: Any) -> Any:
+    """Return a value, or None where it is not known."""
+    return None if value is None or value != value else value
