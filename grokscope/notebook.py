@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from grokscope.analysis.rows import DERIVED, SCALARS, num_eigenvalues
 from grokscope.errors import MissingPackage, UsageError
 from grokscope.report.pictures import Source, figures_of
+from grokscope.trajectory import Opening
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +25,9 @@ class Opened:
     Frames need pandas, pictures matplotlib; both raise MissingPackage, which says how to install them.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        """Open the run at a path; raises BadRunFile where it is none."""
-        self._source = Source.open(path)
+    def __init__(self, path: str | Path, opening: Opening | None = None) -> None:
+        """Open the run, folder or model at a path; raises BadRunFile or UsageError where it is none."""
+        self._source = Source.open(path, opening)
 
     @property
     def steps(self) -> NDArray[np.int64]:
@@ -111,9 +112,20 @@ class Opened:
         return _pandas().Index(self.steps, name="step")
 
 
-def open(path: str | Path) -> Opened:
-    """Open the run at a path."""
-    return Opened(path)
+def open(
+    path: str | Path,
+    *,
+    step_regex: str | None = None,
+    steps_from: str | Path | None = None,
+    match: str | None = None,
+    network: str = "",
+    metrics: str | Path | None = None,
+) -> Opened:
+    """Open a run file, a folder of checkpoints, a file with many of them, or a single model.
+
+    What checkpoints do not say themselves is said as on the command line; see `grokscope.trajectory.Opening`.
+    """
+    return Opened(path, Opening(step_regex, steps_from, match, network, metrics))
 
 
 def _pandas() -> Any:

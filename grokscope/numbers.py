@@ -42,6 +42,11 @@ def fixed(value: float, decimals: int) -> str:
     return f"{value:,.{decimals}f}"
 
 
+def with_interval(value: float, low: float, high: float) -> str:
+    """A value with the interval that it is known within: `2.31 [1.9, 2.8]`; `–` where unknown."""
+    return UNKNOWN if math.isnan(value) else f"{fixed(value, 2)} [{fixed(low, 1)}, {fixed(high, 1)}]"
+
+
 def percent(fraction: float) -> str:
     """A fraction as a percentage with one decimal and no sign."""
     return fixed(100 * fraction, 1)

@@ -14,14 +14,17 @@ from grokscope.phases import Evidence, Inferred, LayerEvidence, Observed, Thresh
 from grokscope.phases.evidence import COLUMNS
 from grokscope.phases.gates import GATES
 from grokscope.runfile import LayerSpec
-from grokscope.trajectory import Trajectory
+from grokscope.trajectory import Trajectory, is_single
 
 GATED = "relu"
 
 
 def observe_run(run: Trajectory, thresholds: Thresholds | None = None) -> Observed:
-    """Label every checkpoint of a run from its accuracies; "unknown" where they were not recorded."""
-    metrics = run.metrics()
+    """Label every checkpoint of a run from its accuracies; "unknown" where they were not recorded.
+
+    So is a single model, which has no history.
+    """
+    metrics = {} if is_single(run) else run.metrics()
     unknown = np.full(run.num_checkpoints, np.nan)
     return observe(metrics.get("train_accuracy", unknown), metrics.get("test_accuracy", unknown), thresholds)
 

@@ -12,7 +12,7 @@ from grokscope.analysis.evidence import infer_all
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.names import safe_name
 from grokscope.phases import Inferred, observe
-from grokscope.trajectory import Trajectory
+from grokscope.trajectory import Trajectory, is_single
 
 Array = NDArray[np.float64]
 
@@ -47,6 +47,7 @@ class Timeline:
     observed: Sequence[str] = ()
     inferred: Sequence[str] = ()
     events: Sequence[Event] = ()
+    single: bool = False
 
     def metric(self, name: str) -> NDArray[np.float64]:
         """A recorded metric through time, all NaN where the run has none."""
@@ -89,7 +90,8 @@ def read_timeline(run: Trajectory, spectra: Spectra, inferred: Sequence[Inferred
     metrics = {name: values[:count] for name, values in run.metrics().items()}
     unknown = np.full(count, np.nan)
     train, test = (metrics.get(name, unknown) for name in ("train_accuracy", "test_accuracy"))
-    observed = observe(train, test).labels
+    single = is_single(run)
+    observed = ("unknown",) * count if single else observe(train, test).labels
     labels = [one.label for one in (infer_all(spectra) if inferred is None else inferred)]
     steps = run.steps[:count]
     names = tuple(layer.name for layer in run.layers)
@@ -106,6 +108,7 @@ def read_timeline(run: Trajectory, spectra: Spectra, inferred: Sequence[Inferred
         observed=observed,
         inferred=labels,
         events=find_events(steps, observed, labels, measures, names),
+        single=single,
     )
 
 

@@ -19,7 +19,7 @@ from textual.timer import Timer
 
 from grokscope.app import actions
 from grokscope.app.actions import Action
-from grokscope.app.background import UNREADABLE, Analysed, Background, Computed, Looked
+from grokscope.app.background import UNREADABLE, Analysed, Background, Computed, Looked, Warned
 from grokscope.app.glass import Act, Glass
 from grokscope.app.keys import SHEET_KEYS, Key, by_name
 from grokscope.app.session import Session, at_cursor, timelines
@@ -171,6 +171,10 @@ class Microscope(App[str]):
         self.act(partial(actions.looked, run=message.run, liveness=message.liveness, problem=message.problem))
         if message.changed:
             self._refresh(message.run)
+
+    def on_warned(self, message: Warned) -> None:
+        """Something is to be known of a run."""
+        self.act(partial(actions.warned, run=message.run, caveats=message.caveats))
 
     def on_analysed(self, message: Analysed) -> None:
         """More of a run is measured."""

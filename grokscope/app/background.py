@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.message import Message
 
+from grokscope.analysis.caveats import caveats
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.app.analyst_process import DAMAGED, DONE, LOCKED
 from grokscope.app.state import Direction
@@ -52,6 +53,14 @@ class Looked(Message):
     def __init__(self, run: int, liveness: Liveness | None, changed: bool, problem: str = "") -> None:
         super().__init__()
         self.run, self.liveness, self.changed, self.problem = run, liveness, changed, problem
+
+
+class Warned(Message):
+    """What every verdict on a run has to be read with, a sentence each."""
+
+    def __init__(self, run: int, caveats: tuple[str, ...]) -> None:
+        super().__init__()
+        self.run, self.caveats = run, caveats
 
 
 class Analysed(Message):
@@ -112,8 +121,11 @@ class Watcher(threading.Thread):
                     run = opened[number] = opened.get(number) or place.open()
                     run.refresh()
                     now = (run.uuid, run.num_checkpoints, len(run.planned_steps))
+                    first_look = number not in seen
                     self.post(Looked(number, run.liveness(), seen.setdefault(number, now) != now))
                     seen[number] = now
+                    if first_look and (found := caveats(run)):
+                        self.post(Warned(number, found))
                 except UNREADABLE as error:
                     opened.pop(number, None)
                     self.post(Looked(number, None, False, str(error)))

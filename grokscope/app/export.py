@@ -94,6 +94,9 @@ def _measures(state: State) -> list[Row]:
     measured = (
         "alpha",
         "alpha_sigma",
+        "alpha_low",
+        "alpha_high",
+        "alpha_p",
         "num_tail",
         "num_traps",
         "ks_p",
@@ -150,7 +153,7 @@ def _plot_lines(state: State, palette: str) -> list[str]:
             "history = Session(run).timeline()",
             f"{show}(timeline(history, Cursors(index), width, 14, {palette}))",
             "for layer in history.layers:",
-            '    print(layer, "alpha", history.measure("alpha", layer))',
+            '    print(layer, *(history.measure(name, layer) for name in ("alpha", "alpha_low", "alpha_high")))',
         ]
     if state.view == "traps":
         return [*lines, "for trap in spectrum.traps if spectrum else ():", "    print(trap)"]
@@ -158,7 +161,8 @@ def _plot_lines(state: State, palette: str) -> list[str]:
     return [
         *lines,
         "if spectrum is not None:",
-        '    print(f"alpha {spectrum.alpha:.3f} ± {spectrum.alpha_sigma:.3f} on {spectrum.num_tail} eigenvalues")',
+        "    low, high, tail = spectrum.alpha_low, spectrum.alpha_high, spectrum.num_tail",
+        '    print(f"alpha {spectrum.alpha:.3f} [{low:.3f}, {high:.3f}] on {tail} eigenvalues")',
         f"    {show}(esd(spectrum, width, 20, {palette}, axes={axes[0]}, search={state.search}))",
         f"    {show}(randomized_esd(spectrum, width, 20, {palette}, axes={axes[1]}))",
     ]

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from grokscope.analysis.caveats import caveats
+from grokscope.app import actions
 from grokscope.app.app import Microscope
 from grokscope.app.keys import KEYS
 from grokscope.app.session import Session
@@ -39,6 +41,8 @@ async def picture_of(
 ) -> str:
     """The screen after the keys, by Textual's names, as SVG."""
     app = Microscope(sessions, theme=theme, analysis=False, watching=False)
+    for number, session in enumerate(sessions):
+        app.put(actions.warned(app.state, number, caveats(session.run)))
     async with app.run_test(size=(columns, rows)) as pilot:
         for key in press:
             await pilot.press(key)

@@ -58,7 +58,7 @@ class Session:
             return None
         timeline, inferred = self.timeline(), self.inferred(index)
         layers = tuple(
-            Layer(safe_name(layer.name), layer.shape, partial(self._spectrum, index, layer.name))
+            Layer(safe_name(layer.name), layer.shape, partial(self._spectrum, index, layer.name), layer.note)
             for layer in self.run.layers
         )
         metrics = {name: float(values[index]) for name, values in timeline.metrics.items()}
@@ -102,6 +102,8 @@ def timelines(sessions: Sequence[Session]) -> tuple[Timeline, ...]:
 def at_cursor(state: State, sessions: Sequence[Session]) -> State:
     """The state with the frame under its cursor, and what that is compared with."""
     state = replace(state, frame=sessions[state.front].frame(state.index))
+    if state.worst_first and not state.chosen:  # what is worst changes while layers are being measured
+        state = replace(state, layer=state.rows[0])
     return replace(state, comparison=_comparison(state, sessions))
 
 

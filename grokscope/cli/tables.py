@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grokscope.numbers import number_text, probability
+from grokscope.spectra.null import ALPHA_DRAWS
 
 Described = dict[str, Any]
 
@@ -54,7 +55,7 @@ def _cells(layer: Described) -> list[str]:
         "×".join(map(str, layer["shape"])),
         number_text(layer["alpha"], ".2f"),
         f"{number_text(layer['alpha_low'], '.2f')}–{number_text(layer['alpha_high'], '.2f')}",
-        probability(layer["alpha_p"], 1000),
+        probability(layer["alpha_p"], min(layer["null_draws"] or 0, ALPHA_DRAWS)),
         number_text(layer["num_tail"], "d"),
         number_text(layer["power_law_distance"], ".3f"),
         number_text(layer["sigma_mp"], ".3f"),

@@ -21,6 +21,7 @@ from grokscope.figures.history import History, on_axis, on_common_axes, phase_sp
 from grokscope.figures.maps import classes, heatmap, spectrogram
 from grokscope.figures.over_time import Line, Panel, over_time
 from grokscope.figures.panels import MEASURES, PANELS, of_measure, of_metric
+from grokscope.figures.profile import profile
 from grokscope.figures.spectrum import CAUSE_LETTERS, dxmin, esd, randomized
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "on_common_axes",
     "over_time",
     "phase_spans",
+    "profile",
     "randomized",
     "spectrogram",
     "step_axis",

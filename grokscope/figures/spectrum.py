@@ -20,7 +20,7 @@ from grokscope.figures.histogram import (
     part,
     positive,
 )
-from grokscope.numbers import fixed, number, probability
+from grokscope.numbers import fixed, number, probability, with_interval
 from grokscope.spectra import marchenko_pastur, power_law
 
 if TYPE_CHECKING:
@@ -107,11 +107,11 @@ def _tail(spectrum: LayerSpectrum, x: Axis) -> list[Mark]:
 def _esd_facts(spectrum: LayerSpectrum, below: int) -> tuple[Fact, ...]:
     few = spectrum.num_tail < power_law.DECIDABLE_TAIL
     facts = (
-        Fact(f"α {fixed(spectrum.alpha, 2)} ± {fixed(spectrum.alpha_sigma, 2)}", "tail"),
+        Fact(f"α {with_interval(spectrum.alpha, spectrum.alpha_low, spectrum.alpha_high)}", "tail"),
         Fact(f"tail {spectrum.num_tail}" + (" (few)" if few else ""), "warning" if few else "faint"),
         Fact(f"xmin {number(spectrum.xmin)}"),
         Fact(f"D {fixed(spectrum.power_law_distance, 3)}"),
-        Fact(f"95 % {fixed(spectrum.alpha_low, 2)}–{fixed(spectrum.alpha_high, 2)}"),
+        Fact(f"noise p {probability(spectrum.alpha_p, spectrum.alpha_draws)}"),
         Fact(spectrum.verdict, "text"),
     )
     return (*facts, Fact(f"{below} eigenvalues below the axis")) if below else facts

@@ -16,7 +16,8 @@ from grokscope.trajectory import Trajectory
 
 EVENTS = ("start", "memorised", "onset", "peak", "collapse", "last")
 LAYER_MEASURES = (
-    "alpha", "num_tail", "sigma_mp", "ks_p", "num_traps", "num_entry_traps", "num_signal", "dominance",
+    "alpha", "alpha_low", "alpha_high", "alpha_p", "num_tail", "sigma_mp", "ks_p", "num_traps", "num_traps_shown",
+    "num_entry_traps", "num_signal", "dominance",
 )  # fmt: skip
 METRICS = ("train_accuracy", "test_accuracy")
 

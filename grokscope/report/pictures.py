@@ -31,7 +31,7 @@ from grokscope.figures import (
 from grokscope.numbers import whole
 from grokscope.report.experiments import experiment_of, experiments, labels
 from grokscope.spectra import LayerSpectrum
-from grokscope.trajectory import Trajectory, open_trajectory
+from grokscope.trajectory import Opening, Trajectory, open_trajectory
 
 AT_A_CHECKPOINT: dict[str, Callable[[LayerSpectrum], Figure]] = {
     "esd": esd,
@@ -71,14 +71,18 @@ class Source:
     spectra: Spectra
 
     @classmethod
-    def open(cls, path: str | Path) -> Source:
-        """Open the run at a path, and its spectra as far as they are measured."""
-        run = open_trajectory(path)
+    def open(cls, path: str | Path, opening: Opening | None = None) -> Source:
+        """Open the run, folder or model at a path, and its spectra as far as they are measured."""
+        return cls.of(open_trajectory(path, opening))
+
+    @classmethod
+    def of(cls, run: Trajectory) -> Source:
+        """Look for the spectra of an opened run."""
         return cls(run, Spectra(run))
 
     @property
     def path(self) -> Path:
-        """The run's file."""
+        """The run's file or folder."""
         return self.run.path
 
     @property

@@ -15,6 +15,7 @@ from grokscope.report.experiments import experiments, labels
 from grokscope.report.p_values import p_words
 from grokscope.report.pictures import Source
 from grokscope.spectra.combined import combined_p
+from grokscope.spectra.null import ALPHA_DRAWS
 
 Row = dict[str, Any]
 NAN = float("nan")
@@ -145,23 +146,27 @@ def _table_1(named: Named) -> Table:
                 "num_tail": statistics.median(tails) if tails else NAN,
                 "alpha_low": min(edge.values("alpha_low", layer), default=NAN),
                 "alpha_high": max(edge.values("alpha_high", layer), default=NAN),
+                "alpha_p": edge.values("alpha_p", layer),
+                "null_draws": _draws(edge),
                 "published": _published(edge, layer, ALPHA),
             })  # fmt: skip
         complete = [list(row) for row in zip(*every.values(), strict=True)] if _equally_long(every) else []
         means = [statistics.fmean(row) for row in complete]
         rows.append(edge.row("average") | _spread(means) | {
-            "num_tail": NAN, "alpha_low": NAN, "alpha_high": NAN, "published": ""
+            "num_tail": NAN, "alpha_low": NAN, "alpha_high": NAN, "alpha_p": [], "null_draws": 0, "published": ""
         })  # fmt: skip
     columns = (
         *FIRST,
         ("α", lambda row: mean_text(row["values"])),
         ("interval", lambda row: UNKNOWN if math.isnan(row["alpha_low"]) else _interval(row)),
+        ("noise p", lambda row: p_words(row["alpha_p"], min(row["null_draws"], ALPHA_DRAWS))),
         ("tail", lambda row: count(row["num_tail"])),
         ("published", lambda row: row["published"]),
     )
     notes = (
         "α of a layer is a fit to its tail of that many eigenvalues (the median over runs), known only as well as "
-        "the interval says (the widest of the runs).",
+        "the interval says (the widest of the runs). noise p: how often Gaussian noise of that shape has an α as "
+        "low.",
         *_notes(edges, ALPHA),
     )
     title = "power-law exponent α at the right edge of each phase"
@@ -170,6 +175,10 @@ def _table_1(named: Named) -> Table:
 
 def _equally_long(every: Mapping[str, Sequence[float]]) -> bool:
     return len({len(values) for values in every.values()}) == 1
+
+
+def _draws(edge: _Edge) -> int:
+    return min(source.spectra.parameters.null_draws for source, _ in edge.runs)
 
 
 def _interval(row: Row) -> str:
@@ -185,6 +194,7 @@ def _table_2(named: Named) -> Table:
             ours = edge.values("num_traps", layer)
             theirs = edge.values("num_traps_weightwatcher", layer)
             rows.append(edge.row(layer) | _spread(ours) | {
+                "shown": edge.values("num_traps_shown", layer),
                 "entry_traps": edge.values("num_entry_traps", layer),
                 "weightwatcher": theirs,
                 "published": _published(edge, layer, TRAPS),
@@ -192,18 +202,24 @@ def _table_2(named: Named) -> Table:
     columns = (
         *FIRST,
         ("traps", lambda row: mean_text(row["values"])),
-        ("by entries", lambda row: mean_text(row["entry_traps"])),
+        ("by entries", _of_those_shown),
         ("WeightWatcher's rule", lambda row: mean_text(row["weightwatcher"])),
         ("published", lambda row: row["published"]),
     )
     notes = (
         "Traps are eigenvalues of the shuffled entries beyond the 99.9 % edge of noise, the median over "
-        "permutations; WeightWatcher's rule has a margin some six times wider.",
+        "permutations; those by entries are counted in the one that is shown, out of the traps in that one. "
+        "WeightWatcher's rule has a margin some six times wider.",
         "A trap by a shifted mean stands in healthy networks too; the papers differ on whether there is one at "
         "the best test accuracy (1 ± 0 in the first, 0 ± 0 in the follow-ups).",
         *_notes(edges, TRAPS),
     )
     return Table(2, "correlation traps at the right edge of each phase", tuple(rows), columns, notes)
+
+
+def _of_those_shown(row: Row) -> str:
+    """Traps by entries out of all traps of the same permutation."""
+    return f"{mean_text(row['entry_traps'])} of {mean_text(row['shown'])}" if row["entry_traps"] else UNKNOWN
 
 
 def _table_4(named: Named) -> Table:
@@ -243,7 +259,7 @@ def _ks_row(edge: _Edge, layer: str) -> Row:
         "num_traps": edge.values("num_traps", layer),
         "num_traps_min": min(edge.values("num_traps_min", layer), default=NAN),
         "num_traps_max": max(edge.values("num_traps_max", layer), default=NAN),
-        "null_draws": min(source.spectra.parameters.null_draws for source, _ in edge.runs),
+        "null_draws": _draws(edge),
         "printed_sigma": "", "printed_p": "", "printed_traps": "",
     }  # fmt: skip
 

@@ -11,7 +11,9 @@ from grokscope.phases import PHASES
 from grokscope.report.events import EVENTS, LAYER_MEASURES, RunReport
 from grokscope.report.experiments import differences, experiments
 from grokscope.report.p_values import p_words
+from grokscope.spectra.null import ALPHA_DRAWS
 
+BOUNDS = ("_low", "_high")
 LABELS = (*PHASES, "undecided", "unknown")
 
 
@@ -55,6 +57,7 @@ def _events(group: Sequence[RunReport]) -> Iterator[str]:
     names = list(dict.fromkeys(name for report in group for row in report.events.values() for name in row))
     if not any(report.measured for report in group):
         names = [name for name in names if not name.endswith(LAYER_MEASURES)]
+    names = [name for name in names if not name.endswith(BOUNDS)]
     rows = [["", *happened], *([name, *(_cell(name, group, event) for event in happened)] for name in names)]
     if len(group) > 1:
         rows.append(["runs", *(str(sum(event in report.events for report in group)) for event in happened)])
@@ -66,9 +69,22 @@ def _cell(name: str, group: Sequence[RunReport], event: str) -> str:
     measured = [report.events[event].get(name, math.nan) for report in group if event in report.events]
     values = [value for value in measured if math.isfinite(value)]
     text = mean_text(values, whole=name == "step")
+    draws = min(report.null_draws for report in group)
     if values and name.endswith(" ks_p"):
-        text = p_words(values, min(report.null_draws for report in group))
+        text = p_words(values, draws)
+    elif values and name.endswith(" alpha_p"):
+        text = p_words(values, min(draws, ALPHA_DRAWS))
+    elif values and name.endswith(" alpha"):
+        text += _interval(name, group, event)
     return text if len(values) in (0, len(measured)) else f"{text} (n {len(values)})"
+
+
+def _interval(name: str, group: Sequence[RunReport], event: str) -> str:
+    """The interval that a measure is known within at an event: the widest of the runs."""
+    rows = [report.events[event] for report in group if event in report.events]
+    lows, highs = ([row[name + bound] for row in rows if math.isfinite(row.get(name + bound, math.nan))]
+                   for bound in BOUNDS)  # fmt: skip
+    return f" [{min(lows):.1f}, {max(highs):.1f}]" if lows and highs else ""
 
 
 def _unmeasured(reports: Sequence[RunReport]) -> Iterator[str]:

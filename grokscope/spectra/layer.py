@@ -18,7 +18,7 @@ from grokscope.spectra import (
     traps,
     weightwatcher,
 )
-from grokscope.spectra.null import DRAWS, Null, null_for
+from grokscope.spectra.null import ALPHA_DRAWS, DRAWS, Null, null_for
 from grokscope.spectra.permutations import Permutations, seed_key
 from grokscope.spectra.traps import Trap
 
@@ -121,6 +121,11 @@ class LayerSpectrum:
     esd: Array = field(default_factory=lambda: np.empty(0))
     randomized_esd: Array = field(default_factory=lambda: np.empty(0))
 
+    @property
+    def alpha_draws(self) -> int:
+        """How many spectra of noise stand behind alpha_p."""
+        return min(self.null_draws, ALPHA_DRAWS)
+
 
 def analyze_layer(
     weight: NDArray[np.generic],
@@ -145,9 +150,9 @@ def analyze_layer(
     reason = why_not(array, kind)
     if array.ndim == 0 or array.size == 0 or not _is_real(array) or not np.isfinite(array).all():
         return LayerSpectrum(name, shape, reason, verdict_reason=reason, randomised_reason=reason)
-    matrix = spectrum.as_matrix(array)
-    plain = _plain_measures(matrix)
+    plain = _plain_measures(array)
     if not reason:
+        matrix = spectrum.as_matrix(array)
         try:
             null = null_for(*spectrum.sides(matrix), null_draws)
             measured = _own_spectrum(array, matrix, null, backend)
@@ -207,8 +212,8 @@ def _is_real(array: NDArray[np.generic]) -> bool:
     return array.dtype.kind in "fiub"
 
 
-def _plain_measures(matrix: Array) -> dict[str, object]:
-    plain = measures.measure(matrix)
+def _plain_measures(array: NDArray[np.generic]) -> dict[str, object]:
+    plain = measures.measure(array)
     return {"norm": plain.norm, "abs_entropy": plain.abs_entropy, "mean": plain.mean, "std": plain.std,
             "max_abs": plain.max_abs}  # fmt: skip
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+BLOCK = 1 << 20
+"""Entries that are looked at together, 8 MB in float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +27,32 @@ class Measures:
     max_abs: float
 
 
-def measure(matrix: Array) -> Measures:
-    """Measure a finite matrix of any shape. √Σ_l norm² over layers is the paper's l² norm."""
-    magnitudes = np.abs(matrix.ravel())
-    largest = float(magnitudes.max(initial=0.0))
+def measure(weight: NDArray[np.generic]) -> Measures:
+    """Measure a finite weight of any shape and real dtype. √Σ_l norm² over layers is the paper's l² norm.
+
+    Block by block: of a large one no copy in float64 is made.
+    """
+    largest = max((float(np.abs(block).max()) for block in _blocks(weight)), default=0.0)
+    if not weight.size:
+        return Measures(0.0, 0.0, float("nan"), float("nan"), largest)
     unit = largest or 1.0  # keeps the squares of huge and of tiny entries in range
-    scaled = matrix.ravel() / unit
+    mean = sum(float((block / unit).sum()) for block in _blocks(weight)) / weight.size
+    squares = sum(float(np.square(block / unit - mean).sum()) for block in _blocks(weight))
     return Measures(
-        norm=unit * float(np.linalg.norm(scaled)),
-        abs_entropy=absolute_entropy(magnitudes),
-        mean=unit * float(scaled.mean()) if scaled.size else float("nan"),
-        std=unit * float(scaled.std()) if scaled.size else float("nan"),
+        norm=unit * math.hypot(*(float(np.linalg.norm(block / unit)) for block in _blocks(weight))),
+        abs_entropy=sum(absolute_entropy(np.abs(block)) for block in _blocks(weight)),
+        mean=unit * mean,
+        std=unit * math.sqrt(squares / weight.size),
         max_abs=largest,
     )
+
+
+def _blocks(weight: NDArray[np.generic]) -> Iterator[Array]:
+    """The entries [BLOCK or fewer], some rows at a time, in float64."""
+    rows = weight.reshape(len(weight), -1) if weight.ndim > 1 else weight.reshape(1, -1)
+    each = max(1, BLOCK // max(1, rows.shape[1]))
+    for first in range(0, len(rows) if weight.size else 0, each):
+        yield rows[first : first + each].astype(np.float64, copy=False).ravel()
 
 
 def absolute_entropy(magnitudes: Array) -> float:

@@ -65,6 +65,8 @@ def _write(checkpoints: Checkpoints, path: Path, on_checkpoint: Callable[[int, i
         fixed={LEFT_OUT: np.frombuffer(pairs.encode(), dtype=np.uint8)},
         overwrite=True,
     ) as writer:
+        for note in checkpoints.notes:
+            writer.note(note)
         metrics = checkpoints.metrics()
         for index in range(checkpoints.num_checkpoints):
             row = {name: float(values[index]) for name, values in metrics.items()}

@@ -135,7 +135,7 @@ async def test_the_numbers_on_screen_are_those_of_the_spectra_file(analysed_run:
                 spectrum = spectra.layer(index, layer)
                 assert spectrum is not None
                 row = next(line for line in text.split("\n") if f" {layer} " in line and "ESD" not in line)
-                assert f"{spectrum.alpha:,.2f} ± {spectrum.alpha_sigma:,.2f}" in row
+                assert f"{spectrum.alpha:,.2f} [{spectrum.alpha_low:.1f}, {spectrum.alpha_high:.1f}]" in row
                 assert f" {spectrum.num_tail} " in row
                 assert f"{spectrum.sigma_mp:.3f}" in row
 
@@ -204,7 +204,7 @@ async def test_a_comparison_covers_no_label_and_shows_every_layer(
         await press(pilot, *(["m", "left", "left"] if runs == 1 else ["left"]))
         text = screen_of(app)
         titles = next(line for line in text.split("\n") if line.startswith("  layer "))
-        assert all(title.isalnum() or title in "α ± σ λ₊ σ_mp ‖W‖ |w| 95 %" for title in titles.split())
+        assert all(title.isalnum() or title in "α ± σ λ₊ σ_mp ‖W‖ |w| [95 %]" for title in titles.split())
         assert text.count("Δ") == 3
         plots = text[text.index("ESD fc1") :].partition("\n")[2]
         assert "xmin" in plots
@@ -628,3 +628,20 @@ async def test_news_that_change_nothing_send_nothing(analysed_run: Path, monkeyp
             app.post_message(Looked(0, replace(liveness, seconds_since=age), False))
             await pilot.pause(0.1)
         assert sent == []
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (100, 30), (120, 40), (200, 60)])
+async def test_no_alpha_stands_without_its_interval_and_its_chance_under_noise(
+    analysed_run: Path, size: tuple[int, int]
+) -> None:
+    app = app_on(analysed_run)
+    async with app.run_test(size=size) as pilot:
+        await press(pilot, "G")
+        text = screen_of(app)
+        assert app.state.frame is not None
+        for layer in app.state.frame.layers:
+            assert layer.spectrum is not None
+            one = layer.spectrum
+            row = next(line for line in text.split("\n") if f" {layer.name} " in line and "ESD" not in line)
+            assert f"{one.alpha:.2f} [{one.alpha_low:.1f}, {one.alpha_high:.1f}]" in row
+            assert f" {one.alpha_p:.3f} " in row

@@ -121,7 +121,7 @@ def test_a_histogram_integrates_to_one_over_its_axis(log: bool) -> None:
 def test_the_esd_shows_alpha_with_its_tail_and_the_fit_from_xmin(trapped: LayerSpectrum) -> None:
     lines = lines_of(esd(trapped, 100, 20, DARK))
     assert len(lines) == 20
-    assert f"α {trapped.alpha:.2f} ± {trapped.alpha_sigma:.2f}" in lines[0]
+    assert f"α {trapped.alpha:.2f} [{trapped.alpha_low:.1f}, {trapped.alpha_high:.1f}]" in lines[0]
     assert f"tail {trapped.num_tail}" in lines[0]
     assert any("xmin" in line for line in lines)
     assert any("⠀" < character <= "⣿" for line in lines for character in line)

@@ -51,7 +51,7 @@ ROLES: dict[str, str] = {
     "pre-grokking": "phase P",
     "ESD fc": "text",
     "randomised fc": "text",
-    "α 95 %": "muted",
+    "noise p": "muted",
     "λ₋": "edge",
     "compared with": "mark",
     "leading direction": "text",

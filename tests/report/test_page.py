@@ -74,7 +74,8 @@ def test_the_tables_hold_the_numbers_of_show(
         for run in runs[:2] for step in (10, 10000)
     }  # fmt: skip
     found = {table["table"]: table["rows"] for table in json.loads((folder / "report.json").read_text())["tables"]}
-    keys = {1: {"values": "alpha"}, 2: {"values": "num_traps", "weightwatcher": "num_traps_weightwatcher"},
+    keys = {1: {"values": "alpha", "alpha_p": "alpha_p"},
+            2: {"values": "num_traps", "weightwatcher": "num_traps_weightwatcher", "shown": "num_traps_shown"},
             4: {"sigma_mp": "sigma_mp", "ks_distance": "ks_distance", "ks_p": "ks_p"}}  # fmt: skip
     for phase, step in (("pre-grokking", 10), ("anti-grokking", 10000)):
         for layer in (0, 1):
@@ -86,6 +87,14 @@ def test_the_tables_hold_the_numbers_of_show(
                 for column, key in columns.items():
                     expected = [shown[run.name, step]["layers"][layer][key] for run in runs[:2]]
                     assert row[column] == expected
+
+
+def test_traps_by_entries_stand_beside_all_traps_of_the_same_permutation() -> None:
+    """Of a small layer the median over permutations is 1.5 and the one that is shown has 3, all by entries."""
+    (table,) = [table for table in tables([]) if table.number == 2]
+    (write,) = [write for title, write in table.columns if title == "by entries"]
+    assert write({"values": [1.5], "entry_traps": [3.0], "shown": [3.0]}) == "3 of 3"
+    assert write({"values": [], "entry_traps": [], "shown": []}) == "–"
 
 
 def test_seeds_are_averaged_and_their_p_values_combined(runs: list[Path]) -> None:

@@ -135,3 +135,14 @@ def test_a_run_of_an_older_version_had_the_defaults_of_what_it_does_not_say(tmp_
     assert experiment("grokscope train", lr=0.1, train_images="stratified", random_labels=False) == old
     assert experiment("grokscope train", lr=0.1, train_images="first") != old
     assert "train_images" not in experiment("a loop", lr=0.1)
+
+
+def test_alpha_has_its_interval_and_its_chance_under_noise_beside_it() -> None:
+    one = {"fc1 alpha": 2.3125, "fc1 alpha_low": 1.91, "fc1 alpha_high": 2.84, "fc1 alpha_p": 1 / 1001}
+    other = {"fc1 alpha": 2.5, "fc1 alpha_low": 1.7, "fc1 alpha_high": 2.7, "fc1 alpha_p": 0.5}
+    assert rows(report_text([report("a", one)]))["fc1 alpha"] == [["2.312 [1.9, 2.8]"]]
+    assert rows(report_text([report("a", one)]))["fc1 alpha_p"] == [["<0.001"]]
+    both = rows(report_text([report("a", one), report("b", other)]))
+    assert both["fc1 alpha"][0][0].endswith("[1.7, 2.8]")
+    assert both["fc1 alpha_p"] == [["≤0.004 (1 of 2 < .05)"]]
+    assert "fc1 alpha_low" not in both

@@ -25,7 +25,7 @@ from grokscope.app.plots.density import (
 )
 from grokscope.app.plots.figure import Curve, Figure
 from grokscope.app.theme import Palette
-from grokscope.numbers import fixed, number
+from grokscope.numbers import fixed, number, probability, with_interval
 from grokscope.spectra import power_law
 
 if TYPE_CHECKING:
@@ -124,10 +124,10 @@ def _esd_title(canvas: Canvas, title: str, spectrum: LayerSpectrum, palette: Pal
     put_words(canvas, [
         (title, palette.text),
         ("line: D(xmin)" if search else "", palette.fit),
-        (f"α {fixed(spectrum.alpha, 2)} ± {fixed(spectrum.alpha_sigma, 2)}", palette.tail),
+        (f"α {with_interval(spectrum.alpha, spectrum.alpha_low, spectrum.alpha_high)}", palette.tail),
         (f"tail {spectrum.num_tail}" + (" (few)" if few else ""), palette.warning if few else palette.muted),
         (f"xmin {number(spectrum.xmin)}", palette.muted),
         (f"D {fixed(spectrum.power_law_distance, 3)}", palette.muted),
-        (f"95 % {fixed(spectrum.alpha_low, 2)}–{fixed(spectrum.alpha_high, 2)}", palette.muted),
+        (f"noise p {probability(spectrum.alpha_p, spectrum.alpha_draws)}", palette.muted),
         (spectrum.verdict, palette.text),
     ])  # fmt: skip

@@ -12,11 +12,11 @@ from grokscope.app import actions
 from grokscope.app.actions import Action
 from grokscope.app.frame import Layer
 from grokscope.app.layout import Place
-from grokscope.app.plots.canvas import Canvas, fit
+from grokscope.app.plots.canvas import Canvas, fit_end
 from grokscope.app.plots.own_spectrum import FEW_IN_TAIL
 from grokscope.app.state import State
 from grokscope.app.theme import Palette
-from grokscope.numbers import UNKNOWN, count, fixed, number, probability
+from grokscope.numbers import UNKNOWN, count, fixed, number, probability, with_interval
 from grokscope.spectra.layer import LayerSpectrum
 
 NAME_WIDTH = 8
@@ -51,31 +51,32 @@ def traps_count(spectrum: LayerSpectrum) -> str:
 
 
 def _alpha(spectrum: LayerSpectrum) -> str:
-    return f"{fixed(spectrum.alpha, 2)} ± {fixed(spectrum.alpha_sigma, 2)}"
+    return with_interval(spectrum.alpha, spectrum.alpha_low, spectrum.alpha_high)
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("shape", 8, 6, lambda s: "×".join(map(str, s.shape))),
-    Column("α ± σ", 13, 0, _alpha, lambda s: s.alpha, 2),
-    Column("α 95 %", 12, 13, lambda s: f"{fixed(s.alpha_low, 2)}–{fixed(s.alpha_high, 2)}"),
-    Column("tail", 6, 1, lambda s: str(s.num_tail), lambda s: float(s.num_tail), 0),
-    Column("xmin", 9, 10, lambda s: number(s.xmin), lambda s: s.xmin, 3),
-    Column("D", 6, 9, lambda s: fixed(s.power_law_distance, 3), lambda s: s.power_law_distance),
-    Column("σ_mp", 7, 4, lambda s: fixed(s.sigma_mp, 3), lambda s: s.sigma_mp),
-    Column("λ₊", 9, 11, lambda s: number(s.lambda_plus, 4), lambda s: s.lambda_plus, 1),
-    Column("KS", 7, 7, lambda s: fixed(s.ks_distance, 4), lambda s: s.ks_distance, 4),
-    Column("p", 7, 2, lambda s: probability(s.ks_p, s.null_draws)),
-    Column("p naive", 9, 8, lambda s: probability(s.ks_p_naive, 0)),
-    Column("traps", 9, 3, traps_count, lambda s: s.num_traps, 0),
-    Column("cause", 9, 12, traps_by_cause),
+    Column("shape", 8, 7, lambda s: "×".join(map(str, s.shape))),
+    Column("α [95 %]", 17, 0, _alpha, lambda s: s.alpha, 2),
+    Column("noise p", 9, 1, lambda s: probability(s.alpha_p, s.alpha_draws)),
+    Column("± σ", 7, 14, lambda s: fixed(s.alpha_sigma, 2), lambda s: s.alpha_sigma, 2),
+    Column("tail", 6, 2, lambda s: str(s.num_tail), lambda s: float(s.num_tail), 0),
+    Column("xmin", 9, 11, lambda s: number(s.xmin), lambda s: s.xmin, 3),
+    Column("D", 6, 10, lambda s: fixed(s.power_law_distance, 3), lambda s: s.power_law_distance),
+    Column("σ_mp", 7, 6, lambda s: fixed(s.sigma_mp, 3), lambda s: s.sigma_mp),
+    Column("λ₊", 9, 12, lambda s: number(s.lambda_plus, 4), lambda s: s.lambda_plus, 1),
+    Column("KS", 7, 8, lambda s: fixed(s.ks_distance, 4), lambda s: s.ks_distance, 4),
+    Column("p", 7, 3, lambda s: probability(s.ks_p, s.null_draws)),
+    Column("p naive", 9, 9, lambda s: probability(s.ks_p_naive, 0)),
+    Column("traps", 9, 4, traps_count, lambda s: s.num_traps, 0),
+    Column("cause", 9, 13, traps_by_cause),
     Column("verdict", 14, 5, lambda s: s.verdict),
-    Column("‖W‖", 8, 14, lambda s: number(s.norm, 4), lambda s: s.norm, 2),
-    Column("max |w|", 8, 15, lambda s: number(s.max_abs), lambda s: s.max_abs, 3),
-    Column("rank", 7, 16, lambda s: fixed(s.stable_rank, 1), lambda s: s.stable_rank, 1),
-    Column("entropy", 9, 17, lambda s: number(s.abs_entropy, 5), lambda s: s.abs_entropy, 0),
-    Column("mean", 9, 18, lambda s: number(s.mean), None),
-    Column("p bulk", 8, 19, lambda s: probability(s.ks_p_bulk, s.null_draws)),
-    Column("WW traps", 9, 20, lambda s: count(s.num_traps_weightwatcher), lambda s: s.num_traps_weightwatcher, 0),
+    Column("‖W‖", 8, 15, lambda s: number(s.norm, 4), lambda s: s.norm, 2),
+    Column("max |w|", 8, 16, lambda s: number(s.max_abs), lambda s: s.max_abs, 3),
+    Column("rank", 7, 17, lambda s: fixed(s.stable_rank, 1), lambda s: s.stable_rank, 1),
+    Column("entropy", 9, 18, lambda s: number(s.abs_entropy, 5), lambda s: s.abs_entropy, 0),
+    Column("mean", 9, 19, lambda s: number(s.mean), None),
+    Column("p bulk", 8, 20, lambda s: probability(s.ks_p_bulk, s.null_draws)),
+    Column("WW traps", 9, 21, lambda s: count(s.num_traps_weightwatcher), lambda s: s.num_traps_weightwatcher, 0),
 )
 
 
@@ -89,13 +90,14 @@ def table(state: State, width: int, height: int) -> Text:
     name_width = _name_width(frame.layers, width)
     each, first, room = _window(state, len(frame.layers), height)
     last = min(first + room, len(frame.layers))
-    partners = {place: state.partner(frame.layers[place], place) for place in range(first, last)}
+    shown = state.rows[first:last]
+    partners = {place: state.partner(frame.layers[place], place) for place in shown}
     pairs = {k: (frame.layers[k].spectrum, other.spectrum if other else None) for k, other in partners.items()}
     columns = fitting(width - name_width - 2, list(pairs.values()))
     count_of = f"{first + 1}–{last}/{len(frame.layers)}" if last - first < len(frame.layers) else ""
     _titles(canvas, columns, name_width, palette, count_of)
-    for place in range(first, last):
-        row, layer = 1 + (place - first) * each, frame.layers[place]
+    for line, place in enumerate(shown):
+        row, layer = 1 + line * each, frame.layers[place]
         _row(canvas, row, layer, columns, name_width, palette, selected=place == state.layer)
         if each == 2:
             _difference(canvas, row + 1, *pairs[place], columns, name_width, palette)
@@ -107,14 +109,16 @@ def hit_table(state: State, place: Place) -> Action | None:
     count = 0 if state.frame is None else len(state.frame.layers)
     each, first, room = _window(state, count, place.height)
     row = (place.row - 1) // each
-    return partial(actions.select_layer, layer=first + row) if 0 <= row < min(room, count - first) else None
+    inside = 0 <= row < min(room, count - first)
+    return partial(actions.select_layer, layer=state.rows[first + row]) if inside else None
 
 
 def _window(state: State, count: int, height: int) -> tuple[int, int, int]:
     """Rows a layer, the first layer shown, and how many there is room for: the selected one is among them."""
     each = 1 if state.comparison is None else 2
     room = max(1, (height - 1) // each)
-    return each, min(max(0, state.layer - room + 1), max(0, count - room)), room
+    selected = state.rows.index(state.layer) if state.layer in state.rows else 0
+    return each, min(max(0, selected - room + 1), max(0, count - room)), room
 
 
 def fitting(
@@ -178,7 +182,7 @@ def _row(
     if selected:
         canvas.background(row, 0, canvas.width, palette.selected)
         canvas.put(row, 0, "▸", palette.accent, bold=True)
-    canvas.put(row, 2, fit(layer.name, name_width - 1), palette.text, bold=selected)
+    canvas.put(row, 2, fit_end(layer.name, name_width - 1), palette.text, bold=selected)
     spectrum = layer.spectrum
     if spectrum is None or spectrum.reason:
         words = _not_measured(layer)
@@ -204,11 +208,11 @@ def _color(title: str, spectrum: LayerSpectrum, palette: Palette) -> str:
         return palette.phases[VERDICT_COLORS.get(spectrum.verdict, "?")]
     if title in {"traps", "cause"} and spectrum.num_traps > 0:
         return palette.trap
-    if title in {"tail", "α ± σ"} and spectrum.num_tail < FEW_IN_TAIL:
+    if title in {"tail", "α [95 %]"} and spectrum.num_tail < FEW_IN_TAIL:
         return palette.warning
     if title == "p" and spectrum.ks_p < 0.01:
         return palette.warning
-    return palette.text if title in {"α ± σ", "p", "σ_mp"} else palette.muted
+    return palette.text if title in {"α [95 %]", "p", "σ_mp"} else palette.muted
 
 
 def _difference(
