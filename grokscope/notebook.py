@@ -76,11 +76,15 @@ class Opened:
         return _pandas().DataFrame(labels, index=self._index())
 
     def weight(self, step: int, layer: str) -> NDArray[np.floating[Any]]:
-        """A layer's weight [out, in, ...] at a step; raises UsageError where there is no such checkpoint."""
+        """A layer's weight [out, in, ...] at a step.
+
+        Raises UsageError where there is no such checkpoint, DamagedCheckpoint where its bytes are damaged.
+        """
         found = np.flatnonzero(self.steps == step)
         if not len(found):
             near = ", ".join(f"{value:,}" for value in self.steps[np.argsort(np.abs(self.steps - step))[:2]])
             raise UsageError(f"{self._source.path} has no checkpoint at step {step:,}; the nearest are at {near}")
+        self._source.run.verify(int(found[0]))
         return self._source.run.weight(int(found[0]), self._source.layer(layer))
 
     def figure(

@@ -71,7 +71,8 @@ def evaluate(
     if as_json and as_csv:
         raise UsageError("--json and --csv are two ways to print the same; give one")
     limits = Thresholds(memorised, rise, gap, fall, confirm)
-    sources = [Source.of(open_noted(path, step_regex, steps_from, match, network, metrics)) for path in runs]
+    opened = (open_noted(path, step_regex, steps_from, match, network, metrics) for path in _runs(runs))
+    sources = [Source.of(run) for run in opened]
     refuse_twice(sources)
     for source in sources:
         name_damaged(source.damaged)
@@ -83,3 +84,11 @@ def evaluate(
         csv.writer(sys.stdout, lineterminator="\n").writerows(evaluation_rows(scores))
     else:
         echo(evaluation_text(scored, scores))
+
+
+def _runs(given: list[Path]) -> list[Path]:
+    """Leave out the spectra files of runs that are given as well: `evaluate folder/*.h5` names both."""
+    from grokscope.analysis.spectra_file import beside
+
+    spectra = {beside(path) for path in given}
+    return [path for path in given if path not in spectra]

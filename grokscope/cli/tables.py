@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grokscope.numbers import number_text, probability
+from grokscope.report.text import aligned
 from grokscope.spectra.null import ALPHA_DRAWS
 
 Described = dict[str, Any]
@@ -35,8 +36,7 @@ def _lines(checkpoint: Described) -> Iterator[str]:
     yield from _aligned([HEADER, *(_cells(layer) for layer in checkpoint["layers"])])
     for layer in checkpoint["layers"]:
         yield from _details(layer)
-    for ablated in checkpoint.get("without_trap", []):
-        yield _ablation(ablated)
+    yield from _interventions(checkpoint.get("interventions", []))
 
 
 def _aligned(rows: list[list[str]]) -> Iterator[str]:
@@ -89,9 +89,17 @@ def _details(layer: Described) -> Iterator[str]:
         yield f"{layer['name']} by WeightWatcher: {'  '.join(columns)}"
 
 
-def _ablation(ablated: Described) -> str:
-    changes = (
-        f"{name} {ablated[f'{name}_accuracy']:.4f} → {ablated[f'{name}_accuracy_without']:.4f}"
-        for name in ("train", "test")
-    )
-    return f"{ablated['layer']} without trap {ablated['trap']}: {', '.join(changes)}"
+def _interventions(rows: list[Described]) -> Iterator[str]:
+    """Lay out the accuracies with each intervention; nothing where none was asked for."""
+    if not rows:
+        return
+    yield ""
+    header = ["accuracy", "train", "test", "left out"]
+    cells = [
+        [row["intervention"], *(number_text(row[name], ".4f") for name in ("train_accuracy", "test_accuracy")),
+         number_text(row["left_out_accuracy"], ".4f")]
+        for row in rows
+    ]  # fmt: skip
+    yield from aligned([header, *cells])
+    if any(row["left_out_accuracy"] is not None for row in rows):
+        yield "left out: of the training images, each read by a readout that is fitted to the others"
