@@ -30,6 +30,7 @@ from grokscope.phases.gates import GATES
 from grokscope.runfile import LayerSpec
 from grokscope.runfile.exact_layout import Declared, exact_extents
 from grokscope.runfile.lock import WriterLock
+from grokscope.runfile.own_bytes import refuse_endless
 from grokscope.runfile.preallocated import Plan, PreallocatedFile, create_file, raw_bytes, storage_errors
 from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum
 from grokscope.spectra.null import DRAWS
@@ -320,12 +321,15 @@ def _parameters_of(path: Path, run: Trajectory, exact: Exact) -> Parameters | No
         return None
     try:
         with _open(path) as file:
+            status = path.stat()
+            known = (key := (status.st_dev, status.st_ino, status.st_size)) in exact
+            if not known:
+                refuse_endless(file)
             attributes = dict(file.attrs)
             keyed = tuple(attributes[key] for key in ("format", "format_version", "run_uuid", "analysis_version"))
             if keyed != (FORMAT, FORMAT_VERSION, run.uuid, ANALYSIS_VERSION):
                 return None
-            status = path.stat()
-            if (key := (status.st_dev, status.st_ino, status.st_size)) not in exact:
+            if not known:
                 exact_extents(file, _datasets(run, len(file["planned_steps"])))
                 exact.add(key)
         return Parameters(**json.loads(attributes["parameters"]))

@@ -36,7 +36,7 @@ from grokscope.runfile.layout import (
 from grokscope.runfile.liveness import Liveness, liveness
 from grokscope.runfile.lock import is_locked
 from grokscope.runfile.notes import notes_in
-from grokscope.runfile.own_bytes import NotItsOwn, refuse_foreign
+from grokscope.runfile.own_bytes import NotItsOwn, refuse_endless, refuse_foreign
 
 
 class Run:
@@ -317,6 +317,10 @@ def _why_unreadable(path: Path, message: str) -> str:
 
 def _read_layout(file: h5py.File) -> Layout:
     path = file.filename
+    try:
+        refuse_endless(file)
+    except NotItsOwn as error:
+        raise BadRunFile(f"{path} is a damaged HDF5 file: {error}; restore it from a copy") from None
     if file.attrs.get("format") == "grokscope-spectra":
         raise BadRunFile(f"{path} holds the spectra of a run; give the run file itself")
     if file.attrs.get("format") != FORMAT:

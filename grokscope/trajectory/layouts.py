@@ -15,6 +15,7 @@ from grokscope.files import read_text
 from grokscope.importers import sniff
 from grokscope.importers.sniffing import MODEL_FILES
 from grokscope.runfile import LeftOut
+from grokscope.runfile.own_bytes import NotItsOwn, refuse_endless
 from grokscope.trajectory.numbers_in_names import numbers_in
 
 SUFFIXES = (
@@ -75,8 +76,11 @@ def is_of_grokscope(path: Path) -> bool:
     """Tell run files and spectra files from other HDF5 files."""
     try:
         with h5py.File(path, "r", locking=False) as hdf5:
+            refuse_endless(hdf5)
             return str(hdf5.attrs.get("format", "")).startswith("grokscope")
-    except OSError:
+    except NotItsOwn:
+        return True  # whose reader says what is wrong
+    except (OSError, RuntimeError):
         return False
 
 
