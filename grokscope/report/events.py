@@ -13,6 +13,7 @@ from grokscope.analysis.evidence import gated_layers, infer_all
 from grokscope.phases import Observed
 from grokscope.report.experiments import experiment_of
 from grokscope.trajectory import Trajectory
+from grokscope.trajectory.lineage import lineage_of
 
 EVENTS = ("start", "memorised", "onset", "peak", "collapse", "last")
 LAYER_MEASURES = (
@@ -32,7 +33,7 @@ class RunReport:
     did not happen is left out. phases: (label, first step, last step) in order. confusion: (observed, inferred) →
     number of checkpoints, over those that are measured. experiment: the configuration and the layers' shapes, as
     text by name, without the seed and where it was computed; equal in runs that may be averaged. null_draws: the
-    draws behind each ks_p.
+    draws behind each ks_p. branch: whose child the run is, in words, "" for none.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class RunReport:
     confusion: Mapping[tuple[str, str], int]
     experiment: Mapping[str, str]
     null_draws: int
+    branch: str = ""
 
     @property
     def name(self) -> str:
@@ -56,7 +58,7 @@ class RunReport:
 
 def run_report(run: Trajectory, spectra: Spectra) -> RunReport:
     """Collect a run's events, phases and how the inferred labels compare with the observed ones."""
-    observed = observe_run(run)
+    observed, lineage = observe_run(run), lineage_of(run.config)
     columns = _columns(run, spectra)
     events = {
         event: {name: float(values[index]) for name, values in columns.items()}
@@ -70,6 +72,7 @@ def run_report(run: Trajectory, spectra: Spectra) -> RunReport:
         confusion=_confusion(spectra, observed),
         experiment=experiment_of(run),
         null_draws=spectra.parameters.null_draws,
+        branch=lineage.words() if lineage else "",
     )
 
 

@@ -40,6 +40,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def _phases(reports: Sequence[RunReport]) -> Iterator[str]:
     for report in reports:
         yield f"{report.name}  {report.uuid}"
+        if report.branch:
+            yield f"  {report.branch}"
         yield from (f"  {label:<13} steps {first:,} to {last:,}" for label, first, last in report.phases)
 
 
