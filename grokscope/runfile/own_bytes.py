@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import mmap
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,10 +87,7 @@ def _heap_ends(content: mmap.mmap, at: int) -> bool:
     end = at + int.from_bytes(content[at + 8 : at + 16], "little")
     at += 16
     while at + 16 <= min(end, len(content)):
-        index, size = (
-            int.from_bytes(content[at : at + 2], "little"),
-            int.from_bytes(content[at + 8 : at + 16], "little"),
-        )
+        index, _, size = struct.unpack_from("<H6sQ", content, at)
         if not (needed := 16 + (size + 7) // 8 * 8 if index else size):
             return False
         at += needed
