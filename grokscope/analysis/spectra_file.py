@@ -106,14 +106,15 @@ class Spectra:
 
     def _read_done(self, path: Path) -> None:
         with _open(path) as file:
-            source = self.run.crc32s()
+            stored = np.zeros(self.done.shape, dtype=np.uint32)
             for column, layer in enumerate(self.run.layers):
                 group = file[f"layers/{layer.name}"]
-                rows = min(len(source), len(group["crc32"]))
+                rows = min(len(stored), len(group["crc32"]))
                 self._row_crcs[:rows, column] = group["crc32"][:rows]
-                self.done[:rows, column] = (self._row_crcs[:rows, column] != 0) & (
-                    group["source_crc32"][:rows] == source[:rows]
-                )
+                stored[:rows, column] = group["source_crc32"][:rows]
+        measured = self._row_crcs != 0
+        source = self.run.crc32s(np.flatnonzero(measured.any(axis=1)).tolist())
+        self.done = measured & (stored == source[: len(stored), None])
 
     def layer(self, index: int, name: str) -> LayerSpectrum | None:
         """Return one layer's spectrum at a checkpoint, or None where it is not measured or its row is torn."""
@@ -169,6 +170,8 @@ class Spectra:
         values = np.full((len(self.done), len(GATES)), np.nan)
         if self.path is not None:
             with contextlib.suppress(OSError, KeyError), _open(self.path) as file:
+                if f"gates/{name}" not in file:
+                    return dict(zip(GATES, values.T, strict=True))
                 keys = sources(self.run.crc32s()[: len(self.done)])
                 stored, whole = read_gates(file, name, keys)
                 values[: len(stored)][whole] = stored[whole]
@@ -197,7 +200,6 @@ class SpectraWriter:
         except BaseException:
             self._lock.release()
             raise
-        self._sources = run.crc32s()
 
     def write(self, index: int, spectrum: LayerSpectrum) -> None:
         """Write one layer's spectrum at a checkpoint; it counts once its CRC is written, last."""
@@ -208,14 +210,15 @@ class SpectraWriter:
         for key, value in row.items():
             stored[key] = np.asarray(value, dtype=self._file.extents[f"{group}/{key}"].dtype)
             self._file.write_row(f"{group}/{key}", index, stored[key])
-        self._file.write_row(f"{group}/source_crc32", index, self._source(index))
+        self._file.write_row(f"{group}/source_crc32", index, self.run.crc32(index))
         self._file.write_row(f"{group}/crc32", index, _row_crc(stored))
 
     def measure_gates(self, until: int, stop: Event | None = None) -> None:
         """Measure the gates of a chain's layers at the whole checkpoints up to index `until` that lack them."""
         damaged: dict[int, bool] = {}
-        keys = sources(self.run.crc32s()[: until + 1])
-        for layer in chain(self.run.layers):
+        gated = chain(self.run.layers)
+        keys = sources(self.run.crc32s(range(until + 1))[: until + 1] if gated else np.empty(0, np.uint32))
+        for layer in gated:
             group = f"gates/{layer.name}"
             with _open(self.path) as file:
                 _, whole = read_gates(file, layer.name, keys)
@@ -236,11 +239,6 @@ class SpectraWriter:
     def read_weightwatcher(self, name: str, column: str) -> NDArray[np.float64]:
         """Return one of WeightWatcher's columns over all planned checkpoints, NaN where it has not been run."""
         return self._file.read(f"weightwatcher/{name}/{column}")
-
-    def _source(self, index: int) -> int:
-        if index >= len(self._sources):
-            self._sources = self.run.crc32s()
-        return int(self._sources[index])
 
     def close(self) -> None:
         """Close the file and release its lock."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from grokscope.analysis import Spectra, observe_run
+from grokscope.analysis.checkpoint import described_caveats
 from grokscope.analysis.evidence import infer_all
 from grokscope.phases import Observed
 from grokscope.report.experiments import experiment_of
-from grokscope.trajectory import Trajectory
+from grokscope.trajectory import Trajectory, is_single
 
 EVENTS = ("start", "memorised", "onset", "peak", "collapse", "last")
 LAYER_MEASURES = (
@@ -30,7 +31,8 @@ class RunReport:
     did not happen is left out. phases: (label, first step, last step) in order. confusion: (observed, inferred) →
     number of checkpoints, over those that are measured. experiment: the configuration and the layers' shapes, as
     text by name, without the seed and where it was computed; equal in runs that may be averaged. null_draws: the
-    draws behind each ks_p.
+    draws behind each ks_p. single: a model, without a history. caveats: `left_out` and `duplicates` as in
+    `described_caveats`.
     """
 
     path: Path
@@ -40,6 +42,8 @@ class RunReport:
     confusion: Mapping[tuple[str, str], int]
     experiment: Mapping[str, str]
     null_draws: int
+    single: bool = False
+    caveats: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -68,6 +72,8 @@ def run_report(run: Trajectory, spectra: Spectra) -> RunReport:
         confusion=_confusion(spectra, observed),
         experiment=experiment_of(run),
         null_draws=spectra.parameters.null_draws,
+        single=is_single(run),
+        caveats=described_caveats(run),
     )
 
 
