@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,28 +86,35 @@ def read_timeline(run: Trajectory, spectra: Spectra, inferred: Sequence[Inferred
 
     `inferred` is what `infer_all` says, for a caller that keeps it.
     """
-    count = len(spectra.done)
+    seen = glance(run, spectra)
+    labels = [one.label for one in (infer_all(spectra) if inferred is None else inferred)]
+    events = find_events(seen.steps, seen.observed, labels, seen.measures, seen.layers)
+    return replace(seen, inferred=labels, events=events)
+
+
+def glance(run: Trajectory, spectra: Spectra | None = None) -> Timeline:
+    """Read a run through time without what takes long: the weights' phases are unknown, the traps' events left
+    out, and without spectra nothing is measured."""
+    count = run.num_checkpoints if spectra is None else len(spectra.done)
     metrics = {name: values[:count] for name, values in run.metrics().items()}
     unknown = np.full(count, np.nan)
     train, test = (metrics.get(name, unknown) for name in ("train_accuracy", "test_accuracy"))
     single = is_single(run)
     observed = ("unknown",) * count if single else observe(train, test).labels
-    labels = [one.label for one in (infer_all(spectra) if inferred is None else inferred)]
-    steps = run.steps[:count]
+    steps, inferred = run.steps[:count], ["unknown"] * count
     names = tuple(layer.name for layer in run.layers)
-    measures = _Columns(spectra, names)
     return Timeline(
         run=safe_name(run.path.name),
         steps=steps,
         last_step=int(steps[-1]) if count else int(run.planned_steps[-1]),
         layers=names,
         metrics=metrics,
-        measures=measures,
+        measures={} if spectra is None else _Columns(spectra, names),
         predictions=_shares(run.predictions(), count),
-        weightwatcher=_WeightWatcher(spectra, names),
+        weightwatcher={} if spectra is None else _WeightWatcher(spectra, names),
         observed=observed,
-        inferred=labels,
-        events=find_events(steps, observed, labels, measures, names),
+        inferred=inferred,
+        events=find_events(steps, observed, inferred, {}, ()),
         single=single,
     )
 

@@ -17,13 +17,20 @@ if TYPE_CHECKING:
 class Layer:
     """One layer at one checkpoint; its spectrum is read when it is first looked at, None until it is analysed.
 
-    `note` says how it was read from somebody's checkpoint, where that is worth a word.
+    With `glanced` it is None as well because what is measured has not been read yet. `note` says how it was read
+    from somebody's checkpoint, where that is worth a word.
     """
 
     name: str
     shape: tuple[int, ...]
     read: Callable[[], LayerSpectrum | None] = lambda: None
+    glanced: bool = False
     note: str = ""
+
+    @property
+    def why_missing(self) -> str:
+        """Why there is no spectrum."""
+        return "being read" if self.glanced else "not analysed yet"
 
     @cached_property
     def spectrum(self) -> LayerSpectrum | None:

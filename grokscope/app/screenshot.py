@@ -27,7 +27,7 @@ def take(
     if output.suffix.lower() != ".svg":
         raise UsageError(f"--screenshot {output}: the picture is SVG; give a name that ends in .svg")
     keys = [key_named(word) for word in press]
-    sessions = [Session(run) for run in runs]
+    sessions = [Session.whole(run) for run in runs]
     svg = asyncio.run(picture_of(sessions, columns, rows, keys, theme=theme))
     try:
         output.write_text(svg, encoding="utf-8")
@@ -74,7 +74,7 @@ def _spellings(shown: str, names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _not_analysed(session: Session) -> str:
-    missing = int((~session.spectra.done.all(axis=1)).sum())
+    missing = 0 if session.spectra is None else int((~session.spectra.done.all(axis=1)).sum())
     if not missing:
         return ""
     path = session.run.path

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from grokscope.cli.common import run_grokscope
 from grokscope.errors import MissingPackage
 
 TRAINING = (
@@ -39,17 +39,10 @@ def demo(
                 "`pip install 'grokscope[train]'` brings it"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        _grokscope("train", "-o", str(run), *TRAINING)
-        _grokscope("analyze", str(run))
-    _grokscope("report", str(run))
+        run_grokscope("train", "-o", str(run), *TRAINING)
+        run_grokscope("analyze", str(run))
+    run_grokscope("report", str(run))
     if view and sys.stdin.isatty() and sys.stdout.isatty():
-        _grokscope("view", str(run))
+        run_grokscope("view", str(run))
     else:
         typer.echo(f"open it by: grokscope view {run}", err=True)
-
-
-def _grokscope(*arguments: str) -> None:
-    """Run a command of grokscope in a process of its own; its failure ends the demo with its exit code."""
-    done = subprocess.run([sys.executable, "-P", "-m", "grokscope", *arguments], check=False)
-    if done.returncode:
-        raise typer.Exit(done.returncode)

@@ -63,8 +63,9 @@ class Contents:
     part: int | None
 
     def key(self) -> str:
-        """Tell its contents: by the zip archive's CRC, the hash that names a file of the hub's cache, or else a CRC
-        of its files' bytes, which are then read."""
+        """Tell its contents: the zip archive's CRC, the hash that names a file of the hub's cache, or else a CRC
+        of its files' bytes, which are then read.
+        """
         blobs = [_blob(file) for file in self.files]
         if self.crc is not None:
             return f"{self.crc} {self.part}"

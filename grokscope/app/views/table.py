@@ -198,7 +198,7 @@ def _not_measured(layer: Layer) -> str:
     """Why a row has no numbers, and the layer's shape where the reason does not name it."""
     shape = "×".join(map(str, layer.shape))
     if layer.spectrum is None:
-        return f"{shape}  not analysed yet"
+        return f"{shape}  {layer.why_missing}"
     named = shape in layer.spectrum.reason.replace(" × ", "×")
     return f"not measured: {layer.spectrum.reason}" if named else f"{shape}  not measured: {layer.spectrum.reason}"
 
