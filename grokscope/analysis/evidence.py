@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from grokscope.analysis.gates import MEANINGS, Curve, chain, input_range
+from grokscope.analysis.gates import chain, input_range
 from grokscope.analysis.rows import num_eigenvalues
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.phases import Evidence, Inferred, LayerEvidence, Observed, Thresholds, infer, observe
@@ -74,10 +74,8 @@ def _layer_evidence(spectra: Spectra, layer: LayerSpec) -> LayerEvidence:
     return LayerEvidence(layer.name, num_eigenvalues(layer), **columns)
 
 
-def gate_curves(spectra: Spectra) -> list[Curve]:
-    """List the curves of the gates of every layer of a chain, in the order in which they matter."""
-    curves = []
-    for layer in chain(spectra.run.layers):
-        gates = spectra.gates(layer.name)
-        curves += [Curve(layer.name, name, *words, gates[name]) for name, words in MEANINGS.items()]
-    return curves
+def gated_layers(run: Trajectory) -> tuple[str, ...]:
+    """Name the hidden layers of a run whose gates are known to mean something; none where they do not."""
+    if why_no_gates(run.config, run.layers):
+        return ()
+    return tuple(layer.name for layer in chain(run.layers)[:-1])

@@ -14,7 +14,7 @@ from grokscope.errors import MissingPackage
 
 TRAINING = (
     "--dataset", "digits", "--train-points", "200", "--batch-size", "50", "--width", "64", "--lr", "0.005",
-    "--steps", "80000", "--overwrite",
+    "--steps", "80000",
 )  # fmt: skip
 """Handwritten digits, which come with scikit-learn: nothing is downloaded."""
 
@@ -29,17 +29,21 @@ def demo(
 ) -> None:
     """Train a small network on embedded digits in half a minute, analyse it, report, and open the app.
 
-    A run that is there from the last time is opened again. Training needs `pip install 'grokscope[train]'`.
+    A run that is there from the last time is opened again, after it has gone on to its end. Training
+    needs `pip install 'grokscope[train]'`.
     """
+    from grokscope.runfile import Run
+
     run = folder / "digits.h5"
-    if not run.exists():
+    there = run.exists()
+    if not there or not Run.open(run).complete:
         if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
             raise MissingPackage(
                 f"the demo trains a network and misses {', '.join(missing)}; "
                 "`pip install 'grokscope[train]'` brings it"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        run_grokscope("train", "-o", str(run), *TRAINING)
+        run_grokscope("train", "-o", str(run), *TRAINING, *(("--resume",) if there else ()))
         run_grokscope("analyze", str(run))
     run_grokscope("report", str(run))
     if view and sys.stdin.isatty() and sys.stdout.isatty():

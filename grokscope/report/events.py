@@ -10,17 +10,20 @@ from typing import Any
 
 from grokscope.analysis import Spectra, observe_run
 from grokscope.analysis.checkpoint import described_caveats
-from grokscope.analysis.evidence import infer_all
+from grokscope.analysis.evidence import gated_layers, infer_all
 from grokscope.phases import Observed
 from grokscope.report.experiments import experiment_of
 from grokscope.trajectory import Trajectory, is_single
+from grokscope.trajectory.lineage import lineage_of
 
 EVENTS = ("start", "memorised", "onset", "peak", "collapse", "last")
 LAYER_MEASURES = (
     "alpha", "alpha_low", "alpha_high", "alpha_p", "num_tail", "sigma_mp", "ks_p", "num_traps", "num_traps_shown",
     "num_entry_traps", "num_signal", "dominance",
 )  # fmt: skip
+GATE_MEASURES = ("lit", "none_lit", "live_rows", "bias_over_norm")  # of each hidden layer
 METRICS = ("train_accuracy", "test_accuracy")
+ON_TRAINING_IMAGES = ("units_lit", "dead_units", "patterns", "purity")  # of each hidden layer, where recorded
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,8 @@ class RunReport:
     did not happen is left out. phases: (label, first step, last step) in order. confusion: (observed, inferred) →
     number of checkpoints, over those that are measured. experiment: the configuration and the layers' shapes, as
     text by name, without the seed and where it was computed; equal in runs that may be averaged. null_draws: the
-    draws behind each ks_p. single: a model, without a history. caveats: `left_out` and `duplicates` as in
-    `described_caveats`.
+    draws behind each ks_p. branch: whose child the run is, in words, "" for none. single: a model, without a
+    history. caveats: `left_out` and `duplicates` as in `described_caveats`.
     """
 
     path: Path
@@ -42,6 +45,7 @@ class RunReport:
     confusion: Mapping[tuple[str, str], int]
     experiment: Mapping[str, str]
     null_draws: int
+    branch: str = ""
     single: bool = False
     caveats: Mapping[str, Any] = field(default_factory=dict)
 
@@ -58,7 +62,7 @@ class RunReport:
 
 def run_report(run: Trajectory, spectra: Spectra) -> RunReport:
     """Collect a run's events, phases and how the inferred labels compare with the observed ones."""
-    observed = observe_run(run)
+    observed, lineage = observe_run(run), lineage_of(run.config)
     columns = _columns(run, spectra)
     events = {
         event: {name: float(values[index]) for name, values in columns.items()}
@@ -72,6 +76,7 @@ def run_report(run: Trajectory, spectra: Spectra) -> RunReport:
         confusion=_confusion(spectra, observed),
         experiment=experiment_of(run),
         null_draws=spectra.parameters.null_draws,
+        branch=lineage.words() if lineage else "",
         single=is_single(run),
         caveats=described_caveats(run),
     )
@@ -96,7 +101,12 @@ def _columns(run: Trajectory, spectra: Spectra) -> dict[str, Any]:
     columns: dict[str, Any] = {"step": run.steps}
     columns |= {name: metrics[name] for name in METRICS if name in metrics}
     for layer in run.layers:
+        recorded = {name: f"{name}_{layer.name}" for name in ON_TRAINING_IMAGES}
+        columns |= {f"{layer.name} {name}": metrics[at] for name, at in recorded.items() if at in metrics}
+    for layer in run.layers:
         columns |= {f"{layer.name} {name}": spectra.column(name, layer.name) for name in LAYER_MEASURES}
+    for gated in gated_layers(run):
+        columns |= {f"{gated} {name}": spectra.column(name, gated) for name in GATE_MEASURES}
     return columns
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from grokscope.analysis import Parameters, Spectra, analyze
-from grokscope.analysis.evidence import gate_curves, infer_all, why_no_gates
-from grokscope.analysis.gates import MEANINGS, chain, input_range
+from grokscope.analysis.evidence import gated_layers, infer_all, why_no_gates
+from grokscope.analysis.gates import chain, input_range
 from grokscope.analysis.spectra_file import beside
 from grokscope.phases.gates import GATES, measure_gates
 from grokscope.runfile import LayerSpec, Run, RunWriter
@@ -126,8 +126,9 @@ def test_layers_that_are_no_chain_have_no_gates_and_ranges_are_numbers() -> None
     assert input_range({"input_range": [0, float("nan")]}) is None
 
 
-def test_curves_have_names_units_and_a_value_for_every_checkpoint(run: Run) -> None:
-    curves = gate_curves(analyze(run, parameters=FAST))
-    assert [(curve.layer, curve.name) for curve in curves[: len(GATES)]] == [("fc1", name) for name in MEANINGS]
-    assert set(MEANINGS) == set(GATES)
-    assert all(len(curve.values) == run.num_checkpoints and curve.unit for curve in curves)
+def test_gates_are_columns_of_the_hidden_layers(run: Run) -> None:
+    spectra = analyze(run, parameters=FAST)
+    assert gated_layers(run) == ("fc1", "fc2")
+    for name in GATES:
+        assert spectra.column(name, "fc1").tolist() == pytest.approx(spectra.gates("fc1")[name], nan_ok=True)
+    assert np.isfinite(spectra.column("lit", "fc1")[1:]).all()
