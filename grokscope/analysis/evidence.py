@@ -60,11 +60,20 @@ def why_no_gates(config: Mapping[str, Any], layers: tuple[LayerSpec, ...]) -> st
         return "gates are defined for three or more linear layers, each one's outputs the next one's inputs"
     activation = config.get("activation")
     if activation is None:
-        return "its configuration does not say which activation it has (activation), so that its gates are unknown"
+        return (
+            "nothing says which activation its units have, so that it is unknown whether they are gates; "
+            "`grokscope import --activation relu`, or `activation` in the configuration, says it"
+        )
     if activation != GATED:
-        return f"its units are {activation}, and gates that close are known of {GATED} alone"
+        return (
+            f"its units are {activation}: that a collapse closes gates is known of {GATED} alone, and too few "
+            "networks of others have been looked at to tell theirs"
+        )
     if input_range(config) is None:
-        return "its configuration does not say where its inputs lie (input_range), so that its gates are unknown"
+        return (
+            "nothing says between which values its inputs lie, so that it is unknown what lights a unit; "
+            "`grokscope import --input-range 0,1`, or `input_range` in the configuration, says it"
+        )
     return ""
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -15,6 +17,7 @@ from grokscope.analysis.gates import chain, input_range
 from grokscope.analysis.spectra_file import beside
 from grokscope.phases.gates import GATES, measure_gates
 from grokscope.runfile import LayerSpec, Run, RunWriter
+from tests.collapsing import COUNT, SAID, write_collapsing_run
 
 FAST = Parameters(permutations=3, null_draws=50)
 CHAIN = (LayerSpec("a", (200, 784)), LayerSpec("b", (200, 200)), LayerSpec("c", (10, 200)))
@@ -56,11 +59,39 @@ def until(run: Run, count: int, path: Path) -> Run:
     return Run(path)
 
 
-def test_labels_stay_when_later_checkpoints_are_appended(run: Run, tmp_path: Path) -> None:
+def test_labels_stay_when_later_checkpoints_are_appended(tmp_path: Path) -> None:
+    run = Run(write_collapsing_run(tmp_path / "whole.h5"))
     final = infer_all(analyze(run, parameters=FAST))
-    for count in (1, 2, 5, 8):
+    assert [inferred.label for inferred in final] == SAID
+    for count in range(1, COUNT):
         earlier = until(run, count, tmp_path / f"until{count}.h5")
         assert infer_all(analyze(earlier, parameters=FAST)) == final[:count]
+
+
+def test_an_imported_folder_is_judged_once_its_activation_and_inputs_are_said(
+    tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    run = Run(write_collapsing_run(tmp_path / "run.h5"))
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for index, step in enumerate(run.steps):
+        parts = (("weight", run.weight), ("bias", run.bias))
+        named = {f"{layer.name}.{part}": read(index, layer.name) for layer in run.layers for part, read in parts}
+        np.savez(folder / f"step-{step}.npz", **named)
+
+    def said(name: str, *options: str) -> list[str]:
+        done = grokscope_command("import", folder, "-o", tmp_path / name, *options)
+        assert done.returncode == 0, done.stderr
+        return [inferred.label for inferred in infer_all(analyze(Run(tmp_path / name), parameters=FAST))]
+
+    assert said("told.h5", "--activation", "ReLU", "--input-range", "0,1") == SAID
+    silent = said("silent.h5", "--activation", "relu")
+    assert silent == [label if label == "pre-grokking" else "unknown" for label in SAID]
+    [reason, *_] = infer_all(Spectra(Run(tmp_path / "silent.h5")))[-1].reasons
+    assert "`grokscope import --input-range 0,1`" in reason
+    wrong = grokscope_command("import", folder, "-o", tmp_path / "wrong.h5", "--input-range", "1,0")
+    assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
+    assert "--input-range is '1,0'" in wrong.stderr
 
 
 def test_a_changed_first_checkpoint_makes_every_later_row_stale(run: Run) -> None:
