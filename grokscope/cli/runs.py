@@ -138,10 +138,12 @@ def export(
     Of a single model, or with --layers, instead a row for each layer at each step, with what was measured of it by
     `grokscope analyze`.
     """
+    from grokscope.runfile import Run
     from grokscope.trajectory import is_single
 
     opened = open_noted(run, step_regex, steps_from, match, network, metrics_from)
-    if is_single(opened) if layers is None else layers:
+    of_layers = is_single(opened) and not isinstance(opened, Run) if layers is None else layers
+    if of_layers:
         _export_layers(opened)
     else:
         _export_metrics(opened)

@@ -27,7 +27,7 @@ def tables(sources: Sequence[Source]) -> tuple[Table, ...]:
     over_time = [source for source in sources if not source.timeline.single]
     groups = experiments(over_time)
     named = list(zip(groups, labels(groups), strict=True))
-    of_runs = (_table_1(named), _table_2(named), _table_4(named)) if over_time else ()
+    of_runs = (_table_1(named), _table_2(named), _table_4(named)) if over_time or not sources else ()
     return (*of_runs, *layer_tables(sources))
 
 
