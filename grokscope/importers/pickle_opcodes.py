@@ -141,7 +141,7 @@ _NAMED: dict[str, Callable[[Unpickler], None]] = {
     "PROTO": _skip(1),
     "FRAME": _skip(8),
     "MARK": lambda machine: machine.mark(),
-    "POP": Unpickler.drop,
+    "POP": lambda machine: machine.drop(),
     "POP_MARK": _pop_mark,
     "DUP": lambda machine: machine.push(machine.top()),
     "NONE": _value(None),
