@@ -43,7 +43,7 @@ def random_experiment() -> Experiment:
 
 
 def measure(training: Training, writer: RunWriter, checkpoints: int) -> dict[str, float]:
-    """Return the median seconds of a step, of evaluating a checkpoint, of what in it asks the optimizer, of a commit."""
+    """Return the median seconds of a step, of evaluating a checkpoint, its optimizer part, and of a commit."""
     seconds: dict[str, list[float]] = {"step": [], "evaluate": [], "optimizer": [], "commit": []}
     for index in range(checkpoints):
         before, started = training.step, time.perf_counter()
@@ -86,9 +86,8 @@ def main() -> None:
         seconds = measure(training, writer, options.checkpoints)
     checkpoint = seconds["evaluate"] + seconds["commit"]
     print(f"engine {options.engine}, {options.threads} threads: {1 / seconds['step']:.0f} steps/s")
-    print(
-        f"evaluate {1e3 * seconds['evaluate']:.1f} ms (what the optimizer does: {1e3 * seconds['optimizer']:.1f}), commit {1e3 * seconds['commit']:.1f} ms a checkpoint"
-    )
+    evaluate, optimizer, commit = (1e3 * seconds[name] for name in ("evaluate", "optimizer", "commit"))
+    print(f"evaluate {evaluate:.1f} ms ({optimizer:.1f} of it what the optimizer does), commit {commit:.1f} ms")
     print(f"together as long as {checkpoint / seconds['step']:.0f} steps")
     for length in LENGTHS:
         count = len(log_steps(length, PER_DECADE))
