@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grokscope.analysis import Spectra, observe_run
-from grokscope.analysis.evidence import infer_all
+from grokscope.analysis.evidence import gated_layers, infer_all
 from grokscope.phases import Observed
 from grokscope.report.experiments import experiment_of
 from grokscope.trajectory import Trajectory
@@ -20,7 +20,9 @@ LAYER_MEASURES = (
     "alpha", "alpha_low", "alpha_high", "alpha_p", "num_tail", "sigma_mp", "ks_p", "num_traps", "num_traps_shown",
     "num_entry_traps", "num_signal", "dominance",
 )  # fmt: skip
+GATE_MEASURES = ("lit", "none_lit", "live_rows", "bias_over_norm")  # of each hidden layer
 METRICS = ("train_accuracy", "test_accuracy")
+ON_TRAINING_IMAGES = ("units_lit", "dead_units", "patterns", "purity")  # of each hidden layer, where recorded
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,12 @@ def _columns(run: Trajectory, spectra: Spectra) -> dict[str, Any]:
     columns: dict[str, Any] = {"step": run.steps}
     columns |= {name: metrics[name] for name in METRICS if name in metrics}
     for layer in run.layers:
+        recorded = {name: f"{name}_{layer.name}" for name in ON_TRAINING_IMAGES}
+        columns |= {f"{layer.name} {name}": metrics[at] for name, at in recorded.items() if at in metrics}
+    for layer in run.layers:
         columns |= {f"{layer.name} {name}": spectra.column(name, layer.name) for name in LAYER_MEASURES}
+    for gated in gated_layers(run):
+        columns |= {f"{gated} {name}": spectra.column(name, gated) for name in GATE_MEASURES}
     return columns
 
 

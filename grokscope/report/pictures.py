@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grokscope.analysis import Spectra, analyze
 from grokscope.analysis.checkpoint import checkpoint_at
-from grokscope.analysis.rows import DERIVED, SCALARS
+from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline, read_timeline
 from grokscope.errors import RunLocked, UsageError
 from grokscope.figures import (
@@ -204,12 +204,12 @@ def _panel(kind: str, source: Source, layers: Sequence[str]) -> Panel:
 
 
 def _refuse_unknown(name: str, sources: Sequence[Source]) -> None:
-    columns = (*SCALARS, *DERIVED)
-    if name not in columns:
+    if name not in LAYER_COLUMNS:
         metrics = list(dict.fromkeys(metric for source in sources for metric in source.run.metric_names))
         raise UsageError(
             f"there is no figure {name}; there are {', '.join(KINDS)}, "
-            f"every column of the spectra ({', '.join(columns)}) and every metric ({', '.join(metrics) or 'none'})"
+            f"every column of the spectra ({', '.join(LAYER_COLUMNS)}) "
+            f"and every metric ({', '.join(metrics) or 'none'})"
         )
 
 
