@@ -3,19 +3,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-DEMO := demo/digits.h5
-# A small network on handwritten digits that memorises, generalises late and falls a little, in about 20 s.
-DEMO_OPTIONS := --dataset digits --train-points 200 --batch-size 50 --width 64 --lr 0.005 --steps 80000
 
-.PHONY: wheel demo test lint types unit torture bench pictures clean
+.PHONY: docs man wheel demo test lint types unit torture bench pictures clean
 
 demo: $(VENV)/.train
-	@mkdir -p demo
-	$(BIN)/grokscope train -o $(DEMO) --overwrite $(DEMO_OPTIONS)
-	$(BIN)/grokscope analyze $(DEMO)
-	$(BIN)/grokscope report $(DEMO)
-	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/grokscope view $(DEMO); \
-	else echo "no terminal here: open it later by $(BIN)/grokscope view $(DEMO)"; fi
+	$(BIN)/grokscope demo demo
 
 test: lint unit
 
@@ -59,5 +51,12 @@ $(VENV)/.dev: pyproject.toml
 wheel: $(VENV)/.train
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
+# The pages that are made from the program, the man page among them, and the site in site/.
+docs: $(VENV)/.dev man
+	$(BIN)/python -m mkdocs build --strict --quiet
+
+man: $(VENV)/.train
+	$(BIN)/python tools/manual.py
+
 clean:
-	rm -rf $(VENV) demo dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) demo dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.analysis.rows import DERIVED, SCALARS, num_eigenvalues
+from grokscope.analysis.rows import num_eigenvalues
+from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.errors import MissingPackage, UsageError
 from grokscope.report.pictures import Source, figures_of
+from grokscope.trajectory import Opening
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +26,9 @@ class Opened:
     Frames need pandas, pictures matplotlib; both raise MissingPackage, which says how to install them.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        """Open the run at a path; raises BadRunFile where it is none."""
-        self._source = Source.open(path)
+    def __init__(self, path: str | Path, opening: Opening | None = None) -> None:
+        """Open the run, folder or model at a path; raises BadRunFile or UsageError where it is none."""
+        self._source = Source.open(path, opening)
 
     @property
     def steps(self) -> NDArray[np.int64]:
@@ -53,7 +55,7 @@ class Opened:
         frames = []
         for column, layer in enumerate(self._source.run.layers):
             done = spectra.done[:, column]
-            values = {name: spectra.column(name, layer.name)[done] for name in (*SCALARS, *DERIVED)}
+            values = {name: spectra.column(name, layer.name)[done] for name in LAYER_COLUMNS}
             index = [self.steps[done], np.repeat(layer.name, done.sum())]
             frames.append(pandas.DataFrame(values, pandas.MultiIndex.from_arrays(index, names=["step", "layer"])))
         return pandas.concat(frames).sort_index(level="step", sort_remaining=False)
@@ -111,9 +113,20 @@ class Opened:
         return _pandas().Index(self.steps, name="step")
 
 
-def open(path: str | Path) -> Opened:
-    """Open the run at a path."""
-    return Opened(path)
+def open(
+    path: str | Path,
+    *,
+    step_regex: str | None = None,
+    steps_from: str | Path | None = None,
+    match: str | None = None,
+    network: str = "",
+    metrics: str | Path | None = None,
+) -> Opened:
+    """Open a run file, a folder of checkpoints, a file with many of them, or a single model.
+
+    What checkpoints do not say themselves is said as on the command line; see `grokscope.trajectory.Opening`.
+    """
+    return Opened(path, Opening(step_regex, steps_from, match, network, metrics))
 
 
 def _pandas() -> Any:

@@ -1,4 +1,4 @@
-"""Single rows of a file of contiguous datasets by plain reads: a screen needs a hundred of them for every key.
+"""Rows of a file of contiguous datasets by plain reads: a screen needs a hundred of them for every key.
 
 HDF5 looks up each dataset by its name at every open, which takes longer than everything else between a key and the
 screen. Where the bytes are is learnt once, and again when another file has taken the path's place.
@@ -32,10 +32,15 @@ class RowReader:
 
         Raises OSError where the file is gone or shorter than it says, KeyError where it has no such dataset.
         """
+        return {name: block[0] for name, block in self.blocks(names, index, index + 1).items()}
+
+    def blocks(self, names: Iterable[str], first: int, last: int) -> dict[str, NDArray[Any]]:
+        """Return the rows from `first` to before `last` of each dataset; raises as `rows` does."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            names = list(names)
             self._learn(os.fstat(descriptor), names)
-            return {name: _row(descriptor, self._extents[name], index) for name in names}
+            return {name: _block(descriptor, self._extents[name], first, last) for name in names}
         finally:
             os.close(descriptor)
 
@@ -47,12 +52,13 @@ class RowReader:
         if missing:
             with h5py.File(self.path, "r", locking=False) as file:
                 for name in missing:
-                    dataset = file[name]
-                    self._extents[name] = Extent(dataset.id.get_offset(), dataset.shape, dataset.dtype)
+                    dataset = h5py.h5d.open(file.id, name.encode())
+                    self._extents[name] = Extent(dataset.get_offset(), dataset.shape, dataset.dtype)
 
 
-def _row(descriptor: int, extent: Extent, index: int) -> NDArray[Any]:
-    data = os.pread(descriptor, extent.row_bytes, extent.offset + index * extent.row_bytes)
-    if len(data) != extent.row_bytes or not 0 <= index < extent.shape[0]:
-        raise OSError(f"row {index} lies beyond the end of the file")
-    return np.frombuffer(data, extent.dtype).reshape(extent.shape[1:])
+def _block(descriptor: int, extent: Extent, first: int, last: int) -> NDArray[Any]:
+    size = (last - first) * extent.row_bytes
+    data = os.pread(descriptor, size, extent.offset + first * extent.row_bytes)
+    if len(data) != size or not 0 <= first <= last <= extent.shape[0]:
+        raise OSError(f"rows {first} to {last} lie beyond the end of the file")
+    return np.frombuffer(data, extent.dtype).reshape(last - first, *extent.shape[1:])

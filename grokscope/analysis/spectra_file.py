@@ -37,6 +37,9 @@ from grokscope.spectra.null_store import cache_folder
 from grokscope.trajectory import Trajectory
 from grokscope.trajectory.layouts import is_of_hub
 
+LAYER_COLUMNS = (*SCALARS, *DERIVED, *GATES)
+"""Every number of a layer at a checkpoint, by the name under which `Spectra.column` gives it."""
+
 FORMAT = "grokscope-spectra"
 FORMAT_VERSION = 1
 
@@ -81,10 +84,11 @@ class Spectra:
         self.run = run
         self.path: Path | None = None
         self._reader: RowReader | None = None
+        self._exact: Exact = set()
         self.parameters = Parameters()
         self.damaged: dict[int, str] = {}  # checkpoints that an analysis met and left out, each with a sentence
         self._row_crcs = np.zeros((run.num_checkpoints, len(run.layers)), dtype=np.uint32)
-        self._known_whole: dict[tuple[int, int], int] = {}
+        self._known_whole: dict[int, NDArray[np.uint32]] = {}  # by layer: the CRCs of rows that were found whole
         self.done = np.zeros((run.num_checkpoints, len(run.layers)), dtype=bool)
         self.refresh()
 
@@ -98,22 +102,22 @@ class Spectra:
         before = self.done
         self.done = np.zeros((self.run.num_checkpoints, len(self.run.layers)), dtype=bool)
         self._row_crcs = np.zeros(self.done.shape, dtype=np.uint32)
-        self.path, self.parameters = _found(self.run)
+        self.path, self.parameters = _found(self.run, self._exact)
         if self.path is not None:
             with contextlib.suppress(OSError, KeyError):  # deleted or replaced a moment ago
                 self._read_done(self.path)
         return before.shape != self.done.shape or bool((before != self.done).any())
 
     def _read_done(self, path: Path) -> None:
-        with _open(path) as file:
-            source = self.run.crc32s()
-            for column, layer in enumerate(self.run.layers):
-                group = file[f"layers/{layer.name}"]
-                rows = min(len(source), len(group["crc32"]))
-                self._row_crcs[:rows, column] = group["crc32"][:rows]
-                self.done[:rows, column] = (self._row_crcs[:rows, column] != 0) & (
-                    group["source_crc32"][:rows] == source[:rows]
-                )
+        source, capacity = self.run.crc32s(), _capacity(path)
+        rows = min(len(source), capacity)
+        if self._reader is None or self._reader.path != path:
+            self._reader = RowReader(path)
+        for column, layer in enumerate(self.run.layers):
+            names = [f"layers/{layer.name}/{name}" for name in ("crc32", "source_crc32")]
+            crcs, sources = self._reader.blocks(names, 0, rows).values()
+            self._row_crcs[:rows, column] = crcs
+            self.done[:rows, column] = (crcs != 0) & (sources == source[:rows])
 
     def layer(self, index: int, name: str) -> LayerSpectrum | None:
         """Return one layer's spectrum at a checkpoint, or None where it is not measured or its row is torn."""
@@ -122,52 +126,59 @@ class Spectra:
         return None if row is None else from_row(name, self.run.layers[column].shape, row)
 
     def _row(self, index: int, column: int) -> dict[str, NDArray[Any]] | None:
-        if self.path is None or not 0 <= index < len(self.done) or not self.done[index, column]:
+        if not 0 <= index < len(self.done) or not self.done[index, column]:
             return None
+        blocks, whole = self._rows(column, index, index + 1)
+        return {key: block[0] for key, block in blocks.items()} if whole.all() else None
+
+    def _rows(self, column: int, first: int, last: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
+        """Read a layer's rows from `first` to before `last`, and tell which of them match their CRCs."""
         layer = self.run.layers[column]
-        if self._reader is None or self._reader.path != self.path:
-            self._reader = RowReader(self.path)
-        group, keys = f"layers/{layer.name}", list(row_datasets(layer, 1))
+        group, keys = f"layers/{layer.name}", sorted(row_datasets(layer, 1))
         try:
-            found = self._reader.rows([f"{group}/{key}" for key in (*keys, "crc32")], index)
+            assert self._reader is not None
+            found = self._reader.blocks([f"{group}/{key}" for key in (*keys, "crc32")], first, last)
         except (OSError, KeyError):  # deleted or replaced since the last refresh
-            return None
-        row = {key: found[f"{group}/{key}"] for key in keys}
-        return row if _row_crc(row) == int(found[f"{group}/crc32"]) else None
+            return {}, np.zeros(last - first, dtype=bool)
+        blocks = {key: found[f"{group}/{key}"] for key in keys}
+        return blocks, _crcs(blocks, last - first) == found[f"{group}/crc32"]
 
     def whole(self, name: str) -> NDArray[np.bool_]:
         """Tell at which checkpoints a layer is measured and its row matches its CRC, bool [n]."""
         column = _position(self.run, name)
-        whole = self.done[:, column].copy()
-        for index in map(int, np.flatnonzero(whole)):
-            crc = int(self._row_crcs[index, column])
-            if self._known_whole.get((index, column)) == crc:
-                continue
-            if self._row(index, column) is None:
-                whole[index] = False
-            else:
-                self._known_whole[index, column] = crc
-        return whole
+        now = np.where(self.done[:, column], self._row_crcs[:, column], 0)
+        known = np.zeros_like(now)
+        before = self._known_whole.get(column, now[:0])[: len(now)]
+        known[: len(before)] = before
+        fresh = np.flatnonzero((now != 0) & (now != known))
+        if len(fresh):
+            first, last = int(fresh[0]), int(fresh[-1]) + 1
+            known[first:last] = np.where(self._rows(column, first, last)[1], now[first:last], 0)
+            self._known_whole[column] = known
+        return np.asarray((now != 0) & (now == known))
 
     def column(self, field: str, name: str) -> NDArray[np.float64]:
         """Return one number of a layer over all checkpoints, float64 [n], NaN where it is not measured or torn.
 
-        `field` is a numeric field of LayerSpectrum, or one of DERIVED.
+        `field` is one of LAYER_COLUMNS: a numeric field of LayerSpectrum, one of DERIVED, or one of GATES.
         """
-        if field not in (*SCALARS, *DERIVED):
+        if field in GATES:
+            return self.gates(name)[field]
+        if field not in LAYER_COLUMNS:
             raise KeyError(f"{field} is no number of a layer's spectrum")
         done = self.whole(name)
         values = np.full(len(done), np.nan)
-        if self.path is not None and done.any():
-            with contextlib.suppress(OSError, KeyError), _open(self.path) as file:
-                stored = file[f"layers/{name}/{field}"][: len(done)]
-                values[: len(stored)] = np.where(done[: len(stored)], stored, np.nan)
+        if self._reader is not None and done.any():
+            rows = int(np.flatnonzero(done)[-1]) + 1
+            with contextlib.suppress(OSError, KeyError):
+                [stored] = self._reader.blocks([f"layers/{name}/{field}"], 0, rows).values()
+                values[:rows] = np.where(done[:rows], stored, np.nan)
         return values
 
     def gates(self, name: str) -> dict[str, NDArray[np.float64]]:
         """Return a layer's gates by measure over all checkpoints, float64 [n], NaN where they are not measured."""
         values = np.full((len(self.done), len(GATES)), np.nan)
-        if self.path is not None:
+        if self.path is not None and chain(self.run.layers):
             with contextlib.suppress(OSError, KeyError), _open(self.path) as file:
                 keys = sources(self.run.crc32s()[: len(self.done)])
                 stored, whole = read_gates(file, name, keys)
@@ -285,26 +296,47 @@ def _row_crc(row: dict[str, NDArray[Any]]) -> int:
     return crc or 1  # 0 means "not written"
 
 
-def _parameters_of(path: Path, run: Trajectory) -> Parameters | None:
-    """Return the parameters of a spectra file of this run and this version; None for any other or none."""
+def _crcs(blocks: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.uint32]:
+    """Return the CRC of each of `count` rows, as `_row_crc` gives it."""
+    crcs = [0] * count
+    for _, block in sorted(blocks.items()):
+        rows = memoryview(block.tobytes())
+        size = len(rows) // max(count, 1)
+        crcs = [zlib.crc32(rows[k * size : (k + 1) * size], crc) for k, crc in enumerate(crcs)]
+    return np.array([crc or 1 for crc in crcs], dtype=np.uint32)
+
+
+Exact = set[tuple[int, int, int]]
+"""Files that were found to have the layout of a run, by device, inode and size."""
+
+
+def _parameters_of(path: Path, run: Trajectory, exact: Exact) -> Parameters | None:
+    """Return the parameters of a spectra file of this run and this version; None for any other or none.
+
+    The layout of a file in `exact` is not looked at again: that takes seconds where there are hundreds of layers.
+    """
     if not path.is_file():
         return None
     try:
         with _open(path) as file:
             attributes = dict(file.attrs)
-            exact_extents(file, _datasets(run, len(file["planned_steps"])))
-        keyed = tuple(attributes[key] for key in ("format", "format_version", "run_uuid", "analysis_version"))
-        if keyed != (FORMAT, FORMAT_VERSION, run.uuid, ANALYSIS_VERSION):
-            return None
+            keyed = tuple(attributes[key] for key in ("format", "format_version", "run_uuid", "analysis_version"))
+            if keyed != (FORMAT, FORMAT_VERSION, run.uuid, ANALYSIS_VERSION):
+                return None
+            status = path.stat()
+            if (key := (status.st_dev, status.st_ino, status.st_size)) not in exact:
+                exact_extents(file, _datasets(run, len(file["planned_steps"])))
+                exact.add(key)
         return Parameters(**json.loads(attributes["parameters"]))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError):
         return None  # torn or foreign: as good as absent
 
 
-def _found(run: Trajectory) -> tuple[Path | None, Parameters]:
+def _found(run: Trajectory, exact: Exact | None = None) -> tuple[Path | None, Parameters]:
     """Return the first spectra file of a run and its parameters, or None and the defaults."""
+    known: Exact = set() if exact is None else exact
     for path in places(run):
-        if (parameters := _parameters_of(path, run)) is not None:
+        if (parameters := _parameters_of(path, run, known)) is not None:
             return path, parameters
     return None, Parameters()
 

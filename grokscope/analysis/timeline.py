@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.analysis.evidence import infer_all
+from grokscope.analysis.evidence import gated_layers, infer_all
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.names import safe_name
 from grokscope.phases import Inferred, observe
-from grokscope.trajectory import Trajectory
+from grokscope.trajectory import Trajectory, is_single
 
 Array = NDArray[np.float64]
 
@@ -32,8 +32,9 @@ class Timeline:
     """A whole run through time; every array has one entry a committed checkpoint.
 
     steps int64 [n], ascending; metrics float64 [n] by name; measures float64 [n] by (field, layer), NaN where not
-    analysed; predictions float64 [n, classes], the share of test images given each label, or None; weightwatcher
-    float64 [n] by layer and WeightWatcher's own name of the column, without the layers that it has not measured.
+    analysed; gated, the hidden layers whose gates are known to mean something; predictions float64 [n, classes],
+    the share of test images given each label, or None; weightwatcher float64 [n] by layer and WeightWatcher's own
+    name of the column, without the layers that it has not measured.
     """
 
     run: str
@@ -43,10 +44,12 @@ class Timeline:
     metrics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     measures: Mapping[tuple[str, str], NDArray[np.float64]] = field(default_factory=dict)
     predictions: NDArray[np.float64] | None = None
+    gated: tuple[str, ...] = ()
     weightwatcher: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
     observed: Sequence[str] = ()
     inferred: Sequence[str] = ()
     events: Sequence[Event] = ()
+    single: bool = False
 
     def metric(self, name: str) -> NDArray[np.float64]:
         """A recorded metric through time, all NaN where the run has none."""
@@ -85,27 +88,37 @@ def read_timeline(run: Trajectory, spectra: Spectra, inferred: Sequence[Inferred
 
     `inferred` is what `infer_all` says, for a caller that keeps it.
     """
-    count = len(spectra.done)
+    seen = glance(run, spectra)
+    labels = [one.label for one in (infer_all(spectra) if inferred is None else inferred)]
+    events = find_events(seen.steps, seen.observed, labels, seen.measures, seen.layers)
+    return replace(seen, inferred=labels, events=events)
+
+
+def glance(run: Trajectory, spectra: Spectra | None = None) -> Timeline:
+    """Read a run through time without what takes long: the weights' phases are unknown, the traps' events left
+    out, and without spectra nothing is measured."""
+    count = run.num_checkpoints if spectra is None else len(spectra.done)
     metrics = {name: values[:count] for name, values in run.metrics().items()}
     unknown = np.full(count, np.nan)
     train, test = (metrics.get(name, unknown) for name in ("train_accuracy", "test_accuracy"))
-    observed = observe(train, test).labels
-    labels = [one.label for one in (infer_all(spectra) if inferred is None else inferred)]
-    steps = run.steps[:count]
+    single = is_single(run)
+    observed = ("unknown",) * count if single else observe(train, test).labels
+    steps, inferred = run.steps[:count], ["unknown"] * count
     names = tuple(layer.name for layer in run.layers)
-    measures = _Columns(spectra, names)
     return Timeline(
         run=safe_name(run.path.name),
         steps=steps,
         last_step=int(steps[-1]) if count else int(run.planned_steps[-1]),
         layers=names,
         metrics=metrics,
-        measures=measures,
+        measures={} if spectra is None else _Columns(spectra, names),
         predictions=_shares(run.predictions(), count),
-        weightwatcher=_WeightWatcher(spectra, names),
+        gated=gated_layers(run),
+        weightwatcher={} if spectra is None else _WeightWatcher(spectra, names),
         observed=observed,
-        inferred=labels,
-        events=find_events(steps, observed, labels, measures, names),
+        inferred=inferred,
+        events=find_events(steps, observed, inferred, {}, ()),
+        single=single,
     )
 
 

@@ -79,20 +79,27 @@ def follow(state: State) -> State:
 
 def select(state: State, by: int) -> State:
     """Another layer; in the list of traps, another trap, past its end the next layer's first."""
-    layer, trap = state.layer, 0
+    layer, trap, rows = state.layer, 0, state.rows
+    row = rows.index(layer) if layer in rows else 0
     if state.listing and 0 <= state.trap + by < _num_traps(state, layer):
         trap = state.trap + by
-    elif 0 <= (there := _clamped(layer + by, state, by)) < len(state.timeline.layers):
-        layer = there
+    elif 0 <= (there := _clamped(row + by, state, by)) < len(rows):
+        layer = rows[there]
         trap = max(0, _num_traps(state, layer) - 1) if state.listing and by < 0 else 0
     else:
         return state
-    return replace(state, layer=layer, trap=trap)
+    return replace(state, layer=layer, trap=trap, chosen=True)
 
 
-def _clamped(layer: int, state: State, by: int) -> int:
+def _clamped(row: int, state: State, by: int) -> int:
     """A jump of several layers ends at the first or the last one."""
-    return max(0, min(layer, len(state.timeline.layers) - 1)) if abs(by) > 1 else layer
+    return max(0, min(row, len(state.timeline.layers) - 1)) if abs(by) > 1 else row
+
+
+def order(state: State) -> State:
+    """The layers that look worst first in the table, or by depth."""
+    words = "layers by depth" if state.worst_first else "layers that look worst first"
+    return replace(state, order="depth" if state.worst_first else "worst", notice=words)
 
 
 def _num_traps(state: State, layer: int) -> int:
@@ -102,7 +109,7 @@ def _num_traps(state: State, layer: int) -> int:
 
 def select_layer(state: State, layer: int) -> State:
     """A layer."""
-    return replace(state, layer=layer, trap=0)
+    return replace(state, layer=layer, trap=0, chosen=True)
 
 
 def select_trap(state: State, trap: int) -> State:
@@ -126,7 +133,10 @@ def pane(state: State, by: int) -> State:
 
 
 def axis(state: State, which: str) -> State:
-    """An axis of the pane made logarithmic, or linear again."""
+    """An axis of the pane made logarithmic, or linear again; of a layer profile, along which its layers stand, x
+    has them worst first or by depth."""
+    if state.timeline.single and state.view == "overview" and which == "x":
+        return order(state)
     if state.view in {"trajectories", "traps"} and which == "x":
         return replace(state, steps_log=not state.steps_log)
     if state.view == "trajectories":
@@ -204,6 +214,11 @@ def grown(state: State, runs: tuple[Timeline, ...]) -> State:
 def computed(state: State, direction: Direction) -> State:
     """A layer's leading direction, for the picture in the traps view."""
     return replace(state, direction=direction)
+
+
+def warned(state: State, run: int, caveats: tuple[str, ...]) -> State:
+    """What every verdict on a run has to be read with."""
+    return replace(state, caveats={**state.caveats, run: caveats})
 
 
 def heard(state: State) -> State:

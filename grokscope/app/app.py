@@ -19,13 +19,12 @@ from textual.timer import Timer
 
 from grokscope.app import actions
 from grokscope.app.actions import Action
-from grokscope.app.background import UNREADABLE, Analysed, Background, Computed, Looked
+from grokscope.app.background import Analysed, Background, Computed, Looked, Reread, Warned
 from grokscope.app.glass import Act, Glass
 from grokscope.app.keys import SHEET_KEYS, Key, by_name
 from grokscope.app.session import Session, at_cursor, timelines
 from grokscope.app.state import State
 from grokscope.app.theme import DARK, LIGHT, PALETTES, textual_theme
-from grokscope.trajectory import Place
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -68,14 +67,15 @@ class Microscope(App[str]):
         self, sessions: Sequence[Session], *, theme: str = "dark", analysis: bool = True, watching: bool = True
     ) -> None:
         super().__init__()
-        self.sessions, self.analysis, self.watching = tuple(sessions), analysis, watching
+        self.sessions, self.analysis, self.watching = list(sessions), analysis, watching
         for palette in PALETTES.values():
             self.register_theme(textual_theme(palette))
         palette = LIGHT if theme == "light" else DARK
         self.theme = palette.name
         self.state = at_cursor(actions.last(State(timelines(self.sessions), palette=palette)), self.sessions)
-        places = [Place.of(session.run) for session in self.sessions]
-        self.background = Background(places, self.post_message, lambda: (self.state.front, self.state.index))
+        self.background = Background(
+            self.sessions, self.post_message, lambda: (self.state.front, self.state.index)
+        )
         self.main = MainScreen(self.state, self.press)
         self._keys = by_name()
         self._read = self._place()
@@ -170,27 +170,29 @@ class Microscope(App[str]):
         """A run file was looked at."""
         self.act(partial(actions.looked, run=message.run, liveness=message.liveness, problem=message.problem))
         if message.changed:
-            self._refresh(message.run)
+            self.background.reader.want(message.run)
+
+    def on_warned(self, message: Warned) -> None:
+        """Something is to be known of a run."""
+        self.act(partial(actions.warned, run=message.run, caveats=message.caveats))
 
     def on_analysed(self, message: Analysed) -> None:
         """More of a run is measured."""
         self.act(partial(actions.analysed, run=message.run, progress=message.progress, note=message.note))
-        self._refresh(message.run)
+        self.background.reader.want(message.run)
+
+    def on_reread(self, message: Reread) -> None:
+        """A run was read again."""
+        self.sessions[message.run] = message.session
+        self.act(partial(actions.grown, runs=timelines(self.sessions)))
 
     def on_computed(self, message: Computed) -> None:
         """The picture of the traps view is there."""
         self.act(partial(actions.computed, direction=message.direction))
 
-    def _refresh(self, run: int) -> None:
-        """Take in what is new of a run."""
-        try:
-            if self.sessions[run].refresh():
-                self.act(partial(actions.grown, runs=timelines(self.sessions)))
-        except UNREADABLE:
-            pass  # gone or being replaced: the next look tells
-
     async def settled(self) -> None:
-        """Wait until what the screen shows is computed."""
+        """Wait until what the screen shows is read and computed."""
+        await asyncio.to_thread(self.background.reader.idle.wait)
         await asyncio.to_thread(self.background.artist.idle.wait)
 
     # What keys do beside the state.

@@ -1,4 +1,4 @@
-"""The threads beside the screen: they look at the runs, have them analysed and compute directions.
+"""The threads beside the screen: they look at the runs, read them, have them analysed and compute directions.
 
 They post messages and touch nothing else; `Background.end` joins them all.
 """
@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.message import Message
 
+from grokscope.analysis.caveats import caveats
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.app.analyst_process import DAMAGED, DONE, LOCKED
+from grokscope.app.session import Session
 from grokscope.app.state import Direction
 from grokscope.errors import DamagedCheckpoint, GrokscopeError, RunLocked
 from grokscope.runfile.liveness import Liveness
@@ -54,12 +56,28 @@ class Looked(Message):
         self.run, self.liveness, self.changed, self.problem = run, liveness, changed, problem
 
 
+class Warned(Message):
+    """What every verdict on a run has to be read with, a sentence each."""
+
+    def __init__(self, run: int, caveats: tuple[str, ...]) -> None:
+        super().__init__()
+        self.run, self.caveats = run, caveats
+
+
 class Analysed(Message):
     """The analysis of a run has moved on: (done, total) layers, None when there is nothing left to do."""
 
     def __init__(self, run: int, progress: tuple[int, int] | None, note: str = "") -> None:
         super().__init__()
         self.run, self.progress, self.note = run, progress, note
+
+
+class Reread(Message):
+    """A run was read again, and there is something new in it."""
+
+    def __init__(self, run: int, session: Session) -> None:
+        super().__init__()
+        self.run, self.session = run, session
 
 
 class Computed(Message):
@@ -71,9 +89,11 @@ class Computed(Message):
 
 
 class Background:
-    """All threads of an app on these run files, started by `start`, gone after `end`."""
+    """All threads of an app on these runs, started by `start`, gone after `end`."""
 
-    def __init__(self, places: Sequence[Place], post: Post, cursor: Cursor) -> None:
+    def __init__(self, sessions: Sequence[Session], post: Post, cursor: Cursor) -> None:
+        places = [Place.of(session.run) for session in sessions]
+        self.reader = Reader(sessions, post)
         self.watcher = Watcher(places, post)
         self.analyst = Analyst(places, post, cursor)
         self.artist = Artist(places, post)
@@ -81,18 +101,65 @@ class Background:
 
     def start(self, *, watching: bool, analysis: bool) -> None:
         """Start looking and analysing, as asked for."""
-        wanted = [(self.watcher, watching), (self.analyst, analysis), (self.artist, True)]
+        wanted = [(self.reader, True), (self.watcher, watching), (self.analyst, analysis), (self.artist, True)]
         self._started = [thread for thread, asked in wanted if asked]
         for thread in self._started:
             thread.start()
 
     def end(self) -> None:
         """End the threads, and wait for them a moment; what has been measured is kept."""
-        for one in (self.watcher, self.analyst, self.artist):
+        for one in (self.reader, self.watcher, self.analyst, self.artist):
             one.end()
         latest = time.monotonic() + JOIN_SECONDS
         for thread in self._started:
             thread.join(max(0.0, latest - time.monotonic()))
+
+
+class Reader(threading.Thread):
+    """Reads runs again that have something new, and at first those that were only glanced at."""
+
+    def __init__(self, sessions: Sequence[Session], post: Post) -> None:
+        super().__init__(daemon=True, name="grokscope-reader")
+        self.sessions, self.post = list(sessions), post
+        self.idle = threading.Event()
+        """Set while nothing is waited for."""
+        self._wanted = {number: None for number, session in enumerate(sessions) if session.glanced}
+        self._asked, self._ended = threading.Event(), False
+        if self._wanted:
+            self._asked.set()
+        else:
+            self.idle.set()
+
+    def want(self, run: int) -> None:
+        """Ask for a run to be read again."""
+        self.idle.clear()
+        self._wanted[run] = None
+        self._asked.set()
+
+    def run(self) -> None:
+        """Read what is asked for until told to end."""
+        while self._asked.wait() and not self._ended:
+            self._asked.clear()
+            while self._wanted and not self._ended:
+                self._read(self._wanted.popitem()[0])
+            if not self._asked.is_set():
+                self.idle.set()
+
+    def end(self) -> None:
+        """End after the run that is being read."""
+        self._ended = True
+        self._asked.set()
+        self.idle.set()
+
+    def _read(self, run: int) -> None:
+        try:
+            for session in self.sessions[run].again():
+                self.sessions[run] = session
+                if self._ended:
+                    return
+                self.post(Reread(run, session))
+        except UNREADABLE:
+            pass  # gone or being replaced: the next look tells
 
 
 class Watcher(threading.Thread):
@@ -112,8 +179,11 @@ class Watcher(threading.Thread):
                     run = opened[number] = opened.get(number) or place.open()
                     run.refresh()
                     now = (run.uuid, run.num_checkpoints, len(run.planned_steps))
+                    first_look = number not in seen
                     self.post(Looked(number, run.liveness(), seen.setdefault(number, now) != now))
                     seen[number] = now
+                    if first_look and (found := caveats(run)):
+                        self.post(Warned(number, found))
                 except UNREADABLE as error:
                     opened.pop(number, None)
                     self.post(Looked(number, None, False, str(error)))
@@ -132,7 +202,7 @@ class Analyst(threading.Thread):
         super().__init__(daemon=True, name="grokscope-analyst")
         self.places, self.post, self.cursor = places, post, cursor
         self.process: subprocess.Popen[str] | None = None
-        self._opened: dict[int, Trajectory] = {}
+        self._opened: dict[int, Spectra] = {}
         self._ended = threading.Event()
         self._told = 0.0
         self.damaged: dict[int, set[int]] = {}
@@ -196,9 +266,10 @@ class Analyst(threading.Thread):
     def _spectra(self, run: int) -> Spectra:
         """Look again at a run, opened once, and at what is measured of it."""
         if run not in self._opened:
-            self._opened[run] = self.places[run].open()
+            self._opened[run] = Spectra(self.places[run].open())
+        self._opened[run].run.refresh()
         self._opened[run].refresh()
-        return Spectra(self._opened[run])
+        return self._opened[run]
 
     def _tell(self, run: int, done: int, total: int, *, seen: bool = False) -> None:
         if seen or time.monotonic() - self._told >= TELL_SECONDS:

@@ -150,7 +150,7 @@ def _plot_lines(state: State, palette: str) -> list[str]:
     if state.view == "trajectories":
         return [
             *lines,
-            "history = Session(run).timeline()",
+            "history = Session.whole(run).timeline",
             f"{show}(timeline(history, Cursors(index), width, 14, {palette}))",
             "for layer in history.layers:",
             '    print(layer, *(history.measure(name, layer) for name in ("alpha", "alpha_low", "alpha_high")))',

@@ -7,17 +7,30 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from grokscope.analysis.profile import worst_first
+
 if TYPE_CHECKING:
     from grokscope.spectra import LayerSpectrum
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One layer at one checkpoint; its spectrum is read when it is first looked at, None until it is analysed."""
+    """One layer at one checkpoint; its spectrum is read when it is first looked at, None until it is analysed.
+
+    With `glanced` it is None as well because what is measured has not been read yet. `note` says how it was read
+    from somebody's checkpoint, where that is worth a word.
+    """
 
     name: str
     shape: tuple[int, ...]
     read: Callable[[], LayerSpectrum | None] = lambda: None
+    glanced: bool = False
+    note: str = ""
+
+    @property
+    def why_missing(self) -> str:
+        """Why there is no spectrum."""
+        return "being read" if self.glanced else "not analysed yet"
 
     @cached_property
     def spectrum(self) -> LayerSpectrum | None:
@@ -38,6 +51,11 @@ class Frame:
     observed: str = "unknown"
     inferred: str = "unknown"
     reasons: tuple[str, ...] = ()
+
+    @cached_property
+    def worst_first(self) -> tuple[int, ...]:
+        """The places of the layers, the ones that look worst first."""
+        return tuple(worst_first([layer.spectrum for layer in self.layers]))
 
     def metric(self, name: str) -> float:
         """A recorded metric, NaN where the run has none."""

@@ -87,7 +87,7 @@ class Situation:
     """What decides which keys matter now, and what they do.
 
     `mark` is "", "here" (the cursor stands on it) or "elsewhere"; `one_spectrum` that the overview has room for
-    one of the two; `listing` that the arrows walk through traps.
+    one of the two; `single` that there is no time to move through; `listing` that the arrows walk through traps.
     """
 
     view: str
@@ -96,6 +96,7 @@ class Situation:
     playing: bool = False
     mark: str = ""
     one_spectrum: bool = False
+    single: bool = False
     listing: bool = False
 
 
@@ -107,6 +108,7 @@ _PANE = Hint("pane", ("pane(1)",), 5)
 _AXES = Hint("axes", ("axis('x')", "axis('y')"), 3)
 _SEARCH = Hint("D(xmin)", ("search",), 3)
 _COMPARE = Hint("compare", ("mark",), 4)
+_ORDER = Hint("order", ("axis('x')",), 8)
 _WHY = Hint("why", ("sheet('why')",), 2)
 _ALWAYS = (Hint("help", ("sheet('help')",), 20), Hint("quit", ("quit",), 20))
 
@@ -145,7 +147,8 @@ def groups() -> dict[str, list[Key]]:
 def footer(now: Situation, width: int) -> list[tuple[str, str]]:
     """The keys that matter now, as (key, word): as many as fit with a cell before, between and after; help and
     quit always."""
-    hints = [*(_as_it_is(hint, now) for hint in _HINTS[now.view]), *_now(now), *_ALWAYS]
+    usual = [hint for hint in _HINTS[now.view] if not (now.single and hint in (_STEP, _EVENT, _COMPARE))]
+    hints = [*(_as_it_is(hint, now) for hint in usual), *_now(now), *_ALWAYS]
     shown = {hint: (_keys_of(hint), hint.word) for hint in hints}
     while len(shown) > len(_ALWAYS) and sum(len(key) + len(word) + 3 for key, word in shown.values()) > width:
         del shown[min(shown, key=lambda hint: hint.keep)]
@@ -163,7 +166,7 @@ def _as_it_is(hint: Hint, now: Situation) -> Hint:
 
 def _now(now: Situation) -> list[Hint]:
     """What matters in this situation alone."""
-    found = []
+    found = [_ORDER] if now.single and now.view == "overview" else []
     if now.view == "overview" and now.one_spectrum:
         found.append(Hint("spectra", _PANE.actions, 6))
     if now.playing:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from grokscope.analysis.caveats import caveats
+from grokscope.app import actions
 from grokscope.app.app import Microscope
 from grokscope.app.keys import KEYS
 from grokscope.app.session import Session
@@ -25,7 +27,7 @@ def take(
     if output.suffix.lower() != ".svg":
         raise UsageError(f"--screenshot {output}: the picture is SVG; give a name that ends in .svg")
     keys = [key_named(word) for word in press]
-    sessions = [Session(run) for run in runs]
+    sessions = [Session.whole(run) for run in runs]
     svg = asyncio.run(picture_of(sessions, columns, rows, keys, theme=theme))
     try:
         output.write_text(svg, encoding="utf-8")
@@ -39,6 +41,8 @@ async def picture_of(
 ) -> str:
     """The screen after the keys, by Textual's names, as SVG."""
     app = Microscope(sessions, theme=theme, analysis=False, watching=False)
+    for number, session in enumerate(sessions):
+        app.put(actions.warned(app.state, number, caveats(session.run)))
     async with app.run_test(size=(columns, rows)) as pilot:
         for key in press:
             await pilot.press(key)
@@ -70,7 +74,7 @@ def _spellings(shown: str, names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _not_analysed(session: Session) -> str:
-    missing = int((~session.spectra.done.all(axis=1)).sum())
+    missing = 0 if session.spectra is None else int((~session.spectra.done.all(axis=1)).sum())
     if not missing:
         return ""
     path = session.run.path

@@ -2,106 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from grokscope.analysis.evidence import infer_all
 from grokscope.analysis.spectra_file import Spectra
-from grokscope.analysis.timeline import Timeline, read_timeline
+from grokscope.analysis.timeline import Timeline, glance, read_timeline
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.state import Comparison, State
 from grokscope.names import safe_name
 from grokscope.numbers import whole
 from grokscope.phases import Inferred
+from grokscope.runfile import LayerSpec
 from grokscope.spectra.layer import LayerSpectrum
 from grokscope.trajectory import Trajectory, open_trajectory
 
+MANY = 2_000
+"""Layers of all checkpoints together, from which on reading what is measured takes long enough to be noticed."""
+
+UNREAD = Inferred("unknown", ())
+
 
 class Session:
-    """One run, read a checkpoint at a time; only columns of numbers are kept in memory.
+    """One run as it was when last looked at, read a checkpoint at a time; only columns of numbers are kept.
 
-    Every call opens, reads and closes. `refresh` looks for new checkpoints and new spectra.
+    It is replaced, never changed: `again` gives what there is now. Without spectra it is a first glance, which has
+    what the run itself says.
     """
 
-    def __init__(self, run: Trajectory) -> None:
-        """Wrap an opened run."""
-        self.run = run
-        self.spectra = Spectra(run)
+    def __init__(self, run: Trajectory, spectra: Spectra | None = None, inferred: Sequence[Inferred] = ()) -> None:
+        self.run, self.spectra, self._inferred = run, spectra, inferred
         self.name = safe_name(run.path.name)
-        self._timeline: Timeline | None = None
-        self._inferred: list[Inferred] = []
+        self.timeline: Timeline = (
+            read_timeline(run, spectra, inferred) if spectra is not None and inferred else glance(run, spectra)
+        )
 
     @classmethod
     def open(cls, path: str | Path) -> Session:
-        """Open the run, folder or model at a path; raises BadRunFile or UsageError where it is none."""
-        return cls(open_trajectory(path))
+        """Open and read the run, folder or model at a path; raises BadRunFile or UsageError where it is none."""
+        return cls.whole(open_trajectory(path))
+
+    @classmethod
+    def whole(cls, run: Trajectory) -> Session:
+        """A run with all that is measured of it."""
+        return list(cls(run).again())[-1]
+
+    @classmethod
+    def quick(cls, run: Trajectory) -> Session:
+        """A run with all that is measured of it, or a first glance where that would take long."""
+        return cls(run) if run.num_checkpoints * len(run.layers) >= MANY else cls.whole(run)
+
+    @property
+    def glanced(self) -> bool:
+        """Whether what is measured is still to be read."""
+        return self.spectra is None
 
     @property
     def num_checkpoints(self) -> int:
         """How many checkpoints there are to see."""
-        return len(self.spectra.done)
+        return len(self.timeline.steps)
 
-    def refresh(self) -> bool:
-        """Look again; return whether there is anything new."""
-        checkpoints = self.run.refresh()
-        spectra = self.spectra.refresh()
-        if checkpoints or spectra:
-            self._forget()
-        return checkpoints or spectra
+    def again(self) -> Iterator[Session]:
+        """What there is now, in one or two steps; nothing where nothing is new. May run in another thread."""
+        run, spectra = copy.copy(self.run), copy.copy(self.spectra)
+        news = run.refresh()
+        if spectra is None:
+            spectra, news = Spectra(run), True
+            if run.num_checkpoints * len(run.layers) >= MANY:
+                yield Session(run, spectra)
+        else:
+            spectra.run = run
+            news = spectra.refresh() or news
+        if news:
+            yield Session(run, spectra, infer_all(spectra))
 
     def frame(self, index: int) -> Frame | None:
         """The checkpoint at an index, or None where the run has none."""
         count = self.num_checkpoints
         if not 0 <= index < count:
             return None
-        timeline, inferred = self.timeline(), self.inferred(index)
-        layers = tuple(
-            Layer(safe_name(layer.name), layer.shape, partial(self._spectrum, index, layer.name))
-            for layer in self.run.layers
-        )
+        timeline, inferred = self.timeline, self._inferred[index] if self._inferred else UNREAD
+        layers = tuple(self._layer(index, layer) for layer in self.run.layers)
         metrics = {name: float(values[index]) for name, values in timeline.metrics.items()}
         return Frame(
             self.name, index, count, int(timeline.steps[index]), layers, metrics,
             timeline.observed[index], inferred.label, inferred.reasons,
         )  # fmt: skip
 
+    def _layer(self, index: int, layer: LayerSpec) -> Layer:
+        read = partial(self._spectrum, index, layer.name)
+        return Layer(safe_name(layer.name), layer.shape, read, self.glanced, layer.note)
+
     def _spectrum(self, index: int, layer: str) -> LayerSpectrum | None:
         """A layer's spectrum; None as well where the spectra file, which may be deleted at any time, just was."""
         try:
-            return self.spectra.layer(index, layer)
+            return None if self.spectra is None else self.spectra.layer(index, layer)
         except (OSError, KeyError):
             return None
-
-    def timeline(self) -> Timeline:
-        """The whole run through time; measures are read when they are first looked at."""
-        if self._timeline is None:
-            self._timeline = read_timeline(self.run, self.spectra, self._all_inferred())
-        return self._timeline
-
-    def inferred(self, index: int) -> Inferred:
-        """The phase that the weights tell at an index, from the checkpoints up to it."""
-        return self._all_inferred()[index]
-
-    def _all_inferred(self) -> list[Inferred]:
-        if not self._inferred:
-            self._inferred = infer_all(self.spectra)
-        return self._inferred
-
-    def _forget(self) -> None:
-        self._timeline = None
-        self._inferred = []
 
 
 def timelines(sessions: Sequence[Session]) -> tuple[Timeline, ...]:
     """All runs through time."""
-    return tuple(session.timeline() for session in sessions)
+    return tuple(session.timeline for session in sessions)
 
 
 def at_cursor(state: State, sessions: Sequence[Session]) -> State:
     """The state with the frame under its cursor, and what that is compared with."""
     state = replace(state, frame=sessions[state.front].frame(state.index))
+    if state.worst_first and not state.chosen:  # what is worst changes while layers are being measured
+        state = replace(state, layer=state.rows[0])
     return replace(state, comparison=_comparison(state, sessions))
 
 
@@ -115,5 +127,5 @@ def _comparison(state: State, sessions: Sequence[Session]) -> Comparison | None:
     if len(sessions) < 2:
         return None
     other = sessions[(state.front + 1) % len(sessions)]
-    frame = other.frame(other.timeline().nearest(state.frame.step))
+    frame = other.frame(other.timeline.nearest(state.frame.step))
     return None if frame is None else Comparison(f"{other.name} at {whole(frame.step)}", frame)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,8 @@ class State:
     `front` is the number of the run in front, `index` the checkpoint under the cursor; `frame`, `comparison` and
     `direction` are what was read there. `notice` is a sentence that stands until the next key. `sheet` is the text
     that lies over the panes, from its row `scroll` on; `prompt` what is asked for, `typed` the answer so far.
+    `chosen` tells that the user has chosen a layer, `order` how the table has them: "depth", "worst", or "" for
+    what is usual. `caveats` are sentences by the number of the run that they are about.
     """
 
     runs: tuple[Timeline, ...]
@@ -46,9 +49,12 @@ class State:
     frame: Frame | None = None
     comparison: Comparison | None = None
     direction: Direction | None = None
+    caveats: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     mark: int | None = None
     view: str = "overview"
     layer: int = 0
+    chosen: bool = False
+    order: str = ""
     pane: int = 0
     trap: int = 0
     steps_log: bool = True
@@ -88,6 +94,18 @@ class State:
     def step(self) -> int:
         """The step under the cursor, 0 where there is no checkpoint."""
         return int(self.timeline.steps[self.index]) if len(self.timeline.steps) else 0
+
+    @property
+    def worst_first(self) -> bool:
+        """Whether the table has the layers that look worst first: usual of a model without a history."""
+        return self.order == "worst" or (not self.order and self.timeline.single)
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The places of the layers in the order in which the table has them."""
+        if self.worst_first and self.frame is not None and self.frame.layers:
+            return self.frame.worst_first
+        return tuple(range(len(self.timeline.layers)))
 
     @property
     def selected(self) -> Layer | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -32,6 +34,13 @@ def steps_of(option: str) -> Callable[[str], int]:
         return int(number)
 
     return parse
+
+
+def run_grokscope(*arguments: str) -> None:
+    """Run a command of grokscope in a process of its own; its failure ends this one with its exit code."""
+    done = subprocess.run([sys.executable, "-P", "-m", "grokscope", *arguments], check=False)
+    if done.returncode:
+        raise typer.Exit(done.returncode)
 
 
 class Bar:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from grokscope.cli.common import run_grokscope
 from grokscope.errors import MissingPackage
 
 TRAINING = (
     "--dataset", "digits", "--train-points", "200", "--batch-size", "50", "--width", "64", "--lr", "0.005",
-    "--steps", "80000", "--overwrite",
+    "--steps", "80000",
 )  # fmt: skip
 """Handwritten digits, which come with scikit-learn: nothing is downloaded."""
 
@@ -29,27 +29,24 @@ def demo(
 ) -> None:
     """Train a small network on embedded digits in half a minute, analyse it, report, and open the app.
 
-    A run that is there from the last time is opened again. Training needs `pip install 'grokscope[train]'`.
+    A run that is there from the last time is opened again, after it has gone on to its end. Training
+    needs `pip install 'grokscope[train]'`.
     """
+    from grokscope.runfile import Run
+
     run = folder / "digits.h5"
-    if not run.exists():
+    there = run.exists()
+    if not there or not Run.open(run).complete:
         if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
             raise MissingPackage(
                 f"the demo trains a network and misses {', '.join(missing)}; "
                 "`pip install 'grokscope[train]'` brings it"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        _grokscope("train", "-o", str(run), *TRAINING)
-        _grokscope("analyze", str(run))
-    _grokscope("report", str(run))
+        run_grokscope("train", "-o", str(run), *TRAINING, *(("--resume",) if there else ()))
+        run_grokscope("analyze", str(run))
+    run_grokscope("report", str(run))
     if view and sys.stdin.isatty() and sys.stdout.isatty():
-        _grokscope("view", str(run))
+        run_grokscope("view", str(run))
     else:
         typer.echo(f"open it by: grokscope view {run}", err=True)
-
-
-def _grokscope(*arguments: str) -> None:
-    """Run a command of grokscope in a process of its own; its failure ends the demo with its exit code."""
-    done = subprocess.run([sys.executable, "-P", "-m", "grokscope", *arguments], check=False)
-    if done.returncode:
-        raise typer.Exit(done.returncode)

@@ -74,7 +74,7 @@ def evaluate(
     limits = Thresholds(memorised, rise, gap, fall, confirm)
     sources = [
         Source(run, Spectra(run))
-        for run in (open_noted(path, step_regex, steps_from, match, network, metrics) for path in runs)
+        for run in (open_noted(path, step_regex, steps_from, match, network, metrics) for path in _runs(runs))
     ]
     refuse_twice(sources)
     scored = [read_run(source.spectra, column or (), limits) for source in sources]
@@ -85,3 +85,11 @@ def evaluate(
         csv.writer(sys.stdout, lineterminator="\n").writerows(evaluation_rows(scores))
     else:
         typer.echo(evaluation_text(scored, scores))
+
+
+def _runs(given: list[Path]) -> list[Path]:
+    """Leave out the spectra files of runs that are given as well: `evaluate folder/*.h5` names both."""
+    from grokscope.analysis.spectra_file import beside
+
+    spectra = {beside(path) for path in given}
+    return [path for path in given if path not in spectra]

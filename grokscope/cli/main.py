@@ -22,6 +22,7 @@ from grokscope.cli.report import report
 from grokscope.cli.runs import check, compact, export, info
 from grokscope.cli.show import show
 from grokscope.cli.train import train
+from grokscope.cli.verify import verify
 from grokscope.cli.view import view
 from grokscope.errors import GrokscopeError
 from grokscope.version import __version__
@@ -66,7 +67,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    train, branch, analyze, view, show, plot, report, evaluate, info, check, import_, export, compact, demo,
+    train, branch, analyze, view, show, plot, report, evaluate, verify, info, check, import_, export, compact,
+    demo,
 ):  # fmt: skip
     # a help text is wrapped by the terminal's width alone, not where a line ends here in the source
     paragraphs = (inspect.getdoc(command) or "").split("\n\n")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grokscope.cli.common import AsJson, steps_of
+from grokscope.cli.opening import Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.cli.view import parse_size
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ def plot(
         str | None, typer.Option(help="Columns and rows of each figure (default: the terminal's).", metavar="WxH")
     ] = None,
     as_json: AsJson = False,
+    step_regex: StepRegex = None,
+    steps_from: StepsFrom = None,
+    match: Match = None,
+    network: Network = "",
+    metrics: Metrics = None,
 ) -> None:
     """Draw a figure of one run or several, in the terminal, as a picture, or as its bare numbers.
 
@@ -67,7 +73,7 @@ def plot(
     from grokscope.report import refuse_twice
     from grokscope.report.pictures import Source, figures_of
 
-    sources = [Source.open(path) for path in runs]
+    sources = [Source.of(open_noted(path, step_regex, steps_from, match, network, metrics)) for path in runs]
     refuse_twice(sources)
     figures = figures_of(kind, sources, step=step, layer=layer, measure=measure)
     _note_unmeasured(figures, sources)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grokscope.cli.common import AsJson
 from grokscope.cli.opening import Match, Network, StepRegex, StepsFrom, open_noted
+
+if TYPE_CHECKING:
+    from grokscope.report.pictures import Source
 
 UNBOUND = 250  # columns: more than any table has
 LEFT = 2  # columns that hold names
@@ -44,24 +48,25 @@ def report(
     """
     import json
 
-    from grokscope.analysis import Spectra
     from grokscope.analysis.checkpoint import plain
     from grokscope.report import refuse_twice, report_text, run_report
+    from grokscope.report.pictures import Source
 
-    opened = [open_noted(path, step_regex, steps_from, match, network) for path in runs]
-    reports = [run_report(run, Spectra(run)) for run in opened]
+    sources = [Source.of(open_noted(path, step_regex, steps_from, match, network)) for path in runs]
+    reports = [run_report(source.run, source.spectra) for source in sources]
     refuse_twice(reports)
     if output is not None:
-        _write(runs, output)
+        _write(sources, output)
         return
     if not as_json:
         typer.echo(report_text(reports))
-        _print_tables(runs)
+        _print_tables(sources)
         return
     described = [
         {
             "run": report.name,
             "uuid": report.uuid,
+            "branch": report.branch or None,
             "phases": [{"label": label, "first": first, "last": last} for label, first, last in report.phases],
             "events": {
                 event: {name: plain(value) for name, value in row.items()} for event, row in report.events.items()
@@ -76,19 +81,18 @@ def report(
     typer.echo(json.dumps(described, indent=2, allow_nan=False))
 
 
-def _write(runs: list[Path], folder: Path) -> None:
+def _write(sources: Sequence[Source], folder: Path) -> None:
     """Write the report's files, and say where the page is."""
     from grokscope.errors import UsageError
     from grokscope.report.page import report_of, write_report
-    from grokscope.report.pictures import Source
 
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; -o takes the folder that the report is written to")
-    write_report(report_of([Source.open(path) for path in runs]), folder)
+    write_report(report_of(sources), folder)
     typer.echo(str(folder / "report.html"))
 
 
-def _print_tables(runs: list[Path]) -> None:
+def _print_tables(sources: Sequence[Source]) -> None:
     """The paper's tables; as wide as they are where there is no terminal to fit."""
     import sys
 
@@ -97,11 +101,10 @@ def _print_tables(runs: list[Path]) -> None:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    from grokscope.report.pictures import Source
     from grokscope.report.tables import tables
 
     console = Console(width=None if sys.stdout.isatty() else UNBOUND, highlight=False)
-    for table in tables([Source.open(path) for path in runs]):
+    for table in tables(sources):
         if not table.rows:
             continue
         grid = Grid(box=box.SIMPLE_HEAD, title=f"Table {table.number}: {table.title}", title_justify="left")

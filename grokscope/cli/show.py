@@ -11,6 +11,8 @@ from grokscope.cli.common import AsJson, steps_of
 from grokscope.cli.opening import AnyPath, Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.errors import UsageError
 
+WHAT_IF = "What if (accuracy measured anew on the run's own data)"
+
 
 def show(
     run: AnyPath,
@@ -26,10 +28,42 @@ def show(
     as_json: AsJson = False,
     without_trap: Annotated[
         int | None,
-        typer.Option(min=1, help="Also evaluate the network with each layer's trap N removed.", metavar="N"),
+        typer.Option(
+            min=1,
+            help="Also evaluate the network with each layer's trap N removed.",
+            metavar="N",
+            rich_help_panel=WHAT_IF,
+        ),
+    ] = None,
+    open_gates: Annotated[
+        bool,
+        typer.Option(
+            "--open-gates",
+            help="… with fc1's biases set so that each unit fires on 30 % of the training images.",
+            rich_help_panel=WHAT_IF,
+        ),
+    ] = False,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            "--refit",
+            help="… with a readout of each hidden layer fitted anew to the training images; and, as a control, "
+            "one of the initial fc1.",
+            rich_help_panel=WHAT_IF,
+        ),
+    ] = False,
+    average: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="… with the mean of the weights of this checkpoint and those before it, so many in all.",
+            metavar="LAST",
+            rich_help_panel=WHAT_IF,
+        ),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Where --without-trap finds the run's dataset.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Where these find the run's dataset.", metavar="DIR", rich_help_panel=WHAT_IF),
     ] = None,
     plot: Annotated[
         bool, typer.Option("--plot", help="Also draw a layer's spectrum and its shuffled one.")
@@ -49,15 +83,15 @@ def show(
 
     from grokscope.analysis import Spectra
     from grokscope.analysis.checkpoint import checkpoint_at, describe_checkpoint
-    from grokscope.cli.ablation import accuracies_without_trap
+    from grokscope.cli.ablation import Asked, described_interventions
     from grokscope.cli.tables import checkpoint_text
 
     opened = open_noted(run, step_regex, steps_from, match, network, metrics)
     index = checkpoint_at(opened, step)
     _say_which(step, int(opened.steps[index]), exact)
     described = describe_checkpoint(opened, index)
-    if without_trap is not None:
-        described["without_trap"] = accuracies_without_trap(Spectra(opened), index, without_trap, data_dir)
+    asked = Asked(without_trap, open_gates, refit, average)
+    described |= described_interventions(Spectra(opened), index, asked, data_dir)
     typer.echo(json.dumps(described, indent=2, allow_nan=False) if as_json else checkpoint_text(described))
     if plot and not as_json:
         from grokscope.cli.plot import as_text

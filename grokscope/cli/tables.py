@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grokscope.numbers import number_text, probability
+from grokscope.report.text import aligned
 from grokscope.spectra.null import ALPHA_DRAWS
 
 Described = dict[str, Any]
@@ -14,6 +15,11 @@ HEADER = [
     "layer", "shape", "alpha", "95 %", "noise p", "tail", "D", "sigma_mp", "KS p", "naive p", "traps", "signal",
     "verdict",
 ]  # fmt: skip
+GATES = {
+    "lit": ("lit by an image", ".1%"), "none_lit": ("none lit", ".2g"), "live_rows": ("units learning", ".0%"),
+    "turned_columns": ("inputs learnt from", ".0%"), "bias_over_norm": ("bias/norm", ".3f"),
+    "row_mean_z": ("row mean, z", ".2f"), "mean_spike": ("mean spike", ".2f"), "scale": ("scale", ".3g"),
+}  # fmt: skip
 LEFT_ALIGNED = {"layer", "shape", "verdict"}
 SHOWN_ENTRIES = 4
 
@@ -33,10 +39,10 @@ def _lines(checkpoint: Described) -> Iterator[str]:
     yield from (f"{name:<26} {number_text(value, '.5g')}" for name, value in checkpoint["metrics"].items())
     yield ""
     yield from _aligned([HEADER, *(_cells(layer) for layer in checkpoint["layers"])])
+    yield from _gates(checkpoint)
     for layer in checkpoint["layers"]:
         yield from _details(layer)
-    for ablated in checkpoint.get("without_trap", []):
-        yield _ablation(ablated)
+    yield from _interventions(checkpoint.get("interventions", []))
 
 
 def _aligned(rows: list[list[str]]) -> Iterator[str]:
@@ -89,9 +95,34 @@ def _details(layer: Described) -> Iterator[str]:
         yield f"{layer['name']} by WeightWatcher: {'  '.join(columns)}"
 
 
-def _ablation(ablated: Described) -> str:
-    changes = (
-        f"{name} {ablated[f'{name}_accuracy']:.4f} → {ablated[f'{name}_accuracy_without']:.4f}"
-        for name in ("train", "test")
-    )
-    return f"{ablated['layer']} without trap {ablated['trap']}: {', '.join(changes)}"
+def _gates(checkpoint: Described) -> Iterator[str]:
+    """Lay out the gates of the hidden layers, or say why there are none to show."""
+    yield ""
+    if checkpoint["no_gates"]:
+        yield f"gates: {checkpoint['no_gates']}"
+        return
+    gated = [layer for layer in checkpoint["layers"] if layer["gates"] is not None]
+    header = ["gates", *(words for words, _ in GATES.values())]
+    rows = [
+        [layer["name"], *(number_text(layer["gates"][name], form) for name, (_, form) in GATES.items())]
+        for layer in gated
+    ]
+    yield from aligned([header, *rows])
+    if any(layer["gates"]["lit"] is None for layer in gated):
+        yield "not measured at the first checkpoint, nor where no unit has changed direction since the one before"
+
+
+def _interventions(rows: list[Described]) -> Iterator[str]:
+    """Lay out the accuracies with each intervention; nothing where none was asked for."""
+    if not rows:
+        return
+    yield ""
+    header = ["accuracy", "train", "test", "left out"]
+    cells = [
+        [row["intervention"], *(number_text(row[name], ".4f") for name in ("train_accuracy", "test_accuracy")),
+         number_text(row["left_out_accuracy"], ".4f")]
+        for row in rows
+    ]  # fmt: skip
+    yield from aligned([header, *cells])
+    if any(row["left_out_accuracy"] is not None for row in rows):
+        yield "left out: of the training images, each read by a readout that is fitted to the others"

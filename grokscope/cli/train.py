@@ -65,7 +65,10 @@ def train(
     ] = None,
     seed: Annotated[int, train_option("Seed of images, initialisation and order.")] = 0,
     dataset: Annotated[str, train_option("mnist, fashion-mnist, kmnist or digits (needs no network).")] = "mnist",
-    train_points: Annotated[int, train_option("Training images, as many of each class.")] = 1000,
+    train_points: Annotated[int, train_option("Training images.")] = 1000,
+    train_images: Annotated[
+        str, train_option("Which: stratified (drawn by the seed, as many of each class) or first.")
+    ] = "stratified",
     random_labels: Annotated[
         bool, train_option("Shuffle the training images' labels: a control.", EXPERIMENT, "--random-labels")
     ] = False,

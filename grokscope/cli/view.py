@@ -58,7 +58,7 @@ def view(
         return
     from grokscope.app.session import Session
 
-    sessions = [Session(run) for run in opened]
+    sessions = [Session.quick(run) for run in opened]
     _need_terminal(runs[0])
     for name in ("COLUMNS", "LINES"):  # exported, they would hide every resize of the terminal
         os.environ.pop(name, None)

@@ -4,6 +4,7 @@ Functions of a layer's spectrum or of a run through time; they know no file and 
 """
 
 from grokscope.figures.axis import Axis, axis_over
+from grokscope.figures.branch import on_parent
 from grokscope.figures.data import (
     Band,
     Bars,
@@ -21,6 +22,7 @@ from grokscope.figures.history import History, on_axis, on_common_axes, phase_sp
 from grokscope.figures.maps import classes, heatmap, spectrogram
 from grokscope.figures.over_time import Line, Panel, over_time
 from grokscope.figures.panels import MEASURES, PANELS, of_measure, of_metric
+from grokscope.figures.profile import profile
 from grokscope.figures.spectrum import CAUSE_LETTERS, dxmin, esd, randomized
 
 __all__ = [
@@ -51,8 +53,10 @@ __all__ = [
     "of_metric",
     "on_axis",
     "on_common_axes",
+    "on_parent",
     "over_time",
     "phase_spans",
+    "profile",
     "randomized",
     "spectrogram",
     "step_axis",

@@ -61,26 +61,42 @@ def _shared(names: Sequence[str]) -> str:
     )
 
 
+IN_USE = (
+    "wte", "embed_tokens", "word_embeddings", "wpe", "embed_positions", "position_embeddings", "encoder",
+    "decoder", "self_attn", "self_attention", "selfattention", "attention", "attn", "encoder_attn",
+    "crossattention", "cross_attn", "encdecattention", "self", "in_proj_weight", "query_key_value", "qkv",
+    "c_attn", "q_proj", "q_lin", "query", "q", "k_proj", "k_lin", "key", "k", "v_proj", "v_lin", "value",
+    "v", "o_proj", "out_proj", "out_lin", "o", "mlp", "ffn", "feed_forward", "gate", "gate_proj",
+    "gate_up_proj", "up_proj", "down_proj", "c_fc", "dense_h_to_4h", "dense_4h_to_h", "c_proj", "squeeze",
+)  # fmt: skip
+"""Words for parts of a network in the order in which an input meets them."""
+FIRST = re.compile(
+    r"^(embed|embeddings?|emb|wte|wpe|shared|tok|embed_(in|tokens|positions)|(tok|pos)_emb(edding)?s?|stem|patch_embed"
+    r"|conv1|conv_proj|class_token|cls_token)$",
+    re.IGNORECASE,
+)
+LAST = re.compile(
+    r"^(lm_head|head|heads|classifier|embed_out|unembed|score|cls|fc|output|proj_out|logits)$", re.IGNORECASE
+)
+
+
 def depth_order(names: Iterable[str]) -> list[str]:
     """Sort names as a network's layers follow each other, where the file keeps no order.
 
-    Natural in numbers (fc2 before fc10), embeddings first, heads last.
+    Embeddings first, heads last, blocks by their numbers (fc2 before fc10), in a block attention before what
+    follows it, and parts in the order of IN_USE.
     """
     return sorted(names, key=lambda name: (_rank(name), _natural(name)))
 
 
-FIRST = re.compile(
-    r"(^|[._/])(embed|embeddings?|emb|wte|wpe|shared|tok|embed_(in|tokens|positions)|stem|patch_embed|conv1)($|[._/])"
-)
-LAST = re.compile(
-    r"(^|[._/])(lm_head|head|heads|classifier|embed_out|unembed|score|cls|fc|output|logits)[._/][^._/]*$"
-)
-
-
 def _rank(name: str) -> int:
-    if LAST.search(name):
+    """Return 0 for what stands before the blocks, 2 for what follows them, 1 for all else."""
+    words = re.split(r"[./]", name)
+    number = next((place for place, word in enumerate(words) if word.isdigit()), len(words))
+    around = words[:number]  # what is called so within a block is a part of that block
+    if any(LAST.match(word) for word in around):
         return 2
-    return 0 if FIRST.search(name) and not re.search(r"[._/]\d+[._/].*(embed|conv1)", name) else 1
+    return 0 if any(FIRST.match(word) for word in around) else 1
 
 
 def first_of_tied(name: str) -> tuple[object, ...]:
@@ -88,8 +104,20 @@ def first_of_tied(name: str) -> tuple[object, ...]:
     return _rank(name), name.count("."), len(name), name
 
 
-def _natural(name: str) -> list[tuple[int, int | str]]:
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part]
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    return [_place_of(part) for word in re.split(r"[./]", name) for part in _parts(word)]
+
+
+def _parts(word: str) -> list[str]:
+    """A known word stays whole, the numbers of any other count as numbers."""
+    return [word] if word.lower() in IN_USE else [part for part in re.split(r"(\d+)", word) if part]
+
+
+def _place_of(part: str) -> tuple[int, int, str]:
+    if part.isdigit():
+        return 0, int(part), ""
+    known = part.lower()
+    return (1, IN_USE.index(known), "") if known in IN_USE else (2, 0, part)
 
 
 BIASES = (

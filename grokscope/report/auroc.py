@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+FEWEST = 3  # runs with either class: fewer say nothing of how much other runs would differ
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,14 @@ def bootstrap(pairs: Pairs, draws: int, generator: np.random.Generator) -> Array
     if runs == 0:
         return np.full(draws, np.nan)
     return pairs.resampled(generator.multinomial(runs, np.full(runs, 1 / runs), size=draws).astype(np.float64))
+
+
+def interval_over_runs(pairs: Pairs, draws: int, generator: np.random.Generator) -> tuple[float, float]:
+    """Return the 95 % interval of the AUROC, NaN where fewer than three runs have either class."""
+    with_either = [int((pairs.all.sum(axis=axis) > 0).sum()) for axis in (0, 1)]
+    if min(with_either) < FEWEST:
+        return float("nan"), float("nan")
+    return interval(bootstrap(pairs, draws, generator))
 
 
 def interval(samples: Array, level: float = 0.95) -> tuple[float, float]:

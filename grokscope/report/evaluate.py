@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from grokscope.analysis import Spectra
 from grokscope.errors import UsageError
 from grokscope.phases import Observed, Thresholds, observe
-from grokscope.report.auroc import Classified, bootstrap, interval, matched_pairs, pooled_pairs
+from grokscope.report.auroc import Classified, interval_over_runs, matched_pairs, pooled_pairs
 from grokscope.report.detectors import COLLAPSED, HEALTHY, Reading, read_detectors
 
 Array = NDArray[np.float64]
@@ -176,15 +176,13 @@ def _score(name: str, runs: Sequence[ScoredRun], draws: int, seed: int) -> Detec
     pooled, matched = pooled_pairs(classified), matched_pairs(classified)
     scored = [one.positive | one.negative for one in classified]
     known = sum(int((~np.isnan(one.score) & which).sum()) for one, which in zip(classified, scored, strict=True))
-    pooled_samples, matched_samples = (
-        bootstrap(pairs, draws, np.random.default_rng(seed)) for pairs in (pooled, matched)
-    )
+    ends = [interval_over_runs(pairs, draws, np.random.default_rng(seed)) for pairs in (pooled, matched)]
     return DetectorScore(
         name=name,
         auroc=pooled.auroc(),
-        interval=interval(pooled_samples),
+        interval=ends[0],
         matched=matched.auroc(),
-        matched_interval=interval(matched_samples),
+        matched_interval=ends[1],
         known=known,
         num_scored=sum(int(which.sum()) for which in scored),
         confusion=dict(confusion),

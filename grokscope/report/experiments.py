@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from grokscope_train.config import ORIGIN, TrainConfig
+
 from grokscope.errors import UsageError
 from grokscope.trajectory import Trajectory
+from grokscope.trajectory.lineage import lineage_of
 
-NOT_THE_EXPERIMENT = ("seed", "data_dir", "environment", "engine", "device", "threads")
+NOT_THE_EXPERIMENT = ("seed", "data_dir", "environment", "engine", "device", "threads", "keep_states")
 
 
 class OfRun(Protocol):
@@ -34,10 +38,13 @@ Known = TypeVar("Known", bound=OfRun)
 def experiment_of(run: Trajectory) -> dict[str, str]:
     """The configuration and the layers' shapes as text by name, without the seed and where it was computed.
 
-    Equal in runs that may be averaged.
+    Equal in runs that may be averaged. What a run of an older `grokscope train` does not say had its default.
     """
+    recorded = {**(asdict(TrainConfig()) if run.origin == ORIGIN else {}), **run.config}
     shapes = (f"{layer.name} {'×'.join(map(str, layer.shape))}" for layer in run.layers)
-    config = {name: str(value) for name, value in run.config.items() if name not in NOT_THE_EXPERIMENT}
+    config = {name: str(value) for name, value in recorded.items() if name not in NOT_THE_EXPERIMENT}
+    if lineage := lineage_of(run.config):  # seeds leave their parents at peaks of their own
+        config["branch"] = ", ".join(("kept state" if lineage.kept else "stored weights", *lineage.edits))
     return config | {"layers": ", ".join(shapes)}
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from grokscope.numbers import UNKNOWN, count, fixed, mean_text, probability
 from grokscope.phases import PHASES
+from grokscope.published import ALPHA, KS, KS_EIGENVALUES, KS_NOTE, TRAPS, Published, is_the_papers
 from grokscope.report.experiments import experiments, labels
 from grokscope.report.p_values import p_words
 from grokscope.report.pictures import Source
-from grokscope.report.published import ALPHA, KS, KS_EIGENVALUES, KS_NOTE, TRAPS, Published, is_the_papers
 from grokscope.spectra.combined import combined_p
 from grokscope.spectra.null import ALPHA_DRAWS
 

@@ -24,6 +24,7 @@ NOT_COMMITTED = -1
 RESUME_SLOTS = ("0", "1")
 NOTES_BYTES = 8192  # what a recorder met, as lines of UTF-8; files of before have none
 LEFT_OUT = "left_out"  # a fixed array of bytes: JSON pairs of a name and a reason
+LONGEST_NOTE = 1000  # of a layer, characters
 MAX_ATTRIBUTE_BYTES = 60_000  # HDF5 keeps an attribute in an object header of 64 KiB
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -33,7 +34,8 @@ Arrays = Mapping[str, NDArray[np.generic]]
 class LayerSpec:
     """One layer of the network: its name, the shape of its weight [out, in, ...] and what it is.
 
-    `dtype` is how a run file stores the weight, "" for as all its others; of `bfloat16` it holds the codes.
+    `dtype` is how a run file stores the weight, "" for as all its others; of `bfloat16` it holds the codes. `note`
+    is what to know of how it was read: "may be an embedding", "expert 1 of 4".
     """
 
     name: str
@@ -41,6 +43,7 @@ class LayerSpec:
     kind: str = "linear"
     bias: bool = True
     dtype: str = field(default="", compare=False)
+    note: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -175,8 +178,8 @@ def _attributes(layout: Layout) -> dict[str, dict[str, str | int]]:
         f"layers/{layer.name}": {"kind": layer.kind, "order": order} for order, layer in enumerate(layout.layers)
     }
     for layer in layout.layers:
-        if layer.dtype in CODES:
-            of_layers[f"layers/{layer.name}"]["dtype"] = layer.dtype
+        said = {"dtype": layer.dtype if layer.dtype in CODES else "", "note": layer.note[:LONGEST_NOTE]}
+        of_layers[f"layers/{layer.name}"] |= {name: text for name, text in said.items() if text}
     of_fixed: dict[str, dict[str, str | int]] = {
         f"fixed/{name}": {"crc32": layout.fixed_crc32.get(name, array_crc32(array))}
         for name, array in layout.fixed.items()

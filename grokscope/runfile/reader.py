@@ -336,9 +336,12 @@ def _dtype(layer: h5py.Group) -> str:
 def _layout_of(file: h5py.File) -> Layout:
     layers = sorted(file["layers"].items(), key=lambda item: int(item[1].attrs["order"]))
     specs = tuple(
-        LayerSpec(name, tuple(group["weight"].shape[1:]), str(group.attrs["kind"]), "bias" in group, _dtype(group))
+        LayerSpec(
+            name, tuple(group["weight"].shape[1:]), str(group.attrs["kind"]), "bias" in group, _dtype(group),
+            str(group.attrs.get("note", "")),
+        )
         for name, group in layers
-    )
+    )  # fmt: skip
     slots = tuple(slot for slot in RESUME_SLOTS if f"resume/{slot}/arrays" in file)
     resume = file[f"resume/{slots[0]}/arrays"] if slots else {}
     fixed = file.get("fixed", {})

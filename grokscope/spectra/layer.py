@@ -155,9 +155,9 @@ def analyze_layer(
     reason = why_not(array, kind)
     if array.ndim == 0 or array.size == 0 or not _is_real(array) or not np.isfinite(array).all():
         return LayerSpectrum(name, shape, reason, verdict_reason=reason, randomised_reason=reason)
-    matrix = spectrum.as_matrix(array)
-    plain = _plain_measures(matrix)
+    plain = _plain_measures(array)
     if not reason:
+        matrix = spectrum.as_matrix(array)
         try:
             null = null_for(*spectrum.sides(matrix), null_draws)
             esd = spectrum.eigenvalues(matrix, backend)
@@ -166,7 +166,7 @@ def analyze_layer(
             shuffled = Permutations(matrix, seed_key(seed, step, name))
             count = randomised.num_permutations(min(matrix.shape), permutations)
             result = randomised.randomise(shuffled, count, null, backend)
-            measured |= _randomised_spectrum(shuffled, result, min(plain["kurtosis"], 0.0), null)
+            measured |= _randomised_spectrum(shuffled, result, float(np.fmin(plain["kurtosis"], 0.0)), null)
             measured["rand_distance"] = _rand_distance(array, positions, shuffled, result, backend)
             return LayerSpectrum(name, shape, **plain, **measured)  # type: ignore[arg-type]
         except np.linalg.LinAlgError as error:
@@ -221,8 +221,8 @@ def _is_real(array: NDArray[np.generic]) -> bool:
     return array.dtype.kind in "fiub"
 
 
-def _plain_measures(matrix: Array) -> dict[str, float]:
-    plain = measures.measure(matrix)
+def _plain_measures(array: NDArray[np.generic]) -> dict[str, float]:
+    plain = measures.measure(array)
     return {"norm": plain.norm, "abs_entropy": plain.abs_entropy, "mean": plain.mean, "std": plain.std,
             "kurtosis": plain.kurtosis, "max_abs": plain.max_abs}  # fmt: skip
 

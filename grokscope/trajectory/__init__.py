@@ -3,6 +3,6 @@
 from grokscope.runfile import LeftOut
 from grokscope.trajectory.checkpoints import Checkpoints, Opening
 from grokscope.trajectory.opening import Place, open_trajectory
-from grokscope.trajectory.protocol import Trajectory
+from grokscope.trajectory.protocol import Trajectory, is_single
 
-__all__ = ["Checkpoints", "LeftOut", "Opening", "Place", "Trajectory", "open_trajectory"]
+__all__ = ["Checkpoints", "LeftOut", "Opening", "Place", "Trajectory", "is_single", "open_trajectory"]

@@ -12,6 +12,7 @@ import h5py
 
 from grokscope.errors import UsageError
 from grokscope.importers import sniff
+from grokscope.importers.sniffing import MODEL_FILES
 from grokscope.runfile import LeftOut
 from grokscope.trajectory.numbers_in_names import numbers_in
 
@@ -100,6 +101,11 @@ def weights_in(folder: Path) -> Path | None:
     return found[0] if len(found) == 1 else None
 
 
+def _model_file(whole: Path) -> Path:
+    """Return the file of a folder that its reader takes; itself where a folder as a whole is the checkpoint."""
+    return next((whole / name for name in MODEL_FILES if (whole / name).is_file()), whole)
+
+
 def _part(path: Path) -> Path | None:
     if path.is_file():
         return None
@@ -114,8 +120,9 @@ def _in_folder(folder: Path, match: str | None, depth: int) -> Layout:
         return _folders_of_steps(folder, folders, files, left_out)
     whole = None if match else weights_in(folder)
     if whole is not None and not any(numbers_in(found.name) for found in files if found.path != whole):
-        reason = f"beside {whole.name}, the model"
-        others = [LeftOut(found.path.name, reason) for found in files if not _same(found.path, whole)]
+        model = _model_file(whole)
+        reason = f"beside {model.name}, the model"
+        others = [LeftOut(found.path.name, reason) for found in files if not _same(found.path, model)]
         of_file = whole != folder and whole.name not in WHOLE_MODELS
         name = f"{folder.resolve().name}/{bare_name(whole)}" if of_file else folder.resolve().name
         return [Found(name, whole)], [*left_out, *others]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from grokscope.errors import MissingPackage, UsageError
 from grokscope.importers import metrics_of, read_metrics
+from grokscope.importers.metric_names import as_fractions, is_accuracy
 from grokscope.importers.metrics_table import at_steps
 
 IN_THE_FOLDER = ("metrics.csv", "metrics.jsonl", "log.jsonl", "*.tfevents.*")
@@ -35,7 +36,7 @@ def metrics_of_checkpoints(
     and cannot be read is a note.
     """
     rows = [dict(metrics_of(extra)) for extra in extras]
-    notes: list[str] = []
+    notes = _fractions(rows, path)
     for table in [given] if given else _tables(path, last):
         try:
             found, said = _at(table, steps)
@@ -50,6 +51,17 @@ def metrics_of_checkpoints(
         notes += said if any(found) else [f"{table.name} has no step of the checkpoints"]
     names = sorted({name for row in rows for name in row})
     return Metrics({name: np.array([row.get(name, np.nan) for row in rows]) for name in names}, tuple(notes))
+
+
+def _fractions(rows: list[dict[str, float]], path: Path) -> list[str]:
+    """Make fractions of accuracies in percent; what is neither is left out, and it is said."""
+    try:
+        return as_fractions(rows, path)
+    except UsageError as error:
+        for row in rows:
+            for name in [name for name in row if is_accuracy(name)]:
+                del row[name]
+        return [f"accuracies inside the files not used: {error}"]
 
 
 def _at(table: Path, steps: Sequence[int]) -> tuple[list[dict[str, float]], list[str]]:

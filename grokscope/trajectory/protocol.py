@@ -111,3 +111,8 @@ class Trajectory(Protocol):
 
     def verify(self, index: int) -> None:
         """Raise DamagedCheckpoint where a checkpoint's bytes are known not to be the ones that were written."""
+
+
+def is_single(trajectory: Trajectory) -> bool:
+    """Tell whether there is one checkpoint and no other will come: a model, without a history."""
+    return trajectory.num_checkpoints == 1 and trajectory.complete

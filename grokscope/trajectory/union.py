@@ -34,7 +34,7 @@ class Union:
             shape = self._first.setdefault(layer.name, layer.shape)
             name = layer.name if shape == layer.shape else f"{layer.name} ({'×'.join(map(str, layer.shape))})"
             if name not in specs:
-                specs[name] = LayerSpec(name, layer.shape, layer.kind, layer.bias)
+                specs[name] = LayerSpec(name, layer.shape, layer.kind, layer.bias, note=layer.note)
                 order.insert(place, name)
             place = order.index(name) + 1
             there[name] = layer

@@ -122,7 +122,7 @@ async def test_what_is_missing_is_analysed_from_the_cursor_outward(story: Callab
             return bool(spectra.done[index].all())
 
         await until(pilot, lambda: analysed(1), seconds=60)
-        await until(pilot, lambda: "±" in screen_of(app))
+        await until(pilot, lambda: "ESD fc1  α" in screen_of(app))
         await until(pilot, lambda: bool(spectra.refresh() or spectra.done.all()), seconds=60)
         await until(pilot, lambda: app.state.analysing is None)
         assert "not analysed yet" not in screen_of(app)
@@ -144,7 +144,7 @@ async def test_a_run_that_vanishes_is_said_and_the_app_lives(story: Callable[...
 async def test_spectra_may_be_deleted_at_any_time(own_run: Path) -> None:
     app = Microscope([Session.open(own_run)], analysis=False, watching=False)
     async with app.run_test(size=(80, 24)) as pilot:
-        assert "±" in screen_of(app)
+        assert "ESD fc1  α" in screen_of(app)
         own_run.with_name("story.spectra.h5").unlink()
         await press(pilot, "left")
         assert "not analysed yet" in screen_of(app)

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 
 from grokscope.phases import Thresholds
-from grokscope.report.auroc import Classified, Pairs, bootstrap, interval, matched_pairs, pooled_pairs
+from grokscope.report.auroc import (
+    Classified,
+    Pairs,
+    bootstrap,
+    interval,
+    interval_over_runs,
+    matched_pairs,
+    pooled_pairs,
+)
 from grokscope.report.detectors import Reading
 from grokscope.report.evaluate import DetectorScore, ScoredRun, evaluate, scored_run
 
@@ -109,6 +117,15 @@ def test_an_interval_needs_samples() -> None:
     assert np.isnan(interval(np.array([0.5, np.nan, np.nan]))).all()
     assert interval(np.array([0.5, 0.5, np.nan])) == (0.5, 0.5)
     assert np.isnan(bootstrap(pooled_pairs([]), 5, np.random.default_rng(0))).all()
+
+
+def test_an_interval_over_runs_needs_three_with_either_class() -> None:
+    def ends(count: int) -> tuple[float, float]:
+        return interval_over_runs(pooled_pairs(some_runs(count=count)), 200, np.random.default_rng(0))
+
+    assert np.isnan(ends(2)).all()
+    low, high = ends(3)
+    assert low < pooled_pairs(some_runs(count=3)).auroc() < high
 
 
 def a_run(test: list[float], train: list[float] | None = None, name: str = "run", **said: object) -> ScoredRun:
@@ -213,7 +230,9 @@ def analysed(
 
 
 def test_the_command_scores_detectors_and_columns(analysed: tuple[Path, Path], grokscope_command: Command) -> None:
-    text = grokscope_command("evaluate", analysed[0], "--column", "-fc1 lit", "--column", "train_loss")
+    both = sorted(analysed[0].parent.glob("done*.h5"))  # the spectra file as well
+    assert len(both) == 2
+    text = grokscope_command("evaluate", *both, "--column", "-fc1 lit", "--column", "train_loss")
     assert text.returncode == 0, text.stderr
     for words in ("ours", "paper", "step *", "-fc1 lit *", "train_loss *", "`step` is time alone"):
         assert words in text.stdout

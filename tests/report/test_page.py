@@ -14,9 +14,9 @@ import pytest
 import scipy.stats
 
 from grokscope.analysis import Parameters, analyze
+from grokscope.published import ALPHA, KS, KS_EIGENVALUES
 from grokscope.report.p_values import p_words
 from grokscope.report.pictures import Source
-from grokscope.report.published import ALPHA, KS, KS_EIGENVALUES
 from grokscope.report.tables import right_edges, tables
 from grokscope.runfile import LayerSpec, Run, RunWriter
 from grokscope.spectra.kolmogorov import naive_p

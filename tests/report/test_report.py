@@ -120,6 +120,23 @@ def test_mean_and_deviation_are_written_alike(values: list[float], whole: bool, 
     assert mean_text(values, whole=whole) == text
 
 
+def test_a_run_of_an_older_version_had_the_defaults_of_what_it_does_not_say(tmp_path: Path) -> None:
+    """So that old and new seeds of one experiment are averaged; another origin says all that it is."""
+
+    def experiment(origin: str, **config: object) -> Mapping[str, str]:
+        layers = [LayerSpec("fc1", (2, 3), bias=False)]
+        path = tmp_path / "run.h5"
+        RunWriter.create(
+            path, steps=[0], layers=layers, metrics=[], config=config, origin=origin, overwrite=True
+        ).close()
+        return run_report(Run(path), Spectra(Run(path))).experiment
+
+    old = experiment("grokscope train", lr=0.1)
+    assert experiment("grokscope train", lr=0.1, train_images="stratified", random_labels=False) == old
+    assert experiment("grokscope train", lr=0.1, train_images="first") != old
+    assert "train_images" not in experiment("a loop", lr=0.1)
+
+
 def test_alpha_has_its_interval_and_its_chance_under_noise_beside_it() -> None:
     one = {"fc1 alpha": 2.3125, "fc1 alpha_low": 1.91, "fc1 alpha_high": 2.84, "fc1 alpha_p": 1 / 1001}
     other = {"fc1 alpha": 2.5, "fc1 alpha_low": 1.7, "fc1 alpha_high": 2.7, "fc1 alpha_p": 0.5}

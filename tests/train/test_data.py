@@ -46,6 +46,17 @@ def test_the_seed_decides_the_training_images() -> None:
     assert not np.array_equal(first, other)
 
 
+def test_the_first_images_are_the_datasets_own(mnist_dir: Path) -> None:
+    """Whatever the seed; of MNIST's first thousand the classes' counts are known."""
+    first, again = (load_experiment("mnist", 1000, seed, mnist_dir, train_images="first") for seed in (0, 1))
+    np.testing.assert_array_equal(first.train_indices, np.arange(1000))
+    np.testing.assert_array_equal(again.train_indices, first.train_indices)
+    assert np.bincount(first.train.labels).tolist() == [97, 116, 99, 93, 105, 92, 94, 117, 87, 100]
+    assert first.train.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    with pytest.raises(UsageError, match="--train-points 70000 is more than the 60000 images"):
+        load_experiment("mnist", 70_000, 0, mnist_dir, train_images="first")
+
+
 @pytest.mark.parametrize("count", [1790, 1797])
 def test_too_many_training_points_are_refused(count: int) -> None:
     with pytest.raises(UsageError, match="--train-points"):

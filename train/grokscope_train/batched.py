@@ -190,7 +190,9 @@ def _new_runs(
         SeedRun(
             path,
             dataclasses.replace(config, seed=seed),
-            dataset.draw(config.train_points, seed, (indices or {}).get(seed), config.random_labels),
+            dataset.draw(
+                config.train_points, seed, (indices or {}).get(seed), config.random_labels, config.train_images
+            ),
         )
         for seed, path in paths.items()
     ]

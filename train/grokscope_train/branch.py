@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from grokscope.errors import BadRunFile, UsageError
 from grokscope.runfile import Run, RunWriter
 from grokscope.runfile.kept_states import load_state, state_steps
-from grokscope_train.config import Branch, TrainConfig, option
+from grokscope_train.config import ORIGIN, Branch, TrainConfig, option
 from grokscope_train.data import CLASSES, Experiment, load_experiment
 from grokscope_train.edits import with_open_gates, without_means, without_traps
 from grokscope_train.engines import spin_briefly
 from grokscope_train.network import FlatLayout, Parameters, unpack
 from grokscope_train.recorded import data_folder, train_indices
-from grokscope_train.run import ORIGIN, create_file, refuse_early
+from grokscope_train.run import create_file, refuse_early
 from grokscope_train.trained_network import Arrays, black_columns, black_of
 from grokscope_train.training import Training
 

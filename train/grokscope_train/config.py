@@ -12,7 +12,11 @@ from typing import Any
 from grokscope.errors import UsageError
 from grokscope_train.optimizer import Hyperparameters
 
+ORIGIN = "grokscope train"
+"""What made a run file, as the file says it."""
+
 DATASETS = ("mnist", "fashion-mnist", "kmnist", "digits")
+TRAIN_IMAGES = ("stratified", "first")
 ACTIVATIONS = ("relu", "tanh", "gelu", "sigmoid")
 LOSSES = ("mse", "cross-entropy")
 OPTIMIZERS = ("adamw", "adam", "sgd")
@@ -51,6 +55,7 @@ class TrainConfig:
 
     dataset: str = "mnist"
     train_points: int = 1000
+    train_images: str = "stratified"
     random_labels: bool = False
     steps: int = 10_000_000
     batch_size: int = 200
@@ -156,6 +161,7 @@ _LEAST = {
 }
 _CHOICES = {
     "dataset": DATASETS,
+    "train_images": TRAIN_IMAGES,
     "activation": ACTIVATIONS,
     "loss": LOSSES,
     "optimizer": OPTIMIZERS,

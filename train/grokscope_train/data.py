@@ -55,15 +55,20 @@ class Dataset:
         seed: int,
         train_indices: NDArray[np.int64] | None = None,
         random_labels: bool = False,
+        train_images: str = "stratified",
     ) -> Experiment:
-        """Draw `count` training images, as many from each class as from any other.
+        """Draw `count` training images: as many of each class, or with `train_images` "first" simply the first.
 
         With `train_indices` (from a run file) those images are taken instead of a draw. With `random_labels` the
         training images' labels are shuffled among them, by the seed; test images keep theirs.
         Raises UsageError where a class has too few images.
         """
         if train_indices is None:
-            train_indices = stratified_indices(self.pool.labels, count, np.random.default_rng([seed, 1]))
+            train_indices = (
+                first_indices(self.pool.labels, count)
+                if train_images == "first"
+                else stratified_indices(self.pool.labels, count, np.random.default_rng([seed, 1]))
+            )
         train, test = self.pool.take(train_indices), self.test or self._rest(train_indices)
         if random_labels:
             train = Images(train.pixels, np.random.default_rng([seed, LABEL_STREAM]).permutation(train.labels))
@@ -92,9 +97,19 @@ def load_experiment(
     data_dir: Path | None = None,
     train_indices: NDArray[np.int64] | None = None,
     random_labels: bool = False,
+    train_images: str = "stratified",
 ) -> Experiment:
     """Load a dataset and draw its training images: `load_dataset` and `Dataset.draw` in one."""
-    return load_dataset(dataset, data_dir).draw(train_points, seed, train_indices, random_labels)
+    return load_dataset(dataset, data_dir).draw(train_points, seed, train_indices, random_labels, train_images)
+
+
+def first_indices(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return the first `count` places of `labels`, int64 [count]; raises UsageError where there are fewer."""
+    if count > len(labels):
+        raise UsageError(
+            f"--train-points {count} is more than the {len(labels)} images that there are; give fewer"
+        )
+    return np.arange(count)
 
 
 def stratified_indices(labels: NDArray[np.int64], count: int, generator: np.random.Generator) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from typing import Any
 from grokscope.errors import BadRunFile, UsageError
 from grokscope.runfile import Run, RunWriter
 from grokscope_train.choose import resolve
-from grokscope_train.config import TrainConfig, option
+from grokscope_train.config import ORIGIN, TrainConfig, option
 from grokscope_train.data import CLASSES, Experiment, load_experiment
 from grokscope_train.engines import spin_briefly
 from grokscope_train.environment import environment_of
@@ -19,7 +19,6 @@ from grokscope_train.recorded import data_folder, train_indices
 from grokscope_train.trained_network import TrainedNetwork
 from grokscope_train.training import Training
 
-ORIGIN = "grokscope train"
 CHANGEABLE = ("steps",)  # on resume; every other option is the run's own
 PLACE = ("engine", "device", "threads")  # where it was trained: other bits, the same experiment
 
@@ -29,7 +28,12 @@ def start(path: Path, config: TrainConfig, data_dir: Path | None, overwrite: boo
     refuse_early(path, overwrite)
     spin_briefly()
     experiment = load_experiment(
-        config.dataset, config.train_points, config.seed, data_dir, random_labels=config.random_labels
+        config.dataset,
+        config.train_points,
+        config.seed,
+        data_dir,
+        random_labels=config.random_labels,
+        train_images=config.train_images,
     )
     config = resolve(config, experiment)
     training = Training(config, experiment)

@@ -21,6 +21,15 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     return padding + text if right else text + padding
 
 
+def fit_end(text: str, width: int) -> str:
+    """The same, but what is cut is the beginning: the end of a layer's name tells it from others."""
+    if cell_len(text) <= width:
+        return fit(text, width)
+    while text and cell_len(text) > width - 1:
+        text = text[1:]
+    return fit(f"…{text}", width) if width > 0 else ""
+
+
 def _cut(text: str, width: int) -> tuple[str, int]:
     if width <= 0:
         return "", 0

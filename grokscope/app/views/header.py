@@ -112,6 +112,8 @@ def status(state: State, width: int, height: int = 1) -> Text:
         name = state.comparison.name
         # A stroke in the colour of its curves: this is the legend of every plot.
         pieces.append(Piece((f"── compared with {name}", f"── with {name}"), palette.mark, (2, 7)))
+    for caveat in state.caveats.get(state.front, ()):
+        pieces.append(Piece((caveat,), palette.warning, (4,), least=DECIDING_CELLS))
     if state.frame is not None and state.frame.reasons:
         words = f"why {phase_letter(state.frame.inferred)}: {'; '.join(state.frame.reasons)}"
         pieces.append(Piece((words,), palette.muted, (3,), least=DECIDING_CELLS))
@@ -121,7 +123,8 @@ def status(state: State, width: int, height: int = 1) -> Text:
 def has_status(state: State) -> bool:
     """Whether there is something to say that cannot wait for a taller screen."""
     stands = None if state.liveness is None else state.liveness.state
-    words = (state.problem, state.analysis_note, state.analysing, state.comparison)
+    caveats = state.caveats.get(state.front, ())
+    words = (state.problem, state.analysis_note, state.analysing, state.comparison, caveats)
     return state.live or stands in {"crashed", "interrupted"} or any(words)
 
 
@@ -178,6 +181,7 @@ def _situation(state: State, width: int) -> Situation:
         playing=state.playing,
         mark="" if state.mark is None else "here" if state.mark == state.index else "elsewhere",
         one_spectrum=width < BESIDE,
+        single=state.timeline.single,
         listing=state.listing,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.style import Style
@@ -71,7 +72,7 @@ RULE = (
 )
 
 
-def why_text(palette: Palette, frame: Frame, width: int) -> Text:
+def why_text(palette: Palette, frame: Frame, width: int, caveats: Sequence[str] = ()) -> Text:
     """The two verdicts on a checkpoint, the reasons of the weights' one, and the rule."""
     text = Text(end="")
     text.append(f"step {whole(frame.step)}".ljust(width - 3), Style(color=palette.cursor, bold=True))
@@ -83,7 +84,7 @@ def why_text(palette: Palette, frame: Frame, width: int) -> Text:
         text.append(f"{who:<16}", Style(color=palette.muted))
         word = unknown if phase == "unknown" else phase
         text.append(f"{phase_letter(phase)} {word}\n", Style(color=palette.phase(phase), bold=True))
-    for reason in frame.reasons:
+    for reason in (*frame.reasons, *caveats):
         lines = textwrap.wrap(reason, width, initial_indent="  • ", subsequent_indent="    ")
         text.append("\n".join(lines) + "\n", Style(color=palette.text))
     text.append("\n" + "\n".join(textwrap.wrap(RULE, width)), Style(color=palette.muted))
@@ -97,7 +98,7 @@ SHEET_WIDTH = 78
 def _written(state: State, width: int) -> Text:
     """The text of the open sheet for a width."""
     if state.sheet == "why" and state.frame is not None:
-        return why_text(state.palette, state.frame, width)
+        return why_text(state.palette, state.frame, width, state.caveats.get(state.front, ()))
     return help_text(state.palette, width)
 
 

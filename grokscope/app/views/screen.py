@@ -14,6 +14,7 @@ from grokscope.app.plots.canvas import Canvas
 from grokscope.app.state import State
 from grokscope.app.views.header import footer, has_status, header, status
 from grokscope.app.views.help import draw_sheet, sheet_size
+from grokscope.app.views.profile import draw_profile, hit_profile
 from grokscope.app.views.spectrum import draw_esd, draw_randomized
 from grokscope.app.views.table import hit_table, table
 from grokscope.app.views.timeline import draw_timeline, hit_timeline
@@ -55,7 +56,7 @@ def panes(state: State, width: int, height: int) -> tuple[Pane, ...]:
     found = [Pane("header", 0, 0, width, 1, header)]
     if rows.status:
         found.append(Pane("status", 0, 1, width, 1, status))
-    found.append(Pane("timeline", 0, top, width, rows.timeline, draw_timeline, hit_timeline, True, actions.move))
+    found.append(_over_time_or_depth(state, top, width, rows.timeline))
     top += rows.timeline
     found += _view(state, width, top, height - 1 - top, rows.table, beside=rows.beside)
     found.append(Pane("footer", 0, height - 1, width, 1, footer))
@@ -64,6 +65,13 @@ def panes(state: State, width: int, height: int) -> tuple[Pane, ...]:
         column, row = (width - across) // 2, (height - down) // 2
         found.append(Pane("sheet", column, row, across, down, draw_sheet, wheel=actions.scroll))
     return tuple(found)
+
+
+def _over_time_or_depth(state: State, top: int, width: int, height: int) -> Pane:
+    """The run through time; a model without a history over its depth."""
+    if state.timeline.single:
+        return Pane("profile", 0, top, width, height, draw_profile, hit_profile, wheel=actions.select)
+    return Pane("timeline", 0, top, width, height, draw_timeline, hit_timeline, True, actions.move)
 
 
 def _view(state: State, width: int, top: int, height: int, table_rows: int, *, beside: bool) -> list[Pane]:

@@ -12,7 +12,6 @@ from grokscope.app.state import State
 from grokscope.app.views.header import Piece, line
 from grokscope.numbers import number
 
-NOT_ANALYSED = "not analysed yet"
 WEIGHTWATCHER_FIRST = ("alpha", "D", "rand_num_spikes", "rand_sigma_mp")
 """The columns that stay longest where there is little room."""
 
@@ -66,5 +65,5 @@ def focused(state: State, pane: int) -> bool:
 
 def _missing(title: str, layer: Layer | None, state: State, width: int, height: int) -> Text:
     name = "" if layer is None else f" {layer.name}"
-    reason = "no layers" if layer is None else NOT_ANALYSED
+    reason = "no layers" if layer is None else layer.why_missing
     return empty(width, height, title + name, reason, state.palette)

@@ -12,7 +12,7 @@ from grokscope.app import actions
 from grokscope.app.actions import Action
 from grokscope.app.frame import Layer
 from grokscope.app.layout import Place
-from grokscope.app.plots.canvas import Canvas, fit
+from grokscope.app.plots.canvas import Canvas, fit_end
 from grokscope.app.plots.own_spectrum import FEW_IN_TAIL
 from grokscope.app.state import State
 from grokscope.app.theme import Palette
@@ -90,13 +90,14 @@ def table(state: State, width: int, height: int) -> Text:
     name_width = _name_width(frame.layers, width)
     each, first, room = _window(state, len(frame.layers), height)
     last = min(first + room, len(frame.layers))
-    partners = {place: state.partner(frame.layers[place], place) for place in range(first, last)}
+    shown = state.rows[first:last]
+    partners = {place: state.partner(frame.layers[place], place) for place in shown}
     pairs = {k: (frame.layers[k].spectrum, other.spectrum if other else None) for k, other in partners.items()}
     columns = fitting(width - name_width - 2, list(pairs.values()))
     count_of = f"{first + 1}–{last}/{len(frame.layers)}" if last - first < len(frame.layers) else ""
     _titles(canvas, columns, name_width, palette, count_of)
-    for place in range(first, last):
-        row, layer = 1 + (place - first) * each, frame.layers[place]
+    for line, place in enumerate(shown):
+        row, layer = 1 + line * each, frame.layers[place]
         _row(canvas, row, layer, columns, name_width, palette, selected=place == state.layer)
         if each == 2:
             _difference(canvas, row + 1, *pairs[place], columns, name_width, palette)
@@ -108,14 +109,16 @@ def hit_table(state: State, place: Place) -> Action | None:
     count = 0 if state.frame is None else len(state.frame.layers)
     each, first, room = _window(state, count, place.height)
     row = (place.row - 1) // each
-    return partial(actions.select_layer, layer=first + row) if 0 <= row < min(room, count - first) else None
+    inside = 0 <= row < min(room, count - first)
+    return partial(actions.select_layer, layer=state.rows[first + row]) if inside else None
 
 
 def _window(state: State, count: int, height: int) -> tuple[int, int, int]:
     """Rows a layer, the first layer shown, and how many there is room for: the selected one is among them."""
     each = 1 if state.comparison is None else 2
     room = max(1, (height - 1) // each)
-    return each, min(max(0, state.layer - room + 1), max(0, count - room)), room
+    selected = state.rows.index(state.layer) if state.layer in state.rows else 0
+    return each, min(max(0, selected - room + 1), max(0, count - room)), room
 
 
 def fitting(
@@ -179,7 +182,7 @@ def _row(
     if selected:
         canvas.background(row, 0, canvas.width, palette.selected)
         canvas.put(row, 0, "▸", palette.accent, bold=True)
-    canvas.put(row, 2, fit(layer.name, name_width - 1), palette.text, bold=selected)
+    canvas.put(row, 2, fit_end(layer.name, name_width - 1), palette.text, bold=selected)
     spectrum = layer.spectrum
     if spectrum is None or spectrum.reason:
         words = _not_measured(layer)
@@ -195,7 +198,7 @@ def _not_measured(layer: Layer) -> str:
     """Why a row has no numbers, and the layer's shape where the reason does not name it."""
     shape = "×".join(map(str, layer.shape))
     if layer.spectrum is None:
-        return f"{shape}  not analysed yet"
+        return f"{shape}  {layer.why_missing}"
     named = shape in layer.spectrum.reason.replace(" × ", "×")
     return f"not measured: {layer.spectrum.reason}" if named else f"{shape}  not measured: {layer.spectrum.reason}"
 

@@ -62,8 +62,9 @@ def _view(state: State, width: int, height: int) -> Canvas:
     canvas, palette, spectrum = Canvas(width, height), state.palette, _measured(state)
     if spectrum is None:
         layer = state.selected
-        reason = "not analysed yet" if layer is None or layer.spectrum is None else layer.spectrum.reason
-        canvas.put_fitted(0, 1, width - 1, f"traps {layer.name if layer else ''}: {reason}", palette.muted)
+        if layer is not None:
+            reason = layer.why_missing if layer.spectrum is None else layer.spectrum.reason
+            canvas.put_fitted(0, 1, width - 1, f"traps {layer.name}: {reason}", palette.muted)
         return canvas
     pictures = _pictures_beside(state, spectrum, width, height)
     used = pictures.width + 2 if pictures.width else 0

@@ -1,0 +1,126 @@
+"""How well the weights tell the collapse: an ensemble to choose a rule on, another to score it on, and controls.
+
+    python benchmarks/collapse.py FOLDER [--parts choose,score,controls] [--jobs 1] [--no-training]
+
+Trains small networks on handwritten digits by `grokscope train` into FOLDER/choose (seeds 0, 1) and FOLDER/score
+(seeds 100, 101), three decays, two widths and two batch sizes for each seed, and FOLDER/controls (random labels,
+an ordinary initialisation, GELU; seed 0), measures them and prints what `grokscope evaluate`
+finds, as Markdown. What is there already is left as it is, and a training that was stopped goes on. A run takes
+one to two minutes on a core: two hours in all. `--no-training` scores the runs that are complete.
+
+The rule was chosen on the first ensemble and frozen before the second one was trained: only its scores count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+
+from grokscope.analysis import Spectra
+from grokscope.analysis.evidence import infer_all
+from grokscope.report.evaluate import evaluate, read_run
+from grokscope.report.evaluation_text import evaluation_text
+from grokscope.report.text import LABELS
+from grokscope.runfile import Run
+
+EXPERIMENT = (
+    "--dataset digits --lr 5e-3 --train-points 300 --steps 600000 --first-checkpoint 1000 "
+    "--checkpoints-per-decade 20 --threads 1 --engine compiled"
+)
+SEEDS = {"choose": (0, 1), "score": (100, 101)}
+DECAYS, WIDTHS, BATCHES = ("0", "0.003", "0.01"), (64, 100), (50, 100)
+CONTROLS = {
+    "random-x8": "--random-labels --init-scale 8",
+    "random-x1": "--random-labels --init-scale 1",
+    "true-x1": "--init-scale 1",
+    "gelu-x8": "--activation gelu --init-scale 8",
+}
+
+
+def ensemble(seeds: tuple[int, ...]) -> dict[str, str]:
+    """Return the options of every run of an ensemble, by its name."""
+    return {
+        f"digits-w{width}-b{batch}-wd{decay}-s{seed}": (
+            f"--width {width} --batch-size {batch} --init-scale 8 --weight-decay {decay} --seed {seed}"
+        )
+        for seed, decay, width, batch in product(seeds, DECAYS, WIDTHS, BATCHES)
+    }
+
+
+def controls() -> dict[str, str]:
+    """Return the options of every control, by its name."""
+    return {
+        f"{name}-wd{decay}-s0": f"--width 64 --batch-size 50 {options} --weight-decay {decay} --seed 0"
+        for (name, options), decay in product(CONTROLS.items(), (DECAYS[0], DECAYS[-1]))
+    }
+
+
+def grokscope(*arguments: object) -> None:
+    """Run a command of grokscope, its progress unseen."""
+    command = [sys.executable, "-m", "grokscope", *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+
+
+def is_complete(path: Path) -> bool:
+    """Tell whether a run has been trained to its end."""
+    return path.exists() and Run.open(path).complete
+
+
+def train(path: Path, options: str) -> None:
+    """Train a run to its end, from where it was stopped if it was."""
+    if path.exists():
+        grokscope("train", "-o", path, "--resume")
+    else:
+        grokscope("train", "-o", path, *EXPERIMENT.split(), *options.split())
+
+
+def print_controls(runs: list[Run]) -> None:
+    """Print what the weights say of each control, in checkpoints."""
+    print("| control | last train | last test | " + " | ".join(LABELS) + " |")
+    print("|---" * (3 + len(LABELS)) + "|")
+    for run in runs:
+        said = Counter(inferred.label for inferred in infer_all(Spectra(run)))
+        metrics = run.metrics()
+        last = [f"{metrics[name][-1]:.3f}" for name in ("train_accuracy", "test_accuracy")]
+        print(f"| {run.path.stem} | " + " | ".join([*last, *(str(said[label]) for label in LABELS)]) + " |")
+
+
+def main() -> None:
+    """Train what is missing, measure it, and print its scores."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--parts", default="choose,score,controls")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
+    parser.add_argument("--no-training", action="store_true", help="score the runs that are complete")
+    options = parser.parse_args()
+    for part in options.parts.split(","):
+        folder = options.folder / part
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = controls() if part == "controls" else ensemble(SEEDS[part])
+        paths = {folder / f"{name}.h5": words for name, words in wanted.items()}
+        missing = [path for path in paths if not is_complete(path)]
+        if not options.no_training:
+            with ThreadPoolExecutor(options.jobs) as workers:
+                list(workers.map(lambda path, of=paths: train(path, of[path]), missing))
+            missing = []
+        complete = [path for path in paths if path not in missing]
+        for path in complete:
+            grokscope("analyze", "-j", 1, path)
+        runs = [Run.open(path) for path in complete]
+        print(f"\n## {part}: {len(runs)} of {len(paths)} runs\n")
+        if part == "controls":
+            print_controls(runs)
+        else:
+            scored = [read_run(Spectra(run)) for run in runs]
+            print(f"```\n{evaluation_text(scored, evaluate(scored))}\n```")
+
+
+if __name__ == "__main__":
+    main()

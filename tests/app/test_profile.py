@@ -1,0 +1,75 @@
+"""A model without a history opens as its layers over depth, the ones that look worst first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grokscope.analysis import Parameters, analyze
+from grokscope.app.app import Microscope
+from grokscope.app.session import Session
+from grokscope.trajectory import open_trajectory
+from tests.app.test_pilot import press, screen_of
+
+torch = pytest.importorskip("torch")
+SIZE = (110, 34)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """GPT-2 of the real library from its configuration, with one planted entry and one heavy-tailed layer."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(vocab_size=200, n_positions=32, n_embd=32, n_layer=2, n_head=2)
+    network = transformers.GPT2LMHeadModel(config)
+    with torch.no_grad():
+        network.transformer.h[0].mlp.c_fc.weight[3, 4] = 9.0
+        heavy = torch.distributions.StudentT(1.5).sample((32, 32)) * 0.02
+        network.transformer.h[1].attn.c_proj.weight.copy_(heavy)
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    network.save_pretrained(folder)
+    analyze(open_trajectory(folder), parameters=Parameters(permutations=3, null_draws=200))
+    return folder
+
+
+def shown(screen: str) -> list[str]:
+    """The layers of the table, from top to bottom."""
+    rows = [line[2:].split() for line in screen.split("\n") if line[:2] in ("▸ ", "  ") and "×" in line]
+    return [row[0].lstrip("…") for row in rows if row]
+
+
+async def test_the_overview_of_a_model_is_its_layer_profile(model: Path) -> None:
+    """Worst first, then by depth; the arrows walk through the rows, and a click on the profile chooses a layer."""
+    app = Microscope([Session.open(model)], analysis=False, watching=False)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.pause()
+        screen = screen_of(app)
+        assert "α of each layer" in screen
+        assert "weights not known" in screen
+        assert "one checkpoint alone has no history" in screen
+        worst = app.state.frame.worst_first  # type: ignore[union-attr]
+        assert shown(screen)[0] in "transformer.h.1.attn.c_proj"
+        assert app.state.layer == worst[0]
+        await press(pilot, "down")
+        assert app.state.layer == worst[1]
+        await press(pilot, "x")
+        assert "by depth" in screen_of(app)
+        assert app.state.rows == tuple(range(len(app.state.timeline.layers)))
+        await press(pilot, "x")
+        assert app.state.rows == worst
+        await pilot.click(offset=(SIZE[0] - 1, 6))
+        assert app.state.layer == worst[-1]
+
+
+async def test_notes_on_a_layer_stand_beside_it(model: Path) -> None:
+    """What the reader of a checkpoint did to a layer is said where its verdict is."""
+    app = Microscope([Session.open(model)], analysis=False, watching=False)
+    async with app.run_test(size=(160, 34)) as pilot:
+        await pilot.pause()
+        names = list(app.state.timeline.layers)
+        while not app.state.frame.layers[app.state.layer].note:  # type: ignore[union-attr]
+            await press(pilot, "down")
+        layer = app.state.frame.layers[app.state.layer]  # type: ignore[union-attr]
+        assert layer.name in names
+        assert layer.note[:12] in screen_of(app)
