@@ -1,19 +1,24 @@
 """Steps a second of the paper's experiment: the published style, the best plain PyTorch loop, ours, and the bound.
 
     python benchmarks/training.py [--threads 2] [--dtype float64] [--device cpu] [--seconds 1.0] [--rounds 5]
-        [--data-dir FOLDER]
+        [--data-dir FOLDER] [--run sample_runs/mnist-wd0.h5]
 
 All are measured in turn, round after round, in one process, so that whatever else the machine does meets them
 alike; the medians over the rounds and the ratios are printed. The bound is the rate at which the faster of
 PyTorch's and NumPy's BLAS multiplies the step's largest product, its operands in the caches, applied to all
 products of a step, the pixels that are black in every image left out. It counts a product with zeros as work,
 which the compiled step does not do. On a GPU there is no bound, and the time of the paper's 10⁷ steps is printed
-with that of their checkpoints. Without --data-dir the images are random, with as many zeros as MNIST's.
+with that of their checkpoints. Without --data-dir the images are random, with as many zeros as MNIST's. JAX, whose
+XLA compiles a whole epoch, is measured where it is installed.
+
+With --run all go on from that run's weights at several checkpoints, with moments of zero: late in training most
+units are at rest, and the compiled step sums over the others alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import time
 import timeit
@@ -21,6 +26,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from grokscope_train.engines import spin_briefly
@@ -31,15 +37,23 @@ import torch  # noqa: E402  (after the threads' waiting has been set)
 from grokscope_train.choose import available_cores  # noqa: E402
 from grokscope_train.config import TrainConfig  # noqa: E402
 from grokscope_train.data import Experiment, Images, load_experiment  # noqa: E402
-from grokscope_train.network import step_operations  # noqa: E402
+from grokscope_train.network import Parameters, step_operations  # noqa: E402
+from grokscope_train.recorded import train_indices  # noqa: E402
 from grokscope_train.training import Training  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
-from grokscope.runfile import log_steps  # noqa: E402
+from grokscope.runfile import Run, log_steps  # noqa: E402
+
+try:
+    import jax
+    import jax.numpy as jnp
+except ImportError:  # the extra "bench" brings it
+    jax = None
 
 SIZES = (784, 200, 200, 10)
 BLACK = 195  # pixels that are black in all of 1,000 of MNIST's images; the others are nonzero in 0 to 50 % of them
 IMAGES, BATCH = 1000, 200
+PLACES = (10_000, 1_000_000, 3_162_278)  # steps of the sample run, early, at the peak's end and in the collapse
 COMPILED = "grokscope, compiled"  # its threads are its own, each with a BLAS of one
 Steps = Iterator[int]  # takes steps at every `next`, and says how many
 
@@ -67,9 +81,24 @@ def network(dtype: torch.dtype, device: str) -> torch.nn.Sequential:
     return torch.nn.Sequential(*layers[:-1]).to(device)
 
 
-def published_style(images: torch.Tensor, targets: torch.Tensor, device: str) -> Steps:
+def flat_parameters(start: Parameters | None) -> list[np.ndarray[Any, Any]]:
+    """Return weight [out, in] and bias [out] of each layer in turn, PyTorch's initial ones without a start."""
+    if start is None:
+        return [tensor.detach().numpy() for tensor in network(torch.float64, "cpu").parameters()]
+    return [array for layer in zip(start.weights, start.biases, strict=True) for array in layer]
+
+
+def load(model: torch.nn.Module, start: Parameters | None) -> None:
+    """Put a checkpoint's parameters into a network."""
+    with torch.no_grad():
+        for parameter, values in zip(model.parameters(), flat_parameters(start), strict=True):
+            parameter.copy_(torch.from_numpy(values))
+
+
+def published_style(images: torch.Tensor, targets: torch.Tensor, device: str, start: Parameters | None) -> Steps:
     """DataLoader, autograd, AdamW; the images stay on the host."""
     model, criterion = network(images.dtype, device), torch.nn.MSELoss()
+    load(model, start)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, weight_decay=0.0)
     dataset = torch.utils.data.TensorDataset(images, targets)
     loader = torch.utils.data.DataLoader(dataset, batch_size=BATCH, shuffle=True)
@@ -81,10 +110,11 @@ def published_style(images: torch.Tensor, targets: torch.Tensor, device: str) ->
             yield 1
 
 
-def best_plain_loop(images: torch.Tensor, targets: torch.Tensor, device: str) -> Steps:
+def best_plain_loop(images: torch.Tensor, targets: torch.Tensor, device: str, start: Parameters | None) -> Steps:
     """Tensors in the device's memory, autograd, fused AdamW."""
     images, targets = images.to(device), targets.to(device)
     model, criterion = network(images.dtype, device), torch.nn.MSELoss()
+    load(model, start)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, weight_decay=0.0, fused=True)
     while True:
         for rows in torch.randperm(IMAGES, device=device).split(BATCH):
@@ -94,9 +124,49 @@ def best_plain_loop(images: torch.Tensor, targets: torch.Tensor, device: str) ->
             yield 1
 
 
-def grokscope_train(experiment: Experiment, config: TrainConfig) -> Steps:
+def xla(experiment: Experiment, dtype: str, start: Parameters | None) -> Steps:
+    """An epoch compiled by JAX: its gradients, AdamW written out, all buffers given away. It uses every core."""
+    jax.config.update("jax_enable_x64", True)
+    images, targets = jnp.asarray(experiment.train.pixels, dtype), jnp.asarray(experiment.train.one_hot(), dtype)
+    parameters = [jnp.asarray(values, dtype) for values in flat_parameters(start)]
+    state = parameters, [0 * values for values in parameters], [0 * values for values in parameters]
+
+    def loss(parameters: list[Any], x: Any, y: Any) -> Any:
+        *hidden, (weight, bias) = zip(parameters[::2], parameters[1::2], strict=True)
+        for inner, inner_bias in hidden:
+            x = jax.nn.relu(x @ inner.T + inner_bias)
+        return jnp.mean((x @ weight.T + bias - y) ** 2)
+
+    def step(carried: Any, rows: Any) -> Any:
+        (parameters, first, second), number = carried
+        gradients = jax.grad(loss)(parameters, images[rows], targets[rows])
+        first = [0.9 * m + 0.1 * g for m, g in zip(first, gradients, strict=True)]
+        second = [0.999 * v + 0.001 * g * g for v, g in zip(second, gradients, strict=True)]
+        rate, unbias = 5e-4 / (1 - 0.9**number), 1 / jnp.sqrt(1 - 0.999**number)
+        parameters = [
+            p - rate * m / (jnp.sqrt(v) * unbias + 1e-8) for p, m, v in zip(parameters, first, second, strict=True)
+        ]
+        return ((parameters, first, second), number + 1), None
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def epoch(state: Any, number: Any, order: Any) -> Any:
+        (state, number), _ = jax.lax.scan(step, (state, number), order)
+        return state, number
+
+    generator, number = np.random.default_rng(0), jnp.asarray(1.0, dtype)
+    while True:
+        state, number = epoch(state, number, jnp.asarray(generator.permutation(IMAGES).reshape(-1, BATCH)))
+        number.block_until_ready()
+        yield IMAGES // BATCH
+
+
+def grokscope_train(experiment: Experiment, config: TrainConfig, start: Parameters | None, step: int) -> Steps:
     """What `grokscope train` does between two checkpoints."""
     training = Training(config, experiment)
+    if start is not None:
+        zeros = Parameters([0 * array for array in start.weights], [0 * array for array in start.biases])
+        training.put_parameters(start, zeros, zeros)
+        training.seek(step)
     while True:
         before = training.step
         training.advance(config.steps)
@@ -127,15 +197,21 @@ def _finish(device: str) -> None:
         torch.cuda.synchronize(device)
 
 
-def ways_to_train(options: argparse.Namespace, experiment: Experiment) -> dict[str, Steps]:
+def ways_to_train(
+    options: argparse.Namespace, experiment: Experiment, start: Parameters | None = None, step: int = 0
+) -> dict[str, Steps]:
     """Return every way of training on the device, by name; ours last, the fastest of ours at the very end."""
     images, targets = tensors(experiment, getattr(torch, options.dtype))
-    config = TrainConfig(dtype=options.dtype, device=options.device, threads=options.threads)
+    config = TrainConfig(dtype=options.dtype, device=options.device, threads=options.threads, steps=10**9)
     engines = ("torch", "compiled") if options.device == "cpu" else ("torch",)
     return {
-        "published style": published_style(images, targets, options.device),
-        "best plain loop": best_plain_loop(images, targets, options.device),
-        **{f"grokscope, {name}": grokscope_train(experiment, replace(config, engine=name)) for name in engines},
+        "published style": published_style(images, targets, options.device, start),
+        "best plain loop": best_plain_loop(images, targets, options.device, start),
+        **({"JAX/XLA": xla(experiment, options.dtype, start)} if jax and options.device == "cpu" else {}),
+        **{
+            f"grokscope, {name}": grokscope_train(experiment, replace(config, engine=name), start, step)
+            for name in engines
+        },
     }
 
 
@@ -184,6 +260,29 @@ def print_whole_run(options: argparse.Namespace, experiment: Experiment, ours: f
     print(f"{config.steps:,} steps and {checkpoints} checkpoints: {whole / 60:.1f} minutes")
 
 
+def print_rates(rates: Mapping[str, float]) -> float:
+    """Print all rates beside ours, the last one, and return it."""
+    ours = list(rates.values())[-1]
+    for name, value in rates.items():
+        print(f"{name:20}  {value:7.0f} steps/s   ours is {ours / value:.2f} of it")
+    return ours
+
+
+def print_places(options: argparse.Namespace, experiment: Experiment) -> None:
+    """Print the rates from several checkpoints of a run on."""
+    run = Run.open(options.run)
+    sparsity = run.metrics()["activation_sparsity_1e-6"]
+    for place in PLACES:
+        index = int(np.argmin(np.abs(run.steps - place)))
+        start = Parameters(
+            [run.weight(index, layer.name).astype(float) for layer in run.layers],
+            [run.bias(index, layer.name).astype(float) for layer in run.layers],
+        )
+        step = int(run.steps[index])
+        print(f"from step {step:,}, where {sparsity[index]:.1%} of the units are at rest")
+        print_rates(measure(options, ways_to_train(options, experiment, start, step)))
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -193,14 +292,20 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--data-dir", type=Path, help="folder with MNIST, in torchvision's layout")
+    parser.add_argument("--run", type=Path, help="go on from checkpoints of this run; needs --data-dir")
     options = parser.parse_args()
-    experiment = load_experiment("mnist", IMAGES, 0, options.data_dir) if options.data_dir else random_experiment()
+    if options.run and not options.data_dir:
+        parser.error("--run needs --data-dir")
+    experiment = random_experiment()
+    if options.data_dir:
+        chosen = train_indices(Run.open(options.run)) if options.run else None
+        experiment = load_experiment("mnist", IMAGES, 0, options.data_dir, chosen)
     where = f"{options.threads} threads" if options.device == "cpu" else torch.cuda.get_device_name(options.device)
     print(f"{options.dtype}, {where}")
-    rates = measure(options, ways_to_train(options, experiment))
-    ours = list(rates.values())[-1]
-    for name, value in rates.items():
-        print(f"{name:20}  {value:7.0f} steps/s   ours is {ours / value:.2f} of it")
+    if options.run:
+        print_places(options, experiment)
+        return
+    ours = print_rates(measure(options, ways_to_train(options, experiment)))
     (print_bound if options.device == "cpu" else print_whole_run)(options, experiment, ours)
 
 

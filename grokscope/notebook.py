@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.analysis.rows import DERIVED, SCALARS, num_eigenvalues
+from grokscope.analysis.rows import num_eigenvalues
+from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.errors import MissingPackage, UsageError
 from grokscope.report.pictures import Source, figures_of
 from grokscope.trajectory import Opening
@@ -54,7 +55,7 @@ class Opened:
         frames = []
         for column, layer in enumerate(self._source.run.layers):
             done = spectra.done[:, column]
-            values = {name: spectra.column(name, layer.name)[done] for name in (*SCALARS, *DERIVED)}
+            values = {name: spectra.column(name, layer.name)[done] for name in LAYER_COLUMNS}
             index = [self.steps[done], np.repeat(layer.name, done.sum())]
             frames.append(pandas.DataFrame(values, pandas.MultiIndex.from_arrays(index, names=["step", "layer"])))
         return pandas.concat(frames).sort_index(level="step", sort_remaining=False)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from grokscope.analysis.engine import analyze
-from grokscope.analysis.evidence import infer_phase, observe_run
+from grokscope.analysis.evidence import gated_layers, infer_phase, observe_run, why_no_gates
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.analysis.weightwatcher_columns import weightwatcher_columns
 from grokscope.errors import RunLocked, UsageError
@@ -58,6 +58,7 @@ def describe_checkpoint(run: Trajectory, index: int) -> dict[str, Any]:
             "reasons": list(inferred.reasons),
         },
         "layers": [_layer(spectra, index, layer) for layer in run.layers],
+        "no_gates": why_no_gates(run.config, run.layers) or None,
     }
 
 
@@ -85,6 +86,9 @@ def _layer(spectra: Spectra, index: int, layer: LayerSpec) -> dict[str, Any]:
     described |= {key: plain(getattr(spectrum, key)) for key in LAYER_KEYS}
     described["traps"] = [_trap(trap) for trap in spectrum.traps]
     described["num_signal"] = plain(spectra.column("num_signal", layer.name)[index])
+    gated = layer.name in gated_layers(spectra.run)
+    gates = {name: plain(values[index]) for name, values in spectra.gates(layer.name).items()} if gated else None
+    described["gates"] = gates
     columns = weightwatcher_columns(spectra, layer.name)
     described["weightwatcher"] = {key: plain(values[index]) for key, values in columns.items()} or None
     return described

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from grokscope.analysis.gates import MEANINGS, Curve, chain, input_range
+from grokscope.analysis.gates import chain, input_range
 from grokscope.analysis.rows import num_eigenvalues
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.phases import Evidence, Inferred, LayerEvidence, Observed, Thresholds, infer, observe
@@ -60,11 +60,20 @@ def why_no_gates(config: Mapping[str, Any], layers: tuple[LayerSpec, ...]) -> st
         return "gates are defined for three or more linear layers, each one's outputs the next one's inputs"
     activation = config.get("activation")
     if activation is None:
-        return "its configuration does not say which activation it has (activation), so that its gates are unknown"
+        return (
+            "nothing says which activation its units have, so that it is unknown whether they are gates; "
+            "`grokscope import --activation relu`, or `activation` in the configuration, says it"
+        )
     if activation != GATED:
-        return f"its units are {activation}, and gates that close are known of {GATED} alone"
+        return (
+            f"its units are {activation}: that a collapse closes gates is known of {GATED} alone, and too few "
+            "networks of others have been looked at to tell theirs"
+        )
     if input_range(config) is None:
-        return "its configuration does not say where its inputs lie (input_range), so that its gates are unknown"
+        return (
+            "nothing says between which values its inputs lie, so that it is unknown what lights a unit; "
+            "`grokscope import --input-range 0,1`, or `input_range` in the configuration, says it"
+        )
     return ""
 
 
@@ -74,10 +83,8 @@ def _layer_evidence(spectra: Spectra, layer: LayerSpec) -> LayerEvidence:
     return LayerEvidence(layer.name, num_eigenvalues(layer), **columns)
 
 
-def gate_curves(spectra: Spectra) -> list[Curve]:
-    """List the curves of the gates of every layer of a chain, in the order in which they matter."""
-    curves = []
-    for layer in chain(spectra.run.layers):
-        gates = spectra.gates(layer.name)
-        curves += [Curve(layer.name, name, *words, gates[name]) for name, words in MEANINGS.items()]
-    return curves
+def gated_layers(run: Trajectory) -> tuple[str, ...]:
+    """Name the hidden layers of a run whose gates are known to mean something; none where they do not."""
+    if why_no_gates(run.config, run.layers):
+        return ()
+    return tuple(layer.name for layer in chain(run.layers)[:-1])

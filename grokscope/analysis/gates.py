@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from itertools import pairwise
 from typing import Any
 
@@ -24,29 +24,6 @@ from grokscope.trajectory import Trajectory
 Array = NDArray[np.float64]
 NOT_MEASURED = 0
 UNIT_RANGE = ("mnist", "fashion-mnist", "kmnist", "digits")  # datasets whose inputs `train` scales to [0, 1]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One measure of one layer over the checkpoints: values float64 [n], NaN where not measured."""
-
-    layer: str
-    name: str
-    unit: str
-    meaning: str
-    values: Array
-
-
-MEANINGS = {
-    "lit": ("share of units", "units that a fair-sized input lights"),
-    "none_lit": ("probability", "chance that a random input lights no unit"),
-    "live_rows": ("share of units", "units that still learn"),
-    "turned_columns": ("share of inputs", "inputs that were ever learnt from"),
-    "row_mean_z": ("standard errors", "a unit's mean weight"),
-    "mean_spike": ("entries' sigma", "singular value of the mean"),
-    "bias_over_norm": ("ratio", "a unit's bias over its weights' norm"),
-    "scale": ("ratio", "size of a pre-activation for inputs of size 1"),
-}
 
 
 def chain(layers: Sequence[LayerSpec]) -> tuple[LayerSpec, ...]:

@@ -37,6 +37,9 @@ from grokscope.spectra.null_store import cache_folder
 from grokscope.trajectory import Trajectory
 from grokscope.trajectory.layouts import is_of_hub
 
+LAYER_COLUMNS = (*SCALARS, *DERIVED, *GATES)
+"""Every number of a layer at a checkpoint, by the name under which `Spectra.column` gives it."""
+
 FORMAT = "grokscope-spectra"
 FORMAT_VERSION = 1
 
@@ -157,9 +160,11 @@ class Spectra:
     def column(self, field: str, name: str) -> NDArray[np.float64]:
         """Return one number of a layer over all checkpoints, float64 [n], NaN where it is not measured or torn.
 
-        `field` is a numeric field of LayerSpectrum, or one of DERIVED.
+        `field` is one of LAYER_COLUMNS: a numeric field of LayerSpectrum, one of DERIVED, or one of GATES.
         """
-        if field not in (*SCALARS, *DERIVED):
+        if field in GATES:
+            return self.gates(name)[field]
+        if field not in LAYER_COLUMNS:
             raise KeyError(f"{field} is no number of a layer's spectrum")
         done = self.whole(name)
         values = np.full(len(done), np.nan)
@@ -173,7 +178,7 @@ class Spectra:
     def gates(self, name: str) -> dict[str, NDArray[np.float64]]:
         """Return a layer's gates by measure over all checkpoints, float64 [n], NaN where they are not measured."""
         values = np.full((len(self.done), len(GATES)), np.nan)
-        if self.path is not None:
+        if self.path is not None and chain(self.run.layers):
             with contextlib.suppress(OSError, KeyError), _open(self.path) as file:
                 keys = sources(self.run.crc32s()[: len(self.done)])
                 stored, whole = read_gates(file, name, keys)

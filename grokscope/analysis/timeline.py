@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.analysis.evidence import infer_all
+from grokscope.analysis.evidence import gated_layers, infer_all
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.names import safe_name
 from grokscope.phases import Inferred, observe
@@ -32,8 +32,9 @@ class Timeline:
     """A whole run through time; every array has one entry a committed checkpoint.
 
     steps int64 [n], ascending; metrics float64 [n] by name; measures float64 [n] by (field, layer), NaN where not
-    analysed; predictions float64 [n, classes], the share of test images given each label, or None; weightwatcher
-    float64 [n] by layer and WeightWatcher's own name of the column, without the layers that it has not measured.
+    analysed; gated, the hidden layers whose gates are known to mean something; predictions float64 [n, classes],
+    the share of test images given each label, or None; weightwatcher float64 [n] by layer and WeightWatcher's own
+    name of the column, without the layers that it has not measured.
     """
 
     run: str
@@ -43,6 +44,7 @@ class Timeline:
     metrics: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     measures: Mapping[tuple[str, str], NDArray[np.float64]] = field(default_factory=dict)
     predictions: NDArray[np.float64] | None = None
+    gated: tuple[str, ...] = ()
     weightwatcher: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
     observed: Sequence[str] = ()
     inferred: Sequence[str] = ()
@@ -111,6 +113,7 @@ def glance(run: Trajectory, spectra: Spectra | None = None) -> Timeline:
         metrics=metrics,
         measures={} if spectra is None else _Columns(spectra, names),
         predictions=_shares(run.predictions(), count),
+        gated=gated_layers(run),
         weightwatcher={} if spectra is None else _WeightWatcher(spectra, names),
         observed=observed,
         inferred=inferred,

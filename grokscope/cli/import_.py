@@ -20,19 +20,47 @@ def import_(
     match: Match = None,
     network: Network = "",
     metrics: Metrics = None,
+    activation: Annotated[
+        str | None,
+        typer.Option(help="What its units compute, e.g. relu; gates can then be told.", metavar="NAME"),
+    ] = None,
+    input_range: Annotated[
+        str | None,
+        typer.Option(
+            help="Darkest and brightest value of its inputs, e.g. 0,1 or -0.42,2.82.", metavar="LOW,HIGH"
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Make a run file of a folder of checkpoints, of a file with many of them, or of a single model.
 
     No import is needed to look at them: view, analyze, show, report, info and export take them as they are. The
-    step is found inside the files, else in their names, and is told. No code of a pickled file is run.
+    step is found inside the files, else in their names, and is told. No code of a pickled file is run. Whether a
+    network of ReLUs has collapsed can be told where its activation and the range of its inputs are said.
     """
     from grokscope.trajectory import Checkpoints
     from grokscope.trajectory.importing import write_run
 
+    said = {"activation": activation and activation.lower(), "input_range": _range(input_range)}
+    config = {name: value for name, value in said.items() if value is not None}
     opened = open_noted(path, step_regex, steps_from, match, network, metrics)
     if not isinstance(opened, Checkpoints):
         raise UsageError(f"{path} is a run file already; copy it")
     with progress("importing", unit="checkpoints") as bar:
-        write_run(opened, output, overwrite=overwrite, on_checkpoint=bar.update)
+        write_run(opened, output, config=config, overwrite=overwrite, on_checkpoint=bar.update)
     typer.echo(f"{output}")
+
+
+def _range(text: str | None) -> list[float] | None:
+    """Return the two numbers of --input-range."""
+    if text is None:
+        return None
+    from grokscope.analysis.gates import input_range
+
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        low = high = 0.0
+    if input_range({"input_range": [low, high]}) is None:
+        raise UsageError(f"--input-range is {text!r}; give the darkest and the brightest value, such as 0,1")
+    return [low, high]

@@ -66,6 +66,7 @@ def report(
         {
             "run": report.name,
             "uuid": report.uuid,
+            "branch": report.branch or None,
             "phases": [{"label": label, "first": first, "last": last} for label, first, last in report.phases],
             "events": {
                 event: {name: plain(value) for name, value in row.items()} for event, row in report.events.items()

@@ -63,6 +63,7 @@ def _description(run: Trajectory) -> dict[str, object]:
 def _summary(run: Trajectory) -> str:
     from grokscope.numbers import number_text
     from grokscope.trajectory.duplicates import same_weights
+    from grokscope.trajectory.lineage import lineage_of
 
     span = f"steps {run.steps[0]:,} to {run.steps[-1]:,}" if run.num_checkpoints else "no step yet"
     facts = {
@@ -82,6 +83,8 @@ def _summary(run: Trajectory) -> str:
     lines += ["", "left out", *left_out] if left_out else []
     config = dict(sorted(run.config.items()))
     environment = config.pop("environment", None)
+    if lineage := lineage_of(config):
+        config["branch"] = lineage.words()
     lines += ["", "configuration", *_column(config)] if config else []
     if isinstance(environment, dict):
         lines += ["", "environment", *_column(environment)]

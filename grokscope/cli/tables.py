@@ -15,6 +15,11 @@ HEADER = [
     "layer", "shape", "alpha", "95 %", "noise p", "tail", "D", "sigma_mp", "KS p", "naive p", "traps", "signal",
     "verdict",
 ]  # fmt: skip
+GATES = {
+    "lit": ("lit by an image", ".1%"), "none_lit": ("none lit", ".2g"), "live_rows": ("units learning", ".0%"),
+    "turned_columns": ("inputs learnt from", ".0%"), "bias_over_norm": ("bias/norm", ".3f"),
+    "row_mean_z": ("row mean, z", ".2f"), "mean_spike": ("mean spike", ".2f"), "scale": ("scale", ".3g"),
+}  # fmt: skip
 LEFT_ALIGNED = {"layer", "shape", "verdict"}
 SHOWN_ENTRIES = 4
 
@@ -34,6 +39,7 @@ def _lines(checkpoint: Described) -> Iterator[str]:
     yield from (f"{name:<26} {number_text(value, '.5g')}" for name, value in checkpoint["metrics"].items())
     yield ""
     yield from _aligned([HEADER, *(_cells(layer) for layer in checkpoint["layers"])])
+    yield from _gates(checkpoint)
     for layer in checkpoint["layers"]:
         yield from _details(layer)
     yield from _interventions(checkpoint.get("interventions", []))
@@ -87,6 +93,23 @@ def _details(layer: Described) -> Iterator[str]:
     if layer["weightwatcher"]:
         columns = (f"{name} {number_text(value, '.4g')}" for name, value in layer["weightwatcher"].items())
         yield f"{layer['name']} by WeightWatcher: {'  '.join(columns)}"
+
+
+def _gates(checkpoint: Described) -> Iterator[str]:
+    """Lay out the gates of the hidden layers, or say why there are none to show."""
+    yield ""
+    if checkpoint["no_gates"]:
+        yield f"gates: {checkpoint['no_gates']}"
+        return
+    gated = [layer for layer in checkpoint["layers"] if layer["gates"] is not None]
+    header = ["gates", *(words for words, _ in GATES.values())]
+    rows = [
+        [layer["name"], *(number_text(layer["gates"][name], form) for name, (_, form) in GATES.items())]
+        for layer in gated
+    ]
+    yield from aligned([header, *rows])
+    if any(layer["gates"]["lit"] is None for layer in gated):
+        yield "not measured at the first checkpoint, nor where no unit has changed direction since the one before"
 
 
 def _interventions(rows: list[Described]) -> Iterator[str]:

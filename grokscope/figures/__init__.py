@@ -4,6 +4,7 @@ Functions of a layer's spectrum or of a run through time; they know no file and 
 """
 
 from grokscope.figures.axis import Axis, axis_over
+from grokscope.figures.branch import on_parent
 from grokscope.figures.data import (
     Band,
     Bars,
@@ -52,6 +53,7 @@ __all__ = [
     "of_metric",
     "on_axis",
     "on_common_axes",
+    "on_parent",
     "over_time",
     "phase_spans",
     "profile",

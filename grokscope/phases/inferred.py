@@ -29,6 +29,11 @@ MIN_EIGENVALUES = 50  # a layer with fewer says little: its edge is blurred
 LARGE_SCALE = 2.0  # of the first layer at the first checkpoint; no usual initialisation is beyond He's √2
 CLOSED, NARROW = 4.0, 3.0  # halvings: an input lights a sixteenth, an eighth of the units; random weights have 1
 BIAS_HALVING = 0.1  # of a row's norm: what the second layer's biases count for
+STATES = {
+    "grokking": "the first layer's gates are open",
+    "undecided": "the first layer's gates are nearly closed, or closed since this checkpoint alone",
+    "anti-grokking": "the first layer's gates have closed",
+}
 CONFIRM = 2  # checkpoints in a row that a closing has to last
 MIN_TAIL = 20
 DOMINANT = 10.0  # largest eigenvalue of W over the edge of its shuffled entries
@@ -49,7 +54,9 @@ def infer(evidence: Evidence) -> Inferred:
     large = [layer for layer in evidence.layers if layer.num_eigenvalues >= MIN_EIGENVALUES]
     if not large:
         return Inferred("undecided", (f"no layer has {MIN_EIGENVALUES} or more eigenvalues",))
-    structure = _named("eigenvalues beyond the edge of shuffled entries", large, _structure)
+    structure = _named(
+        "learned directions (eigenvalues beyond those of the same weights shuffled)", large, _structure
+    )
     seen = tuple(structure + _old_signs(large))
     if not structure:
         return _without_structure(evidence, large, seen)
@@ -85,7 +92,7 @@ def _why_unknown(evidence: Evidence) -> str:
 def _without_structure(evidence: Evidence, large: Sequence[LayerEvidence], seen: tuple[str, ...]) -> Inferred:
     if unmeasured := [layer.name for layer in large if not layer.known]:
         return Inferred("unknown", (f"not measured here: {', '.join(unmeasured)}", *seen))
-    quiet = "no eigenvalue beyond the edge of shuffled entries"
+    quiet = "no learned direction: no eigenvalue lies beyond those of the same weights shuffled"
     if evidence.left_out:
         return Inferred("undecided", (f"{quiet}, but {evidence.left_out} weights are left out", *seen))
     return Inferred("undecided" if seen else "pre-grokking", (quiet, *seen))
@@ -106,7 +113,8 @@ def _by_gates(evidence: Evidence) -> tuple[str, str]:
         )
     if evidence.random_labels:
         return "undecided", "labels were shuffled: whatever is learned is memorised, nothing can be generalised"
-    return _closing(closed), _in_words(first, second)
+    label = _closing(closed)
+    return label, f"{STATES[label]}: {_in_words(first, second)}"
 
 
 def _closing(closed: NDArray[np.float64]) -> str:

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from grokscope.analysis import Spectra
 from grokscope.analysis.evidence import read_evidence
-from grokscope.analysis.rows import DERIVED, SCALARS
+from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.errors import UsageError
 from grokscope.phases import Inferred, infer, infer_as_published
-from grokscope.phases.gates import GATES
 from grokscope.phases.inferred import closure
 from grokscope.phases.published import OVER_TRAINED
 
@@ -137,14 +136,10 @@ def _columns(spectra: Spectra, column: str) -> dict[str, Array]:
         return {column: metrics[column][: len(spectra.done)]}
     layer, _, measure = column.rpartition(" ")
     layers = [layer] if layer else _names(spectra)
-    if measure not in (*SCALARS, *DERIVED, *GATES) or not set(layers) <= set(_names(spectra)):
+    if measure not in LAYER_COLUMNS or not set(layers) <= set(_names(spectra)):
         raise UsageError(
             f"{column} is no column of {spectra.run.path}; a column is a metric "
             f"({', '.join(metrics) or 'none here'}), or a measure such as stable_rank or 'fc1 stable_rank' "
-            f"({', '.join((*SCALARS, *DERIVED, *GATES))})"
+            f"({', '.join(LAYER_COLUMNS)})"
         )
-    return {f"{name} {measure}": _measure(spectra, name, measure) for name in layers}
-
-
-def _measure(spectra: Spectra, layer: str, measure: str) -> Array:
-    return spectra.gates(layer)[measure] if measure in GATES else spectra.column(measure, layer)
+    return {f"{name} {measure}": spectra.column(measure, name) for name in layers}

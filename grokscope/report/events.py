@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from grokscope.analysis import Spectra, observe_run
-from grokscope.analysis.evidence import infer_all
+from grokscope.analysis.evidence import gated_layers, infer_all
 from grokscope.phases import Observed
 from grokscope.report.experiments import experiment_of
 from grokscope.trajectory import Trajectory
+from grokscope.trajectory.lineage import lineage_of
 
 EVENTS = ("start", "memorised", "onset", "peak", "collapse", "last")
 LAYER_MEASURES = (
     "alpha", "alpha_low", "alpha_high", "alpha_p", "num_tail", "sigma_mp", "ks_p", "num_traps", "num_traps_shown",
     "num_entry_traps", "num_signal", "dominance",
 )  # fmt: skip
+GATE_MEASURES = ("lit", "none_lit", "live_rows", "bias_over_norm")  # of each hidden layer
 METRICS = ("train_accuracy", "test_accuracy")
+ON_TRAINING_IMAGES = ("units_lit", "dead_units", "patterns", "purity")  # of each hidden layer, where recorded
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class RunReport:
     did not happen is left out. phases: (label, first step, last step) in order. confusion: (observed, inferred) →
     number of checkpoints, over those that are measured. experiment: the configuration and the layers' shapes, as
     text by name, without the seed and where it was computed; equal in runs that may be averaged. null_draws: the
-    draws behind each ks_p.
+    draws behind each ks_p. branch: whose child the run is, in words, "" for none.
     """
 
     path: Path
@@ -40,6 +43,7 @@ class RunReport:
     confusion: Mapping[tuple[str, str], int]
     experiment: Mapping[str, str]
     null_draws: int
+    branch: str = ""
 
     @property
     def name(self) -> str:
@@ -54,7 +58,7 @@ class RunReport:
 
 def run_report(run: Trajectory, spectra: Spectra) -> RunReport:
     """Collect a run's events, phases and how the inferred labels compare with the observed ones."""
-    observed = observe_run(run)
+    observed, lineage = observe_run(run), lineage_of(run.config)
     columns = _columns(run, spectra)
     events = {
         event: {name: float(values[index]) for name, values in columns.items()}
@@ -68,6 +72,7 @@ def run_report(run: Trajectory, spectra: Spectra) -> RunReport:
         confusion=_confusion(spectra, observed),
         experiment=experiment_of(run),
         null_draws=spectra.parameters.null_draws,
+        branch=lineage.words() if lineage else "",
     )
 
 
@@ -90,7 +95,12 @@ def _columns(run: Trajectory, spectra: Spectra) -> dict[str, Any]:
     columns: dict[str, Any] = {"step": run.steps}
     columns |= {name: metrics[name] for name in METRICS if name in metrics}
     for layer in run.layers:
+        recorded = {name: f"{name}_{layer.name}" for name in ON_TRAINING_IMAGES}
+        columns |= {f"{layer.name} {name}": metrics[at] for name, at in recorded.items() if at in metrics}
+    for layer in run.layers:
         columns |= {f"{layer.name} {name}": spectra.column(name, layer.name) for name in LAYER_MEASURES}
+    for gated in gated_layers(run):
+        columns |= {f"{gated} {name}": spectra.column(name, gated) for name in GATE_MEASURES}
     return columns
 
 

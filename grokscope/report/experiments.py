@@ -11,6 +11,7 @@ from grokscope_train.config import ORIGIN, TrainConfig
 
 from grokscope.errors import UsageError
 from grokscope.trajectory import Trajectory
+from grokscope.trajectory.lineage import lineage_of
 
 NOT_THE_EXPERIMENT = ("seed", "data_dir", "environment", "engine", "device", "threads", "keep_states")
 
@@ -42,6 +43,8 @@ def experiment_of(run: Trajectory) -> dict[str, str]:
     recorded = {**(asdict(TrainConfig()) if run.origin == ORIGIN else {}), **run.config}
     shapes = (f"{layer.name} {'×'.join(map(str, layer.shape))}" for layer in run.layers)
     config = {name: str(value) for name, value in recorded.items() if name not in NOT_THE_EXPERIMENT}
+    if lineage := lineage_of(run.config):  # seeds leave their parents at peaks of their own
+        config["branch"] = ", ".join(("kept state" if lineage.kept else "stored weights", *lineage.edits))
     return config | {"layers": ", ".join(shapes)}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grokscope.analysis import Spectra, analyze
 from grokscope.analysis.checkpoint import checkpoint_at
-from grokscope.analysis.rows import DERIVED, SCALARS
+from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline, read_timeline
 from grokscope.errors import RunLocked, UsageError
 from grokscope.figures import (
@@ -24,6 +24,7 @@ from grokscope.figures import (
     of_measure,
     of_metric,
     on_common_axes,
+    on_parent,
     over_time,
     randomized,
     spectrogram,
@@ -32,6 +33,7 @@ from grokscope.numbers import whole
 from grokscope.report.experiments import experiment_of, experiments, labels
 from grokscope.spectra import LayerSpectrum
 from grokscope.trajectory import Opening, Trajectory, open_trajectory
+from grokscope.trajectory.lineage import lineage_of, parent_of
 
 AT_A_CHECKPOINT: dict[str, Callable[[LayerSpectrum], Figure]] = {
     "esd": esd,
@@ -100,6 +102,12 @@ class Source:
         """The run through time."""
         return read_timeline(self.run, self.spectra)
 
+    @cached_property
+    def parent(self) -> Source | None:
+        """The run that this one is a branch of, where it lies beside it."""
+        parent = parent_of(self.run)
+        return None if parent is None else Source.of(parent)
+
     def layer(self, name: str | None) -> str:
         """A layer's name, the first one for None; raises UsageError for one that the run does not have."""
         names = [layer.name for layer in self.run.layers]
@@ -167,9 +175,23 @@ def _over_time(kind: str, sources: Sequence[Source], layer: str | None) -> tuple
         layers = () if layer is None else (group[0].layer(layer),)
         runs = [source.timeline for source in group]
         figure = over_time(_panel(kind, group[0], layers), runs)
+        if len(group) == 1:
+            figure = _on_parent(figure, kind, group[0], layers)
         name = group[0].run.name if len(group) == 1 else f"{len(group)} runs"
         figures.append(replace(figure, title=" · ".join(filter(None, [figure.title, name, words]))))
     return on_common_axes(figures)
+
+
+def _on_parent(figure: Figure, kind: str, source: Source, layers: Sequence[str]) -> Figure:
+    """Put a branch's figure on its parent's timeline, where the parent is there and has the same to show."""
+    lineage, parent = lineage_of(source.run.config), source.parent
+    if lineage is None or parent is None or figure.reason:
+        return figure
+    try:
+        behind = over_time(_panel(kind, parent, layers), [parent.timeline])
+    except UsageError:  # a metric that only the branch has
+        return figure
+    return figure if behind.reason else on_parent(figure, behind, lineage.step)
 
 
 def _panel(kind: str, source: Source, layers: Sequence[str]) -> Panel:
@@ -182,12 +204,12 @@ def _panel(kind: str, source: Source, layers: Sequence[str]) -> Panel:
 
 
 def _refuse_unknown(name: str, sources: Sequence[Source]) -> None:
-    columns = (*SCALARS, *DERIVED)
-    if name not in columns:
+    if name not in LAYER_COLUMNS:
         metrics = list(dict.fromkeys(metric for source in sources for metric in source.run.metric_names))
         raise UsageError(
             f"there is no figure {name}; there are {', '.join(KINDS)}, "
-            f"every column of the spectra ({', '.join(columns)}) and every metric ({', '.join(metrics) or 'none'})"
+            f"every column of the spectra ({', '.join(LAYER_COLUMNS)}) "
+            f"and every metric ({', '.join(metrics) or 'none'})"
         )
 
 

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from grokscope.numbers import mean_text
 from grokscope.phases import PHASES
-from grokscope.report.events import EVENTS, LAYER_MEASURES, RunReport
+from grokscope.report.events import EVENTS, GATE_MEASURES, LAYER_MEASURES, RunReport
 from grokscope.report.experiments import differences, experiments
 from grokscope.report.p_values import p_words
 from grokscope.spectra.null import ALPHA_DRAWS
 
 BOUNDS = ("_low", "_high")
+MEASURED = {*LAYER_MEASURES, *GATE_MEASURES}
 LABELS = (*PHASES, "undecided", "unknown")
 
 
@@ -39,6 +40,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def _phases(reports: Sequence[RunReport]) -> Iterator[str]:
     for report in reports:
         yield f"{report.name}  {report.uuid}"
+        if report.branch:
+            yield f"  {report.branch}"
         yield from (f"  {label:<13} steps {first:,} to {last:,}" for label, first, last in report.phases)
 
 
@@ -56,7 +59,7 @@ def _events(group: Sequence[RunReport]) -> Iterator[str]:
     happened = [event for event in EVENTS if any(event in report.events for report in group)]
     names = list(dict.fromkeys(name for report in group for row in report.events.values() for name in row))
     if not any(report.measured for report in group):
-        names = [name for name in names if not name.endswith(LAYER_MEASURES)]
+        names = [name for name in names if name.rpartition(" ")[2] not in MEASURED]
     names = [name for name in names if not name.endswith(BOUNDS)]
     rows = [["", *happened], *([name, *(_cell(name, group, event) for event in happened)] for name in names)]
     if len(group) > 1:

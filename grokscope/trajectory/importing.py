@@ -25,20 +25,22 @@ def write_run(
     checkpoints: Checkpoints,
     output: Path,
     *,
+    config: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     on_checkpoint: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Write checkpoints into a new run file at `output`, a layer at a time.
 
-    bfloat16 stays two bytes; a layer that some checkpoints do not have is NaN there. `on_checkpoint(done, total)`
-    is called after each. Raises UsageError where `output` is in the way, RunLocked where it is being written.
+    bfloat16 stays two bytes; a layer that some checkpoints do not have is NaN there. `config` is what is known of
+    their training, such as activation and input_range. `on_checkpoint(done, total)` is called after each. Raises
+    UsageError where `output` is in the way, RunLocked where it is being written.
     """
     _refuse_existing(output, overwrite)
     lock = WriterLock(output)
     unfinished = output.with_name(f".{output.name}.importing")
     try:
         _refuse_existing(output, overwrite)
-        _write(checkpoints, unfinished, on_checkpoint)
+        _write(checkpoints, unfinished, config or {}, on_checkpoint)
         unfinished.replace(output)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -52,7 +54,12 @@ def _refuse_existing(output: Path, overwrite: bool) -> None:
         raise UsageError(f"{output} exists; replace it by --overwrite, or name another file")
 
 
-def _write(checkpoints: Checkpoints, path: Path, on_checkpoint: Callable[[int, int], None]) -> None:
+def _write(
+    checkpoints: Checkpoints,
+    path: Path,
+    config: Mapping[str, Any],
+    on_checkpoint: Callable[[int, int], None],
+) -> None:
     layers = [replace(layer, dtype=_dtype(checkpoints, layer)) for layer in checkpoints.layers]
     pairs = json.dumps([(out.name, out.reason) for out in checkpoints.left_out])
     with RunWriter.create(
@@ -60,7 +67,7 @@ def _write(checkpoints: Checkpoints, path: Path, on_checkpoint: Callable[[int, i
         steps=checkpoints.steps,
         layers=layers,
         metrics=checkpoints.metric_names,
-        config={"files": checkpoints.num_checkpoints},
+        config={"files": checkpoints.num_checkpoints, **config},
         origin=f"imported from {checkpoints.name}",
         fixed={LEFT_OUT: np.frombuffer(pairs.encode(), dtype=np.uint8)},
         overwrite=True,

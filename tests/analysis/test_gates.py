@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -10,11 +12,12 @@ import numpy as np
 import pytest
 
 from grokscope.analysis import Parameters, Spectra, analyze
-from grokscope.analysis.evidence import gate_curves, infer_all, why_no_gates
-from grokscope.analysis.gates import MEANINGS, chain, input_range
+from grokscope.analysis.evidence import gated_layers, infer_all, why_no_gates
+from grokscope.analysis.gates import chain, input_range
 from grokscope.analysis.spectra_file import beside
 from grokscope.phases.gates import GATES, measure_gates
 from grokscope.runfile import LayerSpec, Run, RunWriter
+from tests.collapsing import COUNT, SAID, write_collapsing_run
 
 FAST = Parameters(permutations=3, null_draws=50)
 CHAIN = (LayerSpec("a", (200, 784)), LayerSpec("b", (200, 200)), LayerSpec("c", (10, 200)))
@@ -56,11 +59,39 @@ def until(run: Run, count: int, path: Path) -> Run:
     return Run(path)
 
 
-def test_labels_stay_when_later_checkpoints_are_appended(run: Run, tmp_path: Path) -> None:
+def test_labels_stay_when_later_checkpoints_are_appended(tmp_path: Path) -> None:
+    run = Run(write_collapsing_run(tmp_path / "whole.h5"))
     final = infer_all(analyze(run, parameters=FAST))
-    for count in (1, 2, 5, 8):
+    assert [inferred.label for inferred in final] == SAID
+    for count in range(1, COUNT):
         earlier = until(run, count, tmp_path / f"until{count}.h5")
         assert infer_all(analyze(earlier, parameters=FAST)) == final[:count]
+
+
+def test_an_imported_folder_is_judged_once_its_activation_and_inputs_are_said(
+    tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    run = Run(write_collapsing_run(tmp_path / "run.h5"))
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for index, step in enumerate(run.steps):
+        parts = (("weight", run.weight), ("bias", run.bias))
+        named = {f"{layer.name}.{part}": read(index, layer.name) for layer in run.layers for part, read in parts}
+        np.savez(folder / f"step-{step}.npz", **named)
+
+    def said(name: str, *options: str) -> list[str]:
+        done = grokscope_command("import", folder, "-o", tmp_path / name, *options)
+        assert done.returncode == 0, done.stderr
+        return [inferred.label for inferred in infer_all(analyze(Run(tmp_path / name), parameters=FAST))]
+
+    assert said("told.h5", "--activation", "ReLU", "--input-range", "0,1") == SAID
+    silent = said("silent.h5", "--activation", "relu")
+    assert silent == [label if label == "pre-grokking" else "unknown" for label in SAID]
+    [reason, *_] = infer_all(Spectra(Run(tmp_path / "silent.h5")))[-1].reasons
+    assert "`grokscope import --input-range 0,1`" in reason
+    wrong = grokscope_command("import", folder, "-o", tmp_path / "wrong.h5", "--input-range", "1,0")
+    assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
+    assert "--input-range is '1,0'" in wrong.stderr
 
 
 def test_a_changed_first_checkpoint_makes_every_later_row_stale(run: Run) -> None:
@@ -126,8 +157,9 @@ def test_layers_that_are_no_chain_have_no_gates_and_ranges_are_numbers() -> None
     assert input_range({"input_range": [0, float("nan")]}) is None
 
 
-def test_curves_have_names_units_and_a_value_for_every_checkpoint(run: Run) -> None:
-    curves = gate_curves(analyze(run, parameters=FAST))
-    assert [(curve.layer, curve.name) for curve in curves[: len(GATES)]] == [("fc1", name) for name in MEANINGS]
-    assert set(MEANINGS) == set(GATES)
-    assert all(len(curve.values) == run.num_checkpoints and curve.unit for curve in curves)
+def test_gates_are_columns_of_the_hidden_layers(run: Run) -> None:
+    spectra = analyze(run, parameters=FAST)
+    assert gated_layers(run) == ("fc1", "fc2")
+    for name in GATES:
+        assert spectra.column(name, "fc1").tolist() == pytest.approx(spectra.gates("fc1")[name], nan_ok=True)
+    assert np.isfinite(spectra.column("lit", "fc1")[1:]).all()

@@ -99,6 +99,23 @@ def test_the_next_pane_and_the_previous_one_are_neighbours_in_opposite_direction
     assert actions.pane(actions.pane(state, 1), -1).pane == 0
 
 
+def test_gates_have_panes_where_they_mean_something() -> None:
+    layers, lit = ("fc1", "fc2", "fc3"), np.full(3, 0.2)
+    timeline = Timeline(
+        "a.h5", np.arange(3), 2, layers, gated=("fc1", "fc2"),
+        metrics={"units_lit_fc1": lit, "purity_fc2": lit}, measures={("lit", layer): lit for layer in layers},
+    )  # fmt: skip
+
+    def lines(timeline: Timeline) -> dict[str, list[str]]:
+        shown = panels(replace(START, runs=(timeline,)))
+        return {panel.title: [line.name for line in panel.lines] for panel in shown if not isinstance(panel, str)}
+
+    assert lines(timeline)["units that a bright image lights"] == ["fc1", "fc2"]
+    assert lines(timeline)["units lit by a training image"] == ["fc1"]
+    assert lines(timeline)["class purity of the units"] == ["fc2"]
+    assert "units that a bright image lights" not in lines(replace(timeline, gated=()))
+
+
 @pytest.mark.parametrize(("key", "by"), [("tab", 1), ("shift+tab", -1)])
 def test_tab_is_bound_to_the_next_pane_and_shift_tab_to_the_previous_one(key: str, by: int) -> None:
     assert (by_name()[key].name, by_name()[key].arguments) == ("pane", (by,))

@@ -19,6 +19,7 @@ import typer
 from typer.testing import CliRunner
 
 from grokscope.cli.main import app
+from grokscope.phases.gates import GATES
 from grokscope.runfile import LayerSpec, Run, RunWriter
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -111,6 +112,10 @@ def test_show_json_keeps_its_keys(analysed: Path, grokscope_command: Command) ->
     assert [layer["name"] for layer in shown["layers"]] == ["fc1", "fc2", "fc3"]
     for layer in shown["layers"]:
         assert set(layer) >= LAYER_KEYS
+    assert shown["no_gates"] is None
+    gates = {layer["name"]: layer["gates"] for layer in shown["layers"]}
+    assert gates["fc3"] is None  # outputs are no gates
+    assert all(set(gates[name]) == set(GATES) and 0 < gates[name]["lit"] < 1 for name in ("fc1", "fc2"))
 
 
 def test_show_takes_the_last_checkpoint_up_to_a_step(analysed: Path, grokscope_command: Command) -> None:
@@ -129,6 +134,7 @@ def test_show_as_text_never_cuts_a_number(analysed: Path, grokscope_command: Com
     assert "…" not in done.stdout
     assert "fc1    40×64" in done.stdout
     assert "weights say:" in done.stdout
+    assert "lit by an image" in done.stdout
 
 
 def test_report_tells_phases_and_events(analysed: Path, trained_run: Path, grokscope_command: Command) -> None:
@@ -137,7 +143,10 @@ def test_report_tells_phases_and_events(analysed: Path, trained_run: Path, groks
     assert first["phases"][-1]["last"] == 300
     assert first["events"]["last"]["step"] == 300
     assert sum(row["checkpoints"] for row in first["confusion"]) == Run(analysed).num_checkpoints
-    assert "fc2 alpha" in grokscope_command("report", analysed).stdout
+    assert first["events"]["last"].keys() >= {"fc1 lit", "fc2 bias_over_norm", "fc1 units_lit", "fc2 purity"}
+    assert "fc3 lit" not in first["events"]["last"]
+    text = grokscope_command("report", analysed).stdout
+    assert all(words in text for words in ("fc2 alpha", "fc1 none_lit", "fc2 dead_units"))
     done = grokscope_command("report", analysed, trained_run)
     assert done.returncode == 2
     assert "are the same run" in done.stderr

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from grokscope.phases import Evidence, LayerEvidence, infer, infer_as_published
 from grokscope.phases.evidence import COLUMNS
+from grokscope.phases.inferred import closure
 
 OPEN, HALF, SHUT = 0.4, 2.0**-3, 2.0**-4  # lit shares: open, where undecided begins, where collapse does
 SMALLEST = 1e-6
@@ -90,6 +91,9 @@ def test_exponents_traps_and_dominance_are_named_and_decide_nothing() -> None:
 
 def test_reasons_are_words_for_a_newcomer() -> None:
     reason = infer(gated(0.2, 0.03, 0.03, bias=-0.05)).reasons[0]
+    assert reason.startswith("the first layer's gates have closed: ")
+    assert infer(gated(OPEN, OPEN, OPEN)).reasons[0].startswith("the first layer's gates are open: ")
+    assert "nearly closed" in infer(gated(OPEN, OPEN, HALF)).reasons[0]
     assert "lights 3.0% of fc1's units, 20% at best" in reason
     assert "fc2's biases help to close" in reason
 
@@ -123,10 +127,14 @@ def test_a_label_never_changes_when_later_checkpoints_are_appended(data: st.Data
         layers.append(LayerEvidence(name, size, **columns))
     whole = Evidence(tuple(layers))
     for index in range(count):
-        known = whole.until(index)
-        assert {len(getattr(one, column)) for one in known.layers for column in COLUMNS} == {index + 1}
+        cut = [
+            replace(one, **{column: getattr(one, column)[: index + 1].copy() for column in COLUMNS})
+            for one in layers
+        ]
+        as_it_was = Evidence(tuple(cut))
         for rule in (infer, infer_as_published):
-            assert rule(known) == rule(whole.until(count - 1).until(index))
+            assert rule(as_it_was) == rule(whole.until(index))
+        np.testing.assert_array_equal(closure(as_it_was), closure(whole)[: index + 1])
 
 
 def test_every_column_is_cut() -> None:

@@ -15,6 +15,10 @@ from grokscope_train.run import start
 from grokscope_train.signals import StopRequest
 
 from grokscope.errors import UsageError
+from grokscope.figures import Curve, VLine
+from grokscope.report import report_text, run_report
+from grokscope.report.experiments import experiments
+from grokscope.report.pictures import Source, figures_of
 from grokscope.runfile import Run, RunWriter
 from tests.train.conftest import changed
 from tests.train.forked import Trainer, assert_same_run
@@ -198,3 +202,43 @@ def test_what_cannot_be_meant_is_refused_and_leaves_no_file(
         branched(parent, tmp_path / "branch.h5", **given)
     assert words in str(error.value)
     assert not (tmp_path / "branch.h5").exists()
+
+
+def test_a_branch_is_drawn_on_its_parents_timeline(tmp_path: Path, small_config: TrainConfig) -> None:
+    parent = finished(tmp_path / "parent.h5", small_config)
+    child = branched(parent, tmp_path / "child.h5", eps=1e-4)
+    alone = branched(parent, tmp_path / "elsewhere.h5", eps=1e-4)
+    (tmp_path / "far").mkdir()
+    alone = Run.open(alone.path.rename(tmp_path / "far" / "elsewhere.h5"))
+
+    [figure] = figures_of("accuracy", [Source.of(child)])
+    behind = {mark.label: mark for mark in figure.of(Curve) if mark.label.startswith("parent")}
+    [at] = figure.of(VLine)
+    assert at.at == AT
+    assert figure.x.low < AT
+    np.testing.assert_array_equal(behind["parent test"].y, parent.metrics()["test_accuracy"])
+    [own] = [mark for mark in figure.of(Curve) if mark.label == "test"]
+    np.testing.assert_array_equal(own.x, child.steps)
+
+    [unknown_parent] = figures_of("accuracy", [Source.of(alone)])
+    assert not unknown_parent.of(VLine)
+
+
+def test_reports_say_whose_child_a_run_is_and_average_branches_of_seeds(
+    tmp_path: Path, small_config: TrainConfig
+) -> None:
+    sources = []
+    for seed, at in ((0, AT), (1, 60)):
+        parent = finished(tmp_path / f"parent{seed}.h5", changed(small_config, seed=seed))
+        opened = branched(parent, tmp_path / f"opened{seed}.h5", Edits(open_gates=True), at=at)
+        plain = branched(parent, tmp_path / f"plain{seed}.h5", at=at)
+        sources += [Source.of(opened), Source.of(plain)]
+    assert [[one.run.name for one in group] for group in experiments(sources)] == [
+        ["opened0.h5", "opened1.h5"],
+        ["plain0.h5", "plain1.h5"],
+    ]
+    report = run_report(sources[0].run, sources[0].spectra)
+    assert report.branch == (
+        f"branch of parent0.h5 at step {AT}, from its weights, with fresh moments; gates of fc1 opened"
+    )
+    assert report.branch in report_text([report])

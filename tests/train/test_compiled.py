@@ -6,11 +6,13 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from grokscope_train.config import ACTIVATIONS, OPTIMIZERS, TrainConfig
 from grokscope_train.data import Experiment, Images
+from grokscope_train.network import Parameters
 from grokscope_train.training import Training
 
 from tests.train.conftest import changed
@@ -77,6 +79,86 @@ def test_the_bits_do_not_depend_on_where_a_training_is_cut(
         cut = again
     for name, array in whole.state().items():
         assert cut.state()[name].tobytes() == array.tobytes(), name
+
+
+def with_unlit_units(training: Training, units: list[int], first: float = 0.0, second: float = 0.0) -> Training:
+    """Put a training to step 20,000, with biases that keep some units of fc1 unlit and all moments so."""
+    parameters = training.parameters()
+    parameters.biases[0][units] = -1e3
+    moments = [
+        Parameters(*([np.full_like(array, moment) for array in arrays] for arrays in (weights, biases)))
+        for moment, weights, biases in [
+            (first, parameters.weights, parameters.biases),
+            (second, parameters.weights, parameters.biases),
+        ]
+    ]
+    training.put_parameters(parameters, *moments)
+    training.seek(20_000)
+    return training
+
+
+def advance_by(training: Training, count: int) -> Training:
+    """Take so many steps."""
+    limit = training.step + count
+    while training.step < limit:
+        training.advance(limit)
+    return training
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd"}, {"freeze": "fc1", "weight_decay": 0.1}])
+def test_units_at_rest_for_good_are_left_out_without_changing_a_bit(
+    config: TrainConfig, sparse: Experiment, threads: int, changes: dict[str, Any]
+) -> None:
+    config = changed(config, threads=threads, **{"weight_decay": 0.0, **changes})
+    resting, awake = (with_unlit_units(Training(config, sparse), [0, 3, 4]) for _ in range(2))
+    awake._steps._can_rest = False  # type: ignore[attr-defined]
+    assert num_awake(advance_by(resting, 40)) == config.width - 3
+    assert num_awake(advance_by(awake, 40)) == config.width
+    for name, array in awake.state().items():
+        assert resting.state()[name].tobytes() == array.tobytes(), name
+
+
+def test_units_come_to_rest_when_their_moments_have_faded(
+    config: TrainConfig, sparse: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grokscope_train.compiled.resting.STEPS_BETWEEN", 10)
+    config = changed(config, weight_decay=0.0)
+    resting, awake = (with_unlit_units(Training(config, sparse), [0, 3, 4], 1e-10, 1.0) for _ in range(2))
+    awake._steps._can_rest = False  # type: ignore[attr-defined]
+    assert num_awake(advance_by(resting, 30)) == config.width
+    for _ in range(25):
+        advance_by(resting, 20)
+    assert num_awake(resting) == config.width - 3
+    advance_by(awake, 530)
+    for name, array in awake.state().items():
+        assert resting.state()[name].tobytes() == array.tobytes(), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "moment"),
+    [({"weight_decay": 0.1}, 0.0), ({"activation": "gelu"}, 0.0), ({"beta1": 0.9999}, 0.0), ({}, 1e-6)],
+    ids=["decay moves them", "their gradient is not zero", "the first moment outlives the second", "momentum"],
+)
+def test_units_that_may_still_move_are_not_at_rest(
+    config: TrainConfig, sparse: Experiment, changes: dict[str, Any], moment: float
+) -> None:
+    training = Training(changed(config, **{"weight_decay": 0.0, **changes}), sparse)
+    assert num_awake(advance_by(with_unlit_units(training, [0, 3, 4], moment, moment), 20)) == config.width
+
+
+def test_a_unit_that_an_image_all_but_lights_is_awake(config: TrainConfig, sparse: Experiment) -> None:
+    training = with_unlit_units(Training(changed(config, weight_decay=0.0, width=8), sparse), [2, 4, 5, 6])
+    parameters = training.parameters()
+    parameters.biases[0][5] = np.nextafter(-(sparse.train.pixels @ parameters.weights[0][5]).max(), -np.inf)
+    zeros = Parameters([0 * array for array in parameters.weights], [0 * array for array in parameters.biases])
+    training.put_parameters(parameters, zeros, zeros)
+    assert num_awake(advance_by(training, 1)) == 5
+
+
+def num_awake(training: Training) -> int:
+    """Count the units of fc1 whose products are computed."""
+    return int(training._trained._work.num_awake[0])  # type: ignore[attr-defined]
 
 
 def test_a_thread_that_never_comes_stops_no_other(config: TrainConfig, sparse: Experiment) -> None:

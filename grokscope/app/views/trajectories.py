@@ -15,7 +15,7 @@ from grokscope.app.plots.timeline import Cursors
 from grokscope.app.plots.trajectory import Line, Panel, class_shares, trajectory
 from grokscope.app.state import State
 from grokscope.names import safe_name
-from grokscope.numbers import count, probability
+from grokscope.numbers import count, percent, probability
 
 Array = NDArray[np.float64]
 
@@ -41,6 +41,7 @@ def panels(state: State) -> list[Panel | str]:
         Panel("accuracy", accuracies, limits=(-0.02, 1.04)),
         Panel("α", _layers(state, "alpha", ("alpha_low", "alpha_high")), references=(2.0,), y_log=True),
         Panel("traps", _layers(state, "num_traps", ("num_traps_min", "num_traps_max")), show=count),
+        Panel("units that a bright image lights", _gates(state, "lit"), y_log=True, show=_share),
         Panel("KS p", _layers(state, "ks_p", joined=False), y_log=True, references=(0.05,), show=_p_values(state)),
         CLASSES,
         Panel("‖W‖ of all layers", (Line("l²", total_norm(timeline), palette.test), *_other_norm(state))),
@@ -50,6 +51,15 @@ def panels(state: State) -> list[Panel | str]:
         Panel("circuit complexity", _circuit(state)),
         Panel("loss", losses, y_log=True),
         Panel("stable rank", _layers(state, "stable_rank"), y_log=True),
+        Panel("chance that no unit is lit", _gates(state, "none_lit"), limits=(-0.02, 1.04)),
+        Panel("units that still learn", _gates(state, "live_rows"), limits=(-0.02, 1.04), show=_share),
+        Panel("bias / ‖w‖ of a unit", _gates(state, "bias_over_norm"), references=(0.0,)),
+        Panel("mean weight of a unit, z", _gates(state, "row_mean_z"), references=(0.0,)),
+        Panel("σ of the mean / σ of entries", _gates(state, "mean_spike"), y_log=True),
+        Panel("units lit by a training image", _hidden(state, "units_lit"), y_log=True),
+        Panel("units dead on the training images", _hidden(state, "dead_units"), show=count),
+        Panel("on/off patterns of the training images", _hidden(state, "patterns"), show=count, y_log=True),
+        Panel("class purity of the units", _hidden(state, "purity"), limits=(-0.02, 1.04)),
     ]
     return [panel for panel in found if _has_values(panel, timeline)] or found[:1]
 
@@ -137,6 +147,32 @@ def _layers(
         if state.layer < len(other.layers)
     ]
     return (*lines[:1], *others, *lines[1:])
+
+
+def _share(value: float) -> str:
+    """A share as a percentage."""
+    return f"{percent(value)} %"
+
+
+def _gates(state: State, field: str) -> tuple[Line, ...]:
+    """A line for each layer whose gates mean something."""
+    timeline, colors = state.timeline, state.palette.layers
+    return tuple(
+        Line(safe_name(layer), timeline.measure(field, layer), colors[k % len(colors)])
+        for k, layer in enumerate(timeline.layers)
+        if layer in timeline.gated
+    )
+
+
+def _hidden(state: State, measure: str) -> tuple[Line, ...]:
+    """A line for each hidden layer of a measure that training recorded on its images."""
+    timeline, colors = state.timeline, state.palette.layers
+    found = ((k, layer, f"{measure}_{layer}") for k, layer in enumerate(timeline.layers))
+    return tuple(
+        Line(safe_name(layer), timeline.metric(name), colors[k % len(colors)])
+        for k, layer, name in found
+        if name in timeline.metrics
+    )
 
 
 def _p_values(state: State) -> Callable[[float], str]:

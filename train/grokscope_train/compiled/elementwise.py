@@ -91,19 +91,24 @@ def step_factors(plan: Any, number: int) -> Any:
     """Return what multiplies what in the optimizer's step `number`, counted from 1, in float64.
 
     Rate, factor on the parameters, part of them in the gradient, then 1 − β₁, β₂, 1 − β₂, the second moment's
-    correction and eps. AdamW is algorithm 2 of Loshchilov & Hutter 2019, Adam algorithm 1 of Kingma & Ba 2015.
+    correction, eps, and the moment below which it counts as zero. AdamW is algorithm 2 of Loshchilov & Hutter
+    2019, Adam algorithm 1 of Kingma & Ba 2015.
     """
     lr, decay = plan.lr, plan.weight_decay
     if plan.optimizer == SGD:
-        return lr, 1.0, decay, 0.0, 0.0, 0.0, 0.0, 0.0
+        return lr, 1.0, decay, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     shrink, added = (1 - lr * decay, 0.0) if plan.optimizer == ADAMW else (1.0, decay)
     rate, unbias = lr / (1 - plan.beta1**number), 1 / math.sqrt(1 - plan.beta2**number)
-    return rate, shrink, added, 1 - plan.beta1, plan.beta2, 1 - plan.beta2, unbias, plan.eps
+    return rate, shrink, added, 1 - plan.beta1, plan.beta2, 1 - plan.beta2, unbias, plan.eps, plan.tiny
 
 
 @compiled
 def update(optimizer: int, factors: Any, gradient: Array, parameters: Array, first: Array, second: Array) -> None:
-    """Move a stretch of parameters by its gradient."""
+    """Move a stretch of parameters by its gradient.
+
+    Moments that have faded below the least normal number are put to zero: processors are slow with such numbers,
+    and late in training most moments would be among them.
+    """
     number = parameters.dtype.type
     rate, shrink, added = number(factors[0]), number(factors[1]), number(factors[2])
     if optimizer == SGD:
@@ -111,10 +116,10 @@ def update(optimizer: int, factors: Any, gradient: Array, parameters: Array, fir
             parameters[i] -= rate * (gradient[i] + added * parameters[i])
         return
     rest_first, keep_second, rest_second = number(factors[3]), number(factors[4]), number(factors[5])
-    unbias, eps = number(factors[6]), number(factors[7])
+    unbias, eps, tiny, zero = number(factors[6]), number(factors[7]), number(factors[8]), number(0)
     for i in range(len(parameters)):
         g = gradient[i] + added * parameters[i]
         m = first[i] + (g - first[i]) * rest_first
         v = second[i] * keep_second + g * g * rest_second
-        first[i], second[i] = m, v
+        first[i], second[i] = zero if abs(m) < tiny else m, zero if v < tiny else v
         parameters[i] = parameters[i] * shrink - rate * m / (np.sqrt(v) * unbias + eps)

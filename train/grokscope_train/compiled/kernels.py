@@ -20,6 +20,7 @@ from grokscope_train.compiled.elementwise import (
 from grokscope_train.compiled.gate import wait_for_all
 from grokscope_train.compiled.jit import Array, compiled
 from grokscope_train.compiled.product import product
+from grokscope_train.compiled.resting import keep_awake, read_awake
 from grokscope_train.compiled.sparse import (
     add_live_outer_products,
     add_live_pixels,
@@ -72,6 +73,10 @@ def read_images(plan: Any, images: Any, work: Any, chosen: Array, first: int, la
             for k in range(plan.widths[0]):
                 work.batch_pixels[i, k] = images.pixels[chosen[i], k]
         product(plan.gemm, work.batch_pixels[first:last], False, weight, False, out[first:last])
+        return
+    if work.num_awake[0] < plan.widths[1]:
+        scratch = units_of(plan, work.slopes, 0, len(chosen))  # ReLU has no use for it
+        read_awake(images, work, chosen, first, last, plan.threads, scratch, out)
         return
     for i in range(first, last):
         out[i].fill(0)
@@ -165,14 +170,21 @@ def learn_first(
         update_stretch(plan, work, factors, first * width, last * width)
         return
     sparse = is_sparse(plan, work, 0, 0, batch, SPARSE_PIXELS)
+    weight, some_rest = weight_of(plan, work.parameters, 0), work.num_awake[0] < width
+    if first == last:
+        return
+    row = gradient[first]  # of one pixel after another, so that it stays in the nearest cache
     for k in range(first, last):
-        gradient[k].fill(0)
+        row.fill(0)
         start, end = work.batch_start[k, place], work.batch_start[k, place + 1]
         if sparse:
-            add_live_pixels(work, width, start, end, gradient[k])
+            add_live_pixels(work, width, start, end, row)
         else:
-            add_scaled_rows(deltas, work.batch_row, work.batch_value, start, end, gradient[k])
-        update_stretch(plan, work, factors, k * width, (k + 1) * width)
+            add_scaled_rows(deltas, work.batch_row, work.batch_value, start, end, row)
+        p, q = k * width, (k + 1) * width
+        update(plan.optimizer, factors, row, work.parameters[p:q], work.first[p:q], work.second[p:q])
+        if some_rest:
+            keep_awake(work, k, weight[k])
 
 
 @compiled

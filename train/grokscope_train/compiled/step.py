@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope_train.compiled import elementwise, kernels
+from grokscope_train.compiled import elementwise, kernels, resting
 from grokscope_train.compiled.engine import CompiledEngine
 from grokscope_train.compiled.gate import ABANDONED, GATE_LENGTH
 from grokscope_train.compiled.images import SparseImages, is_sparse
@@ -46,6 +46,7 @@ class Plan(NamedTuple):
     beta1: float
     beta2: float
     eps: float
+    tiny: float  # the least normal number of the dtype
     weight_decay: float
     moments_since: int  # the step at which the moments were zero
     frozen: Array  # [depth], bool: layers that rest
@@ -81,6 +82,9 @@ class Work(NamedTuple):
     live_value: Array
     live_delta: Array
     live_count: Array  # [depth, batch]
+    awake: Array  # [width]: first come the units of the first layer that are not at rest for good (see `resting`)
+    num_awake: Array  # [1]
+    awake_weight: Array  # [pixels * width]: first comes their weight [pixels, num_awake]
     losses: Array  # [threads * LINE], each thread's part of the batch's loss
     largest_loss: Array  # [1], of a batch since it was last set to 0
     batch_pixels: Array  # [batch, pixels], or [0, 0]
@@ -140,6 +144,7 @@ class CompiledSteps:
         """Take training images [n, sizes[0]] and one-hot targets [n, classes] of the run that has this seed."""
         self.engine, self.layout = engine, CompiledLayout(sizes)
         self.done, self._seed, self._sorted_epoch = 0, seed, -1
+        self._next_search = 0  # for units at rest
         self._num_images, batch = len(pixels), min(batch_size, len(pixels))
         self.steps_per_epoch = -(-len(pixels) // batch)
         self._plan = Plan(
@@ -154,6 +159,7 @@ class CompiledSteps:
             beta1=float(hyper.beta1),
             beta2=float(hyper.beta2),
             eps=float(hyper.eps),
+            tiny=float(np.finfo(engine.dtype).tiny),
             weight_decay=float(hyper.weight_decay),
             moments_since=moments_since,
             frozen=np.array(frozen or [False] * (len(sizes) - 1)),
@@ -167,6 +173,7 @@ class CompiledSteps:
         self._work = self._allocate()
         self.flat, self.first, self.second = self._work.parameters, self._work.first, self._work.second
         self.largest_loss = self._work.largest_loss
+        self._can_rest = resting.can_rest(self._plan)
         self._compile()
 
     def _compile(self) -> None:
@@ -202,6 +209,9 @@ class CompiledSteps:
             live_value=self._zeros(units),
             live_delta=self._zeros(units),
             live_count=np.zeros((len(self.layout.sizes) - 1, self._plan.batch), np.int64),
+            awake=np.arange(self.layout.sizes[1], dtype=np.uint32),
+            num_awake=np.full(1, self.layout.sizes[1]),
+            awake_weight=self._zeros(pixels * self.layout.sizes[1]),
             losses=np.zeros(self._plan.threads * kernels.LINE),
             largest_loss=np.zeros(1),
             batch_pixels=self._zeros(self._plan.batch, pixels) if self._plan.dense else self._zeros(0, 0),
@@ -222,6 +232,11 @@ class CompiledSteps:
         first, last = self.done // self.steps_per_epoch, (self.done + count - 1) // self.steps_per_epoch
         orders = np.stack([epoch_order(self._seed, e, self._num_images) for e in range(first, last + 1)])
         is_new = first != self._sorted_epoch
+        if self._can_rest and self.done >= self._next_search:
+            awake = resting.awake_units(self._plan, self._images, self._work, self.done)
+            if len(awake) <= resting.WORTHWHILE * self.layout.sizes[1]:
+                self._let_rest(awake)
+            self._next_search = self.done + resting.STEPS_BETWEEN
         arguments = (self._plan, self._images, self._work, orders, self.done, count, is_new)
         try:
             self.engine.on_all_threads(lambda thread: kernels.take_steps(*arguments, thread))
@@ -230,9 +245,18 @@ class CompiledSteps:
             raise
         self.done, self._sorted_epoch = self.done + count, last
 
+    def _let_rest(self, awake: Array) -> None:
+        """Leave the products of all other units of the first layer out of the steps."""
+        pixels, width = self.layout.sizes[:2]
+        weight = self._work.parameters[: pixels * width].reshape(pixels, width)
+        self._work.num_awake[0] = len(awake)
+        self._work.awake[: len(awake)] = awake
+        self._work.awake_weight[: pixels * len(awake)] = weight[:, awake].ravel()
+
     def seek(self, step: int) -> None:
-        """Go on as if `step` steps had been taken."""
-        self.done = step
+        """Go on as if `step` steps had been taken, from whatever `flat`, `first` and `second` hold now."""
+        self.done, self._next_search = step, step
+        self._let_rest(np.arange(self.layout.sizes[1], dtype=np.uint32))
 
 
 def pixel_shares(pixels: NDArray[np.float64], threads: int) -> Array:

@@ -1,0 +1,163 @@
+"""What prevents the collapse? Branches of digits runs at the peak of their test accuracy, an arm a change.
+
+    python benchmarks/branches.py FOLDER [--seeds 0,1,2] [--steps 600000] [--jobs 1]
+
+For each seed a parent is trained to its end without weight decay, which finds its peak, and once more up to the
+peak, whose training state every arm begins with; the arm without a change repeats the parent bit for bit. Trains
+by `grokscope train` and `grokscope branch` into FOLDER, leaves out what is there already (so it can be stopped),
+and prints one table in Markdown. A seed takes about ten minutes on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from grokscope.runfile import Run
+
+EXPERIMENT = (
+    "--dataset digits --width 64 --lr 5e-3 --batch-size 50 --train-points 300 --init-scale 8 --weight-decay 0 "
+    "--first-checkpoint 1000 --checkpoints-per-decade 20 --threads 1 --engine compiled"
+)
+ARMS = {
+    "unchanged": "",
+    "fresh moments": "--fresh-moments",
+    "ε 1e-6": "--eps 1e-6",
+    "ε 1e-4": "--eps 1e-4",
+    "β₂ 0.99": "--beta2 0.99",
+    "β₂ 0.9999": "--beta2 0.9999",
+    "learning rate / 10": "--lr 5e-4",
+    "decay 0.003": "--weight-decay 0.003",
+    "decay 0.01": "--weight-decay 0.01",
+    "FC1 frozen": "--freeze fc1",
+    "gates opened": "--open-gates",
+    "means subtracted": "--clip-mean",
+    "SGD, rate 0.05": "--optimizer sgd --lr 0.05",
+}
+FALL = 0.05  # of test accuracy since the branch began: a collapse
+MEMORISED = 0.99  # training accuracy below which a network has lost more than its generalisation
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one branch ended: accuracies as fractions, units of fc1 that a training image lights in the mean."""
+
+    begin: float
+    last: float
+    train: float
+    lit: float
+
+    @property
+    def fell(self) -> bool:
+        """Whether test accuracy has collapsed while the training images are still known."""
+        return self.begin - self.last >= FALL and self.train >= MEMORISED
+
+
+def grokscope(*arguments: object) -> None:
+    """Run a command of grokscope, its progress unseen."""
+    command = [sys.executable, "-m", "grokscope", *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+
+
+def is_complete(path: Path) -> bool:
+    """Tell whether a run has been trained to its end."""
+    return path.exists() and Run.open(path).complete
+
+
+def peak_of(parent: Path) -> int:
+    """Return the step of the largest test accuracy."""
+    run = Run.open(parent)
+    return int(run.steps[np.argmax(run.metrics()["test_accuracy"])])
+
+
+def train_seed(folder: Path, seed: int, steps: int) -> None:
+    """Train a seed's parent, the parent up to its peak, and every arm from there on."""
+    whole, up_to_peak = folder / f"parent-s{seed}.h5", folder / f"peak-s{seed}.h5"
+    for path, last in ((whole, lambda: steps), (up_to_peak, lambda: peak_of(whole))):
+        if not is_complete(path):
+            grokscope("train", "-o", path, "--overwrite", *EXPERIMENT.split(), "--seed", seed, "--steps", last())
+    for name, options in ARMS.items():
+        path = branch_path(folder, name, seed)
+        if not is_complete(path):
+            grokscope(
+                "branch", up_to_peak, "--at", peak_of(whole), "-o", path, "--overwrite", "--steps", steps,
+                *options.split(),
+            )  # fmt: skip
+
+
+def branch_path(folder: Path, name: str, seed: int) -> Path:
+    """Return where an arm's run file of a seed lies."""
+    return folder / f"arm{list(ARMS).index(name):02}-s{seed}.h5"
+
+
+def outcome(path: Path) -> Outcome:
+    """Read how a branch ended: the mean of its last three checkpoints, for one alone is noisy."""
+    run = Run.open(path)
+    metrics = run.metrics()
+    return Outcome(
+        begin=float(metrics["test_accuracy"][0]),
+        last=float(metrics["test_accuracy"][-3:].mean()),
+        train=float(metrics["train_accuracy"][-3:].mean()),
+        lit=float(metrics["units_lit_fc1"][-1]),
+    )
+
+
+def repeats_parent(folder: Path, seed: int) -> bool:
+    """Tell whether the arm without a change has the parent's weights at the last step, bit for bit."""
+    runs = [Run.open(path) for path in (folder / f"parent-s{seed}.h5", branch_path(folder, "unchanged", seed))]
+    last = [[run.weight(run.num_checkpoints - 1, layer.name) for layer in run.layers] for run in runs]
+    return all(np.array_equal(one, other) for one, other in zip(*last, strict=True))
+
+
+def row(name: str, outcomes: list[Outcome]) -> str:
+    """Return an arm's row of the table."""
+
+    def mean(attribute: str) -> float:
+        return float(np.mean([getattr(each, attribute) for each in outcomes]))
+
+    falls = [100 * (each.begin - each.last) for each in outcomes]
+    lost = sum(each.train < MEMORISED for each in outcomes)
+    columns = (
+        name,
+        f"{mean('begin'):.3f}",
+        f"{mean('last'):.3f}",
+        f"{np.mean(falls):.1f} ({min(falls):.1f} to {max(falls):.1f})",
+        f"{sum(each.fell for each in outcomes)} of {len(falls)}",
+        f"{mean('train'):.3f}" + (f" ({lost} below {MEMORISED})" if lost else ""),
+        f"{mean('lit'):.1f}",
+    )
+    return f"| {' | '.join(columns)} |"
+
+
+def main() -> None:
+    """Train what is missing and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--steps", type=int, default=600_000)
+    parser.add_argument("--jobs", type=int, default=1, help="seeds that are trained side by side")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    seeds = [int(seed) for seed in options.seeds.split(",")]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(lambda seed: train_seed(options.folder, seed, options.steps), seeds))
+    peaks = ", ".join(f"{peak_of(options.folder / f'parent-s{seed}.h5'):,} (seed {seed})" for seed in seeds)
+    print(f"Branched at the peak: step {peaks}; trained to step {options.steps:,}.")
+    repeated = sum(repeats_parent(options.folder, seed) for seed in seeds)
+    print(f"The arm without a change repeats its parent bit for bit in {repeated} of {len(seeds)} seeds.\n")
+    print("| arm | test at the peak | at the end | fall in points | collapsed | training at the end | units lit |")
+    print("|---|---|---|---|---|---|---|")
+    for name in ARMS:
+        print(row(name, [outcome(branch_path(options.folder, name, seed)) for seed in seeds]))
+
+
+if __name__ == "__main__":
+    main()
