@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, progress, steps_of
+from grokscope.cli.common import AsJson, Step, progress
 from grokscope.cli.opening import AnyPath, Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.errors import UsageError
 
@@ -24,14 +24,7 @@ class Order(enum.StrEnum):
 
 def show(
     run: AnyPath,
-    step: Annotated[
-        int | None,
-        typer.Option(
-            help="Show the last checkpoint up to this step (default: the last).",
-            parser=steps_of("--step"),
-            metavar="N",
-        ),
-    ] = None,
+    step: Step = None,
     exact: Annotated[bool, typer.Option("--exact", help="Refuse where --step is no checkpoint.")] = False,
     as_json: AsJson = False,
     without_trap: Annotated[
