@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, echo, name_damaged, steps_of
+from grokscope.cli.common import AsJson, Step, echo, name_damaged
 from grokscope.cli.opening import Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.cli.view import parse_size
 
@@ -31,19 +31,12 @@ def plot(
         str,
         typer.Argument(
             help="accuracy, loss, alpha, traps, ks, sigma_mp, stable_rank, measures, norm, entropy, sparsity, "
-            "circuit, esd, randomized, dxmin, spectrogram, heatmap, classes, any column, any metric.",
+            "circuit, esd, randomized, dxmin, profile, spectrogram, heatmap, classes, any column, any metric.",
             metavar="KIND",
             show_default=False,
         ),
     ],
-    step: Annotated[
-        int | None,
-        typer.Option(
-            help="Draw the last checkpoint up to this step (default: the last).",
-            parser=steps_of("--step"),
-            metavar="N",
-        ),
-    ] = None,
+    step: Step = None,
     layer: Annotated[
         str | None, typer.Option(help="One layer (for esd, by default the first).", metavar="NAME")
     ] = None,

@@ -53,7 +53,7 @@ def refuse_foreign(file: h5py.File) -> None:
 def refuse_endless(file: h5py.File) -> None:
     """Raise NotItsOwn where HDF5 would walk for ever through the heap that holds the texts of attributes.
 
-    It does so where an entry of no index has no size, as in a sector of zeros. Look here before reading attributes.
+    It does so where an entry has neither index nor size, as in a sector of zeros. Attributes are read after this.
     """
     with Path(file.filename).open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
         for start, end in _between_arrays(file, len(content)):

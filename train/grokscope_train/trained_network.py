@@ -140,16 +140,16 @@ class TrainedNetwork:
         return Checkpoint(
             dict(zip(names, parameters.weights, strict=True)),
             dict(zip(names, parameters.biases, strict=True)),
-            {**evaluation.metrics, **self._optimizer_metrics(parameters)},
+            {**evaluation.metrics, **self.optimizer_metrics(parameters)},
             evaluation.predictions,
         )
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the metrics of a checkpoint."""
-        return (*metric_names(self.config.depth), *optimizer_metrics(self.config))
+        return (*metric_names(self.config.depth), *names_of_optimizer_metrics(self.config))
 
-    def _optimizer_metrics(self, parameters: Parameters) -> dict[str, float]:
+    def optimizer_metrics(self, parameters: Parameters) -> dict[str, float]:
         """Return the gradient, the largest loss of a batch since the last checkpoint, and what the moments say."""
         metrics = {LARGEST_LOSS: self._get_largest() or math.nan}  # 0: no step was taken
         norms = gradient_norms(parameters, *self._training_data, self.config.activation, self.config.loss)
@@ -204,7 +204,7 @@ def gradient_metrics(config: TrainConfig) -> tuple[str, ...]:
     return tuple(f"gradient_norm_fc{layer + 1}" for layer in range(config.depth))
 
 
-def optimizer_metrics(config: TrainConfig) -> tuple[str, ...]:
+def names_of_optimizer_metrics(config: TrainConfig) -> tuple[str, ...]:
     """Name the metrics that tell what the optimizer does."""
     return (
         LARGEST_LOSS,
