@@ -109,15 +109,17 @@ class Spectra:
         return before.shape != self.done.shape or bool((before != self.done).any())
 
     def _read_done(self, path: Path) -> None:
-        source, capacity = self.run.crc32s(), _capacity(path)
-        rows = min(len(source), capacity)
+        rows = min(len(self.done), _capacity(path))
         if self._reader is None or self._reader.path != path:
             self._reader = RowReader(path)
+        stored = np.zeros(self.done.shape, dtype=np.uint32)
         for column, layer in enumerate(self.run.layers):
             names = [f"layers/{layer.name}/{name}" for name in ("crc32", "source_crc32")]
             crcs, sources = self._reader.blocks(names, 0, rows).values()
-            self._row_crcs[:rows, column] = crcs
-            self.done[:rows, column] = (crcs != 0) & (sources == source[:rows])
+            self._row_crcs[:rows, column], stored[:rows, column] = crcs, sources
+        measured = self._row_crcs != 0
+        source = self.run.crc32s(np.flatnonzero(measured.any(axis=1)).tolist())
+        self.done = measured & (stored == source[: len(stored), None])
 
     def layer(self, index: int, name: str) -> LayerSpectrum | None:
         """Return one layer's spectrum at a checkpoint, or None where it is not measured or its row is torn."""
@@ -180,6 +182,8 @@ class Spectra:
         values = np.full((len(self.done), len(GATES)), np.nan)
         if self.path is not None and chain(self.run.layers):
             with contextlib.suppress(OSError, KeyError), _open(self.path) as file:
+                if f"gates/{name}" not in file:
+                    return dict(zip(GATES, values.T, strict=True))
                 keys = sources(self.run.crc32s()[: len(self.done)])
                 stored, whole = read_gates(file, name, keys)
                 values[: len(stored)][whole] = stored[whole]
@@ -208,7 +212,6 @@ class SpectraWriter:
         except BaseException:
             self._lock.release()
             raise
-        self._sources = run.crc32s()
 
     def write(self, index: int, spectrum: LayerSpectrum) -> None:
         """Write one layer's spectrum at a checkpoint; it counts once its CRC is written, last."""
@@ -219,14 +222,15 @@ class SpectraWriter:
         for key, value in row.items():
             stored[key] = np.asarray(value, dtype=self._file.extents[f"{group}/{key}"].dtype)
             self._file.write_row(f"{group}/{key}", index, stored[key])
-        self._file.write_row(f"{group}/source_crc32", index, self._source(index))
+        self._file.write_row(f"{group}/source_crc32", index, self.run.crc32(index))
         self._file.write_row(f"{group}/crc32", index, _row_crc(stored))
 
     def measure_gates(self, until: int, stop: Event | None = None) -> None:
         """Measure the gates of a chain's layers at the whole checkpoints up to index `until` that lack them."""
         damaged: dict[int, bool] = {}
-        keys = sources(self.run.crc32s()[: until + 1])
-        for layer in chain(self.run.layers):
+        gated = chain(self.run.layers)
+        keys = sources(self.run.crc32s(range(until + 1))[: until + 1] if gated else np.empty(0, np.uint32))
+        for layer in gated:
             group = f"gates/{layer.name}"
             with _open(self.path) as file:
                 _, whole = read_gates(file, layer.name, keys)
@@ -247,11 +251,6 @@ class SpectraWriter:
     def read_weightwatcher(self, name: str, column: str) -> NDArray[np.float64]:
         """Return one of WeightWatcher's columns over all planned checkpoints, NaN where it has not been run."""
         return self._file.read(f"weightwatcher/{name}/{column}")
-
-    def _source(self, index: int) -> int:
-        if index >= len(self._sources):
-            self._sources = self.run.crc32s()
-        return int(self._sources[index])
 
     def close(self) -> None:
         """Close the file and release its lock."""

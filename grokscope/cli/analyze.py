@@ -46,6 +46,7 @@ def analyze(
     """
     from grokscope.analysis import analyze as analyze_run
     from grokscope.errors import UsageError
+    from grokscope.trajectory.duplicates import same_weights
 
     opened = open_noted(run, step_regex, steps_from, match, network)
     if not opened.num_checkpoints:
@@ -62,6 +63,8 @@ def analyze(
             run_weightwatcher(opened, on_done=bar.update)
     sys.stderr.write(f"{int(spectra.done.sum())} of {spectra.done.size} layers measured\n")
     typer.echo(f"{spectra.path}")
+    for caveat in same_weights(opened):
+        sys.stderr.write(f"note: {caveat}\n")
     for sentence in spectra.damaged.values():
         sys.stderr.write(f"grokscope: {sentence}\n")
     if spectra.damaged:

@@ -31,7 +31,7 @@ def plot(
         str,
         typer.Argument(
             help="accuracy, loss, alpha, traps, ks, sigma_mp, stable_rank, measures, norm, entropy, sparsity, "
-            "circuit, esd, randomized, dxmin, spectrogram, heatmap, classes, any column, any metric.",
+            "circuit, esd, randomized, dxmin, profile, spectrogram, heatmap, classes, any column, any metric.",
             metavar="KIND",
             show_default=False,
         ),

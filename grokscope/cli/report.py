@@ -50,6 +50,7 @@ def report(
 
     from grokscope.analysis.checkpoint import plain
     from grokscope.report import refuse_twice, report_text, run_report
+    from grokscope.report.layer_table import profile_of
     from grokscope.report.pictures import Source
 
     sources = [Source.of(open_noted(path, step_regex, steps_from, match, network)) for path in runs]
@@ -71,12 +72,15 @@ def report(
             "events": {
                 event: {name: plain(value) for name, value in row.items()} for event, row in report.events.items()
             },
+            "single": report.single,
+            **report.caveats,
+            "layers": profile_of(source) if report.single else None,
             "confusion": [
                 {"observed": observed, "inferred": inferred, "checkpoints": count}
                 for (observed, inferred), count in sorted(report.confusion.items())
             ],
         }
-        for report in reports
+        for report, source in zip(reports, sources, strict=True)
     ]
     typer.echo(json.dumps(described, indent=2, allow_nan=False))
 

@@ -6,7 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -40,8 +40,8 @@ def _as_json(described: dict[str, object]) -> str:
 
 
 def _description(run: Trajectory) -> dict[str, object]:
+    from grokscope.analysis.checkpoint import described_caveats
     from grokscope.runfile import Run
-    from grokscope.trajectory.duplicates import duplicates
 
     return {
         "uuid": run.uuid,
@@ -51,12 +51,14 @@ def _description(run: Trajectory) -> dict[str, object]:
         "complete": run.complete,
         "num_checkpoints": run.num_checkpoints,
         "steps": run.steps.tolist(),
-        "layers": [{"name": layer.name, "shape": list(layer.shape)} for layer in run.layers],
+        "layers": [
+            {"name": layer.name, "shape": list(layer.shape), "kind": layer.kind, "note": layer.note or None}
+            for layer in run.layers
+        ],
         "config": run.config,
         "metrics": list(run.metric_names),
         "notes": list(run.notes),
-        "left_out": [{"name": out.name, "reason": out.reason} for out in run.left_out],
-        "duplicates": [run.steps[list(same)].tolist() for same in duplicates(run)],
+        **described_caveats(run),
     }
 
 
@@ -77,7 +79,7 @@ def _summary(run: Trajectory) -> str:
     if run.num_checkpoints:
         last = {name: number_text(float(values[-1]), ".6g") for name, values in run.metrics().items()}
         lines += ["", f"metrics at step {run.steps[-1]:,}", *_column(last)] if last else []
-    notes = [*run.notes, *same_weights(run)]
+    notes = [*run.notes, *same_weights(run), *(f"{one.name}: {one.note}" for one in run.layers if one.note)]
     lines += ["", "notes", *(f"  {note}" for note in notes)] if notes else []
     left_out = [f"  {out.name}: {out.reason}" for out in run.left_out]
     lines += ["", "left out", *left_out] if left_out else []
@@ -126,9 +128,42 @@ def export(
     match: Match = None,
     network: Network = "",
     metrics_from: Metrics = None,
+    layers: Annotated[
+        bool | None,
+        typer.Option("--layers/--metrics-only", help="Every measured number of every layer (of a single model)."),
+    ] = None,
 ) -> None:
-    """Print the metrics of every checkpoint as CSV: step, wall time, and each metric."""
+    """Print the metrics of every checkpoint as CSV: step, wall time, and each metric.
+
+    Of a single model, or with --layers, instead a row for each layer at each step, with what was measured of it by
+    `grokscope analyze`.
+    """
+    from grokscope.runfile import Run
+    from grokscope.trajectory import is_single
+
     opened = open_noted(run, step_regex, steps_from, match, network, metrics_from)
+    of_layers = is_single(opened) and not isinstance(opened, Run) if layers is None else layers
+    if of_layers:
+        _export_layers(opened)
+    else:
+        _export_metrics(opened)
+
+
+def _export_layers(opened: Trajectory) -> None:
+    from grokscope.analysis import Spectra
+    from grokscope.analysis.profile import profile_rows
+
+    spectra = Spectra(opened)
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    for number, row in enumerate(profile_rows(spectra)):
+        if number == 0:
+            table.writerow(row)
+        table.writerow(["" if value is None else value for value in row.values()])
+    if not spectra.done.all():
+        typer.echo(f"not all is measured yet; `grokscope analyze {opened.path}` does it", err=True)
+
+
+def _export_metrics(opened: Trajectory) -> None:
     metrics = opened.metrics()
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["step", "wall_time", *metrics])

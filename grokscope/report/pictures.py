@@ -26,6 +26,7 @@ from grokscope.figures import (
     on_common_axes,
     on_parent,
     over_time,
+    profile,
     randomized,
     spectrogram,
 )
@@ -58,6 +59,7 @@ KINDS = {
     "esd": "a layer's eigenvalues with the fitted power law, at one checkpoint",
     "randomized": "its shuffled entries' eigenvalues with the Marchenko-Pastur law and the traps",
     "dxmin": "how xmin was chosen: the KS distance of every candidate",
+    "profile": "α of each layer over depth, at one checkpoint",
     "spectrogram": "a layer's eigenvalues at every checkpoint",
     "heatmap": "a measure of every layer at every checkpoint",
     "classes": "the share of each predicted class at every checkpoint",
@@ -143,6 +145,8 @@ def figures_of(
     """
     if kind in AT_A_CHECKPOINT:
         return tuple(_at_a_checkpoint(kind, source, step, layer) for source in sources)
+    if kind == "profile":
+        return tuple(_profile(source, step) for source in sources)
     if kind == "spectrogram":
         return tuple(_named(_spectrogram(source, source.layer(layer)), source, sources) for source in sources)
     if kind == "heatmap":
@@ -160,6 +164,13 @@ def _at_a_checkpoint(kind: str, source: Source, step: int | None, layer: str | N
     figure = AT_A_CHECKPOINT[kind](source.spectrum(index, name))
     at = f"{source.run.name} step {whole(float(source.run.steps[index]))}"
     return replace(figure, title=f"{figure.title} · {at}")
+
+
+def _profile(source: Source, step: int | None) -> Figure:
+    index = checkpoint_at(source.run, step)
+    at = f"{source.run.name} step {whole(float(source.run.steps[index]))}"
+    spectra = [source.spectra.layer(index, layer.name) for layer in source.run.layers]
+    return profile(spectra, "by depth", f"α of each layer · {at}")
 
 
 def _spectrogram(source: Source, layer: str) -> Figure:

