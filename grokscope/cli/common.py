@@ -14,6 +14,7 @@ import typer
 
 from grokscope.children import python_module
 from grokscope.errors import UsageError
+from grokscope.names import safe_text
 from grokscope.steps import parse_number
 
 if TYPE_CHECKING:
@@ -106,9 +107,23 @@ def progress(description: str, unit: str) -> Iterator[Bar]:
         display.stop()
 
 
+def echo(text: object, *, err: bool = False, colors: bool = False) -> None:
+    """Print a text on stdout or stderr, with nothing in it that could move the cursor, whatever file it came from.
+
+    `colors` lets the sequences through that colour.
+    """
+    typer.echo(safe_text(str(text), colors=colors), err=err)
+
+
+def name_damaged(damaged: Mapping[int, str]) -> None:
+    """Name the checkpoints that were left out because they are damaged, a sentence each, on stderr."""
+    for sentence in damaged.values():
+        echo(f"grokscope: {sentence}", err=True)
+
+
 def note_if_moved(config: Mapping[str, Any]) -> None:
     """Say on stderr where a resumed run was last trained on another machine or by other versions."""
     from grokscope_train.environment import moved
 
     if difference := moved(config):
-        typer.echo(f"note: {difference}; the last bits may differ from an undisturbed run's", err=True)
+        echo(f"note: {difference}; the last bits may differ from an undisturbed run's", err=True)
