@@ -17,7 +17,7 @@ from grokscope.analysis.weightwatcher_columns import weightwatcher_columns
 from grokscope.errors import RunLocked, UsageError
 from grokscope.runfile import LayerSpec
 from grokscope.spectra import LayerSpectrum, Trap
-from grokscope.trajectory import Trajectory, is_single
+from grokscope.trajectory import Trajectory, find_damaged, is_single
 from grokscope.trajectory.duplicates import duplicates
 
 NOT_PLAIN = {"name", "shape", "reason", "traps", "esd", "randomized_esd"}
@@ -49,6 +49,7 @@ def describe_checkpoint(
     its `depth`, from 0, and its rank among those that look worst, from 1. `on_done(done, total)` as in `analyze`.
     """
     run.verify(index)
+    find_damaged(run, range(index))  # the metrics of what is damaged before do not count
     spectra = _measured(run, index, on_done)
     inferred = infer_phase(spectra, index)
     ranks = _ranks(spectra, index)

@@ -30,6 +30,7 @@ from grokscope.phases.gates import GATES
 from grokscope.runfile import LayerSpec
 from grokscope.runfile.exact_layout import Declared, exact_extents
 from grokscope.runfile.lock import WriterLock
+from grokscope.runfile.own_bytes import refuse_endless
 from grokscope.runfile.preallocated import Plan, PreallocatedFile, create_file, raw_bytes, storage_errors
 from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum
 from grokscope.spectra.null import DRAWS
@@ -226,7 +227,10 @@ class SpectraWriter:
         self._file.write_row(f"{group}/crc32", index, _row_crc(stored))
 
     def measure_gates(self, until: int, stop: Event | None = None) -> None:
-        """Measure the gates of a chain's layers at the whole checkpoints up to index `until` that lack them."""
+        """Measure the gates of a chain's layers at the checkpoints up to index `until` that lack them.
+
+        A checkpoint's gates are compared with those before it and with the first: all three have to be whole.
+        """
         damaged: dict[int, bool] = {}
         gated = chain(self.run.layers)
         keys = sources(self.run.crc32s(range(until + 1))[: until + 1] if gated else np.empty(0, np.uint32))
@@ -235,8 +239,11 @@ class SpectraWriter:
             with _open(self.path) as file:
                 _, whole = read_gates(file, layer.name, keys)
             missing = np.flatnonzero(~whole).tolist()
-            damaged |= {index: _is_damaged(self.run, index) for index in missing if index not in damaged}
-            for index, row in measured_gates(self.run, layer, [i for i in missing if not damaged[i]]):
+            needed = {index: (0, max(index - 1, 0), index) for index in missing}
+            unknown = {one for indices in needed.values() for one in indices} - damaged.keys()
+            damaged |= {index: _is_damaged(self.run, index) for index in sorted(unknown)}
+            sound = [index for index in missing if not any(damaged[one] for one in needed[index])]
+            for index, row in measured_gates(self.run, layer, sound):
                 self._file.write_row(f"{group}/values", index, row)
                 self._file.write_row(f"{group}/source_crc32", index, keys[index])
                 self._file.write_row(f"{group}/crc32", index, row_crc(row))
@@ -318,12 +325,15 @@ def _parameters_of(path: Path, run: Trajectory, exact: Exact) -> Parameters | No
         return None
     try:
         with _open(path) as file:
+            status = path.stat()
+            known = (key := (status.st_dev, status.st_ino, status.st_size)) in exact
+            if not known:
+                refuse_endless(file)
             attributes = dict(file.attrs)
             keyed = tuple(attributes[key] for key in ("format", "format_version", "run_uuid", "analysis_version"))
             if keyed != (FORMAT, FORMAT_VERSION, run.uuid, ANALYSIS_VERSION):
                 return None
-            status = path.stat()
-            if (key := (status.st_dev, status.st_ino, status.st_size)) not in exact:
+            if not known:
                 exact_extents(file, _datasets(run, len(file["planned_steps"])))
                 exact.add(key)
         return Parameters(**json.loads(attributes["parameters"]))

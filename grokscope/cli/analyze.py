@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.common import progress
+from grokscope.cli.common import echo, name_damaged, progress
 from grokscope.cli.opening import AnyPath, Match, Network, StepRegex, StepsFrom, open_noted
 
 if TYPE_CHECKING:
@@ -62,11 +62,10 @@ def analyze(
         with progress("WeightWatcher", unit="checkpoints") as bar:
             run_weightwatcher(opened, on_done=bar.update)
     sys.stderr.write(f"{int(spectra.done.sum())} of {spectra.done.size} layers measured\n")
-    typer.echo(f"{spectra.path}")
+    echo(f"{spectra.path}")
     for caveat in same_weights(opened):
-        sys.stderr.write(f"note: {caveat}\n")
-    for sentence in spectra.damaged.values():
-        sys.stderr.write(f"grokscope: {sentence}\n")
+        echo(f"note: {caveat}", err=True)
+    name_damaged(spectra.damaged)
     if spectra.damaged:
         raise typer.Exit(1)
 

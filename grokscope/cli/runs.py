@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, RunPath
+from grokscope.cli.common import AsJson, RunPath, echo, name_damaged
 from grokscope.cli.opening import AnyPath, Match, Metrics, Network, StepRegex, StepsFrom, open_noted
+from grokscope.names import safe_name
 
 if TYPE_CHECKING:
     from grokscope.trajectory import Trajectory
@@ -29,8 +30,11 @@ def info(
     metrics: Metrics = None,
 ) -> None:
     """Show what a run file, a folder of checkpoints or a model holds: layers, steps, metrics, what is left out."""
+    from grokscope.trajectory import find_damaged
+
     opened = open_noted(run, step_regex, steps_from, match, network, metrics)
-    typer.echo(_as_json(_description(opened)) if as_json else _summary(opened))
+    name_damaged(find_damaged(opened, range(opened.num_checkpoints)[-1:]))
+    echo(_as_json(_description(opened)) if as_json else _summary(opened))
 
 
 def _as_json(described: dict[str, object]) -> str:
@@ -108,13 +112,13 @@ def check(run: RunPath) -> None:
 
     report = check_run(run)
     for problem in report.problems:
-        sys.stderr.write(f"grokscope: {problem}\n")
+        echo(f"grokscope: {problem}", err=True)
     for note in report.notes:
-        sys.stderr.write(f"note: {note}\n")
+        echo(f"note: {note}", err=True)
     if report.problems:
         raise typer.Exit(1)
     found = [_counted(report.num_checkpoints, "checkpoint"), _counted(report.num_states, "training state")]
-    typer.echo(f"{run}: {' and '.join(found)}, all whole")
+    echo(f"{run}: {' and '.join(found)}, all whole")
 
 
 def _counted(number: int, noun: str) -> str:
@@ -133,7 +137,7 @@ def export(
         typer.Option("--layers/--metrics-only", help="Every measured number of every layer (of a single model)."),
     ] = None,
 ) -> None:
-    """Print the metrics of every checkpoint as CSV: step, wall time, and each metric.
+    """Print the metrics of every checkpoint as CSV: step, wall time, each metric; none where it is damaged.
 
     Of a single model, or with --layers, instead a row for each layer at each step, with what was measured of it by
     `grokscope analyze`.
@@ -160,13 +164,16 @@ def _export_layers(opened: Trajectory) -> None:
             table.writerow(row)
         table.writerow(["" if value is None else value for value in row.values()])
     if not spectra.done.all():
-        typer.echo(f"not all is measured yet; `grokscope analyze {opened.path}` does it", err=True)
+        echo(f"not all is measured yet; `grokscope analyze {opened.path}` does it", err=True)
 
 
 def _export_metrics(opened: Trajectory) -> None:
+    from grokscope.trajectory import find_damaged
+
+    name_damaged(find_damaged(opened))
     metrics = opened.metrics()
     table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(["step", "wall_time", *metrics])
+    table.writerow(["step", "wall_time", *map(safe_name, metrics)])
     for step, *values in zip(opened.steps, opened.wall_time(), *metrics.values(), strict=True):
         table.writerow([int(step), *("" if value != value else repr(float(value)) for value in values)])
 
@@ -179,4 +186,4 @@ def compact(run: RunPath) -> None:
     with RunWriter.reopen(run) as writer:
         writer.compact()
     after = run.stat().st_size
-    typer.echo(f"{run}: {after / MEGABYTE:,.1f} MB, {(before - after) / MEGABYTE:,.1f} MB less")
+    echo(f"{run}: {after / MEGABYTE:,.1f} MB, {(before - after) / MEGABYTE:,.1f} MB less")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, Step, progress
+from grokscope.cli.common import AsJson, Step, echo, progress
 from grokscope.cli.opening import AnyPath, Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.errors import UsageError
 
@@ -99,14 +99,14 @@ def show(
     described |= described_interventions(Spectra(opened), index, asked, data_dir)
     worst_first = described["single"] if order is None else order == Order.worst
     text = json.dumps(described, indent=2, allow_nan=False) if as_json else checkpoint_text(described, worst_first)
-    typer.echo(text)
+    echo(text)
     if plot and not as_json:
         from grokscope.cli.plot import as_text
         from grokscope.report.pictures import Source, figures_of
 
-        sources = [Source(opened, Spectra(opened))]
+        sources = [Source.of(opened)]
         for kind in ("esd", "randomized"):
-            typer.echo("\n" + as_text(figures_of(kind, sources, step=step, layer=layer)))
+            echo("\n" + as_text(figures_of(kind, sources, step=step, layer=layer)), colors=True)
 
 
 def _say_which(asked: int | None, shown: int, exact: bool) -> None:
@@ -115,4 +115,4 @@ def _say_which(asked: int | None, shown: int, exact: bool) -> None:
         return
     if exact:
         raise UsageError(f"there is no checkpoint at step {asked:,}; the last one before it is at {shown:,}")
-    typer.echo(f"no checkpoint at step {asked:,}; this is the last one before it, at {shown:,}", err=True)
+    echo(f"no checkpoint at step {asked:,}; this is the last one before it, at {shown:,}", err=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from grokscope.errors import UsageError
+from grokscope.files import read_text
 from grokscope.importers.metric_names import EPOCHS, STEPS, as_fractions, renamed
 
 Row = tuple[int, Mapping[str, Any]]
@@ -76,9 +77,7 @@ def at_steps(table: Metrics, steps: Sequence[int]) -> tuple[list[dict[str, float
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > LARGEST_TABLE:
-            raise UsageError(f"{path} is too large for a table of metrics; give one with fewer rows")
-        return path.read_text(encoding="utf-8-sig")  # spreadsheets put a byte order mark first
+        return read_text(path, LARGEST_TABLE, "utf-8-sig")  # spreadsheets put a byte order mark first
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

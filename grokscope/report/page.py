@@ -15,6 +15,7 @@ from typing import Any
 
 from grokscope.figures import Figure
 from grokscope.figures.plain import plain
+from grokscope.names import safe_text
 from grokscope.phases import PHASES
 from grokscope.report.layer_table import profile_of
 from grokscope.report.pictures import Source, figures_of
@@ -202,7 +203,7 @@ def markdown(report: Report) -> str:
     for picture in report.pictures:
         name = f"figure-{picture.number}.svg"
         lines += ["", f"## Figure {picture.number}", "", f"![{picture.caption}]({name})", "", picture.caption]
-    return "\n".join(lines) + "\n"
+    return safe_text("\n".join(lines) + "\n")
 
 
 def _markdown_table(table: Table) -> Iterator[str]:
@@ -237,9 +238,8 @@ def page(report: Report, pictures: dict[int, Path]) -> str:
             f"<figcaption>{escape(picture.caption)}</figcaption></figure>",
         ]
     head = f'<meta charset="utf-8"><title>{escape(TITLE)}</title><link rel="icon" href="data:,">'
-    return f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head>\n<body>\n' + (
-        "\n".join(body) + "\n</body></html>\n"
-    )
+    begin = f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head>\n<body>'
+    return safe_text("\n".join([begin, *body, "</body></html>\n"]))
 
 
 def _html_table(table: Table) -> Iterator[str]:

@@ -11,7 +11,7 @@ from grokscope.analysis import Spectra, analyze
 from grokscope.analysis.checkpoint import checkpoint_at
 from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline, read_timeline
-from grokscope.errors import RunLocked, UsageError
+from grokscope.errors import DamagedCheckpoint, RunLocked, UsageError
 from grokscope.figures import (
     MEASURES,
     PANELS,
@@ -33,7 +33,7 @@ from grokscope.figures import (
 from grokscope.numbers import whole
 from grokscope.report.experiments import experiment_of, experiments, labels
 from grokscope.spectra import LayerSpectrum
-from grokscope.trajectory import Opening, Trajectory, open_trajectory
+from grokscope.trajectory import Opening, Trajectory, find_damaged, open_trajectory
 from grokscope.trajectory.lineage import lineage_of, parent_of
 
 AT_A_CHECKPOINT: dict[str, Callable[[LayerSpectrum], Figure]] = {
@@ -73,6 +73,7 @@ class Source:
 
     run: Trajectory
     spectra: Spectra
+    damaged: Mapping[int, str]  # checkpoints that are left out, each with a sentence
 
     @classmethod
     def open(cls, path: str | Path, opening: Opening | None = None) -> Source:
@@ -81,8 +82,8 @@ class Source:
 
     @classmethod
     def of(cls, run: Trajectory) -> Source:
-        """Look for the spectra of an opened run."""
-        return cls(run, Spectra(run))
+        """Verify the checkpoints of an opened run, and look for its spectra."""
+        return cls(run, Spectra(run), find_damaged(run))
 
     @property
     def path(self) -> Path:
@@ -121,6 +122,8 @@ class Source:
         """A layer's spectrum, measured now where that was not done before."""
         if (found := self.spectra.layer(index, layer)) is not None:
             return found
+        if index in self.damaged:
+            raise DamagedCheckpoint(self.damaged[index])
         try:
             spectra = analyze(self.run, indices=[index])
         except RunLocked:  # another process is measuring this run
