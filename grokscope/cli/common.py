@@ -43,6 +43,14 @@ def run_grokscope(*arguments: str) -> None:
         raise typer.Exit(done.returncode)
 
 
+Step = Annotated[
+    int | None,
+    typer.Option(
+        help="The last checkpoint up to this step (default: the last).", parser=steps_of("--step"), metavar="N"
+    ),
+]
+
+
 class Bar:
     """A progress bar that is told (done, total), and shows itself when there is something to do."""
 

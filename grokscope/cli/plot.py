@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, steps_of
+from grokscope.cli.common import AsJson, Step
 from grokscope.cli.opening import Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.cli.view import parse_size
 
@@ -36,14 +36,7 @@ def plot(
             show_default=False,
         ),
     ],
-    step: Annotated[
-        int | None,
-        typer.Option(
-            help="Draw the last checkpoint up to this step (default: the last).",
-            parser=steps_of("--step"),
-            metavar="N",
-        ),
-    ] = None,
+    step: Step = None,
     layer: Annotated[
         str | None, typer.Option(help="One layer (for esd, by default the first).", metavar="NAME")
     ] = None,

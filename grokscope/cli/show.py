@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, steps_of
+from grokscope.cli.common import AsJson, Step
 from grokscope.cli.opening import AnyPath, Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.errors import UsageError
 
@@ -16,14 +16,7 @@ WHAT_IF = "What if (accuracy measured anew on the run's own data)"
 
 def show(
     run: AnyPath,
-    step: Annotated[
-        int | None,
-        typer.Option(
-            help="Show the last checkpoint up to this step (default: the last).",
-            parser=steps_of("--step"),
-            metavar="N",
-        ),
-    ] = None,
+    step: Step = None,
     exact: Annotated[bool, typer.Option("--exact", help="Refuse where --step is no checkpoint.")] = False,
     as_json: AsJson = False,
     without_trap: Annotated[

@@ -78,7 +78,7 @@ def draw(figure: Figure, axes: Any) -> None:
     once = dict(zip(labels, handles, strict=True))
     if once:
         axes.legend(once.values(), once.keys(), fontsize=7, framealpha=0.8)
-    facts = "   ".join(fact.text for fact in figure.facts if fact.text and fact.text not in once)
+    facts = " · ".join(fact.text for fact in figure.facts if fact.text and fact.text not in once)
     if facts:
         axes.annotate(facts, (0, -0.17), xycoords="axes fraction", fontsize=6.5, annotation_clip=False)
 
