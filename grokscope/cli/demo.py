@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from grokscope.cli.common import run_grokscope
+from grokscope.cli.common import echo, run_grokscope
 from grokscope.errors import MissingPackage
 
 TRAINING = (
@@ -46,4 +46,4 @@ def demo(
     if view and sys.stdin.isatty() and sys.stdout.isatty():
         run_grokscope("view", str(run))
     else:
-        typer.echo(f"open it by: grokscope view {run}", err=True)
+        echo(f"open it by: grokscope view {run}", err=True)
