@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from grokscope.children import python_module
 from grokscope.errors import UsageError
 from grokscope.names import safe_text
 from grokscope.steps import parse_number
@@ -38,10 +39,26 @@ def steps_of(option: str) -> Callable[[str], int]:
 
 
 def run_grokscope(*arguments: str) -> None:
-    """Run a command of grokscope in a process of its own; its failure ends this one with its exit code."""
-    done = subprocess.run([sys.executable, "-P", "-m", "grokscope", *arguments], check=False)
-    if done.returncode:
-        raise typer.Exit(done.returncode)
+    """Run a command of grokscope in a process of its own; its failure ends this one with its exit code.
+
+    What would end this process is left to that one, which saves what it has: Ctrl-C in a terminal reaches both,
+    SIGTERM and SIGHUP are passed on.
+    """
+    with subprocess.Popen(python_module("grokscope", *arguments)) as process:
+
+        def leave(number: int, frame: object) -> None:
+            if number != signal.SIGINT:
+                process.send_signal(number)
+
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, leave) for number in numbers}
+        try:
+            code = process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    if code:
+        raise typer.Exit(code)
 
 
 Step = Annotated[

@@ -7,6 +7,7 @@ import os
 import pty
 import resource
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from pathlib import Path
 import pytest
 
 from grokscope.runfile import Run
+from grokscope.runfile.check import check
 from tests.terminal import read_all
+from tests.waiting import wait_until
 
 PROCESSOR_SECONDS = 30.0
 ALTERNATE_SCREEN = "\x1b[?1049h"
@@ -49,6 +52,25 @@ def test_from_nothing_to_the_app(tmp_path: Path) -> None:
     assert process.wait(60) == 0
     assert Run.open(run).complete
     assert processor_seconds() - before < PROCESSOR_SECONDS
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_stopped_has_saved_its_state(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C reaches the whole group, SIGTERM the demo alone; both end with 130 and a run that can go on."""
+    pytest.importorskip("sklearn")
+    run = tmp_path / "digits.h5"
+    command = [sys.executable, "-m", "grokscope", "demo", str(tmp_path), "--no-view"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_until(lambda: run.exists() and Run(run).num_checkpoints > 2)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "everything saved" in said
+    assert check(run).num_states >= 1
+    assert not Run.open(run).complete
 
 
 def test_a_run_that_is_there_is_reported_and_not_trained_again(

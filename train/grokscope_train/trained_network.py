@@ -20,7 +20,7 @@ from grokscope_train.config import TrainConfig
 from grokscope_train.data import CLASSES, Experiment
 from grokscope_train.engines import Engine
 from grokscope_train.gradient import gradient_norms
-from grokscope_train.measures import Evaluator, metric_names
+from grokscope_train.measures import Evaluator, metric_names, num_masks
 from grokscope_train.network import FlatLayout, Parameters, black_pixels, decay, initial_parameters, pack, unpack
 from grokscope_train.optimizer_measures import measure_moments, moment_metrics
 from grokscope_train.step import STATE
@@ -107,7 +107,13 @@ class TrainedNetwork:
         self._layout = FlatLayout((int((~self._black).sum()), *sizes[1:]))
         self._places = _places(trained.layout, ~self._black[kept])
         self._evaluator = Evaluator(
-            trained.engine, experiment.train, experiment.test, config.activation, config.loss, config.seed
+            trained.engine,
+            experiment.train,
+            experiment.test,
+            config.activation,
+            config.loss,
+            config.seed,
+            num_masks(config.steps),
         )
         self._training_data = experiment.train.pixels, experiment.train.one_hot()
         initial = initial_parameters(
