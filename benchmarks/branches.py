@@ -40,15 +40,21 @@ ARMS = {
     "means subtracted": "--clip-mean",
     "SGD, rate 0.05": "--optimizer sgd --lr 0.05",
 }
-FALL = 0.05  # of test accuracy since the branch began: a collapse
+FALL = 0.05  # of test accuracy below the parent's peak: a collapse
 MEMORISED = 0.99  # training accuracy below which a network has lost more than its generalisation
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one branch ended: accuracies as fractions, units of fc1 that a training image lights in the mean."""
+    """How one branch went: accuracies as fractions, units of fc1 that a training image lights in the mean.
 
+    `peak` is the parent's where the branch left it, `begin` the branch's own there, after what was done to it, and
+    `best` its largest.
+    """
+
+    peak: float
     begin: float
+    best: float
     last: float
     train: float
     lit: float
@@ -56,7 +62,7 @@ class Outcome:
     @property
     def fell(self) -> bool:
         """Whether test accuracy has collapsed while the training images are still known."""
-        return self.begin - self.last >= FALL and self.train >= MEMORISED
+        return self.peak - self.last >= FALL and self.train >= MEMORISED
 
 
 def grokscope(*arguments: object) -> None:
@@ -98,12 +104,13 @@ def branch_path(folder: Path, name: str, seed: int) -> Path:
     return folder / f"arm{list(ARMS).index(name):02}-s{seed}.h5"
 
 
-def outcome(path: Path) -> Outcome:
-    """Read how a branch ended: the mean of its last three checkpoints, for one alone is noisy."""
-    run = Run.open(path)
-    metrics = run.metrics()
+def outcome(folder: Path, name: str, seed: int) -> Outcome:
+    """Read how a branch went; its end is the mean of its last three checkpoints, for one alone is noisy."""
+    metrics = Run.open(branch_path(folder, name, seed)).metrics()
     return Outcome(
+        peak=float(Run.open(folder / f"peak-s{seed}.h5").metrics()["test_accuracy"][-1]),
         begin=float(metrics["test_accuracy"][0]),
+        best=float(metrics["test_accuracy"].max()),
         last=float(metrics["test_accuracy"][-3:].mean()),
         train=float(metrics["train_accuracy"][-3:].mean()),
         lit=float(metrics["units_lit_fc1"][-1]),
@@ -123,11 +130,12 @@ def row(name: str, outcomes: list[Outcome]) -> str:
     def mean(attribute: str) -> float:
         return float(np.mean([getattr(each, attribute) for each in outcomes]))
 
-    falls = [100 * (each.begin - each.last) for each in outcomes]
+    falls = [100 * (each.peak - each.last) for each in outcomes]
     lost = sum(each.train < MEMORISED for each in outcomes)
     columns = (
         name,
         f"{mean('begin'):.3f}",
+        f"{mean('best'):.3f}",
         f"{mean('last'):.3f}",
         f"{np.mean(falls):.1f} ({min(falls):.1f} to {max(falls):.1f})",
         f"{sum(each.fell for each in outcomes)} of {len(falls)}",
@@ -153,10 +161,12 @@ def main() -> None:
     print(f"Branched at the peak: step {peaks}; trained to step {options.steps:,}.")
     repeated = sum(repeats_parent(options.folder, seed) for seed in seeds)
     print(f"The arm without a change repeats its parent bit for bit in {repeated} of {len(seeds)} seeds.\n")
-    print("| arm | test at the peak | at the end | fall in points | collapsed | training at the end | units lit |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "| arm | test where it begins | best | at the end | points below the peak | collapsed | training | lit |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for name in ARMS:
-        print(row(name, [outcome(branch_path(options.folder, name, seed)) for seed in seeds]))
+        print(row(name, [outcome(options.folder, name, seed) for seed in seeds]))
 
 
 if __name__ == "__main__":

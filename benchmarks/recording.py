@@ -3,7 +3,7 @@
     python benchmarks/recording.py [--engine compiled] [--threads 2] [--checkpoints 20] [--data-dir FOLDER]
 
 Steps and checkpoints are measured in turn, in one process. A checkpoint is evaluated (on the training images,
-ten thousand test images and ten masked networks), committed to a run file in a temporary folder and synced to
+ten thousand test images and masked networks), committed to a run file in a temporary folder and synced to
 disk. Their medians give the share of recording in a run of N steps at 20 checkpoints a decade. Without --data-
 dir the images are random, as many and as sparse as MNIST's.
 """
@@ -43,8 +43,8 @@ def random_experiment() -> Experiment:
 
 
 def measure(training: Training, writer: RunWriter, checkpoints: int) -> dict[str, float]:
-    """Return the median seconds of a step, of evaluating a checkpoint and of committing it."""
-    seconds: dict[str, list[float]] = {"step": [], "evaluate": [], "commit": []}
+    """Return the median seconds of a step, of evaluating a checkpoint, its optimizer part, and of a commit."""
+    seconds: dict[str, list[float]] = {"step": [], "evaluate": [], "optimizer": [], "commit": []}
     for index in range(checkpoints):
         before, started = training.step, time.perf_counter()
         while training.step < before + STEPS_BETWEEN:
@@ -52,10 +52,13 @@ def measure(training: Training, writer: RunWriter, checkpoints: int) -> dict[str
         trained = time.perf_counter()
         checkpoint = training.checkpoint()
         evaluated = time.perf_counter()
+        training.optimizer_metrics(training.parameters())
+        asked = time.perf_counter()
         writer.commit(index, checkpoint.weights, checkpoint.biases, checkpoint.metrics, checkpoint.predictions)
         seconds["step"].append((trained - started) / STEPS_BETWEEN)
         seconds["evaluate"].append(evaluated - trained)
-        seconds["commit"].append(time.perf_counter() - evaluated)
+        seconds["optimizer"].append(asked - evaluated)
+        seconds["commit"].append(time.perf_counter() - asked)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
@@ -83,12 +86,17 @@ def main() -> None:
         seconds = measure(training, writer, options.checkpoints)
     checkpoint = seconds["evaluate"] + seconds["commit"]
     print(f"engine {options.engine}, {options.threads} threads: {1 / seconds['step']:.0f} steps/s")
-    print(f"evaluate {1e3 * seconds['evaluate']:.1f} ms, commit {1e3 * seconds['commit']:.1f} ms a checkpoint")
+    evaluate, optimizer, commit = (1e3 * seconds[name] for name in ("evaluate", "optimizer", "commit"))
+    print(f"evaluate {evaluate:.1f} ms ({optimizer:.1f} of it what the optimizer does), commit {commit:.1f} ms")
     print(f"together as long as {checkpoint / seconds['step']:.0f} steps")
     for length in LENGTHS:
         count = len(log_steps(length, PER_DECADE))
-        share = count * checkpoint / (count * checkpoint + length * seconds["step"])
-        print(f"{length:10,} steps, {count} checkpoints: recording takes {100 * share:.2f} % of the time")
+        whole = count * checkpoint + length * seconds["step"]
+        shares = [100 * count * part / whole for part in (checkpoint, seconds["optimizer"])]
+        print(
+            f"{length:10,} steps, {count} checkpoints: recording takes {shares[0]:.2f} % of the time, "
+            f"what the optimizer does {shares[1]:.2f} %"
+        )
 
 
 if __name__ == "__main__":

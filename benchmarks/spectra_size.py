@@ -14,11 +14,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.spectra import analyze_layer
+from grokscope.spectra import kolmogorov, measures, randomised
+from grokscope.spectra.null import null_for
+from grokscope.spectra.permutations import Permutations, seed_key
 
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, int]], Array]
 
+PERMUTATIONS = 20
 SHAPES = [(100, 20), (300, 30), (48, 48), (64, 32), (256, 64), (100, 100), (300, 100), (500, 50)]
 ENTRIES: dict[str, Draw] = {
     "normal": lambda rng, shape: rng.standard_normal(shape),
@@ -29,11 +32,15 @@ ENTRIES: dict[str, Draw] = {
 
 def size(shape: tuple[int, int], draw: Draw, draws: int, seed: int) -> tuple[float, float, float]:
     """Rates of: naive p < .05, calibrated p < .05, at least one trap in the median permutation."""
-    rng = np.random.default_rng([seed, *shape])
+    rng, null = np.random.default_rng([seed, *shape]), null_for(*shape)
     outcomes = []
     for step in range(draws):
-        found = analyze_layer(draw(rng, shape), "fc", step=step)
-        outcomes.append((found.ks_p_naive < 0.05, found.ks_p < 0.05, found.num_traps > 0))
+        matrix = draw(rng, shape)
+        light = min(measures.measure(matrix).kurtosis, 0.0)
+        result = randomised.randomise(Permutations(matrix, seed_key(0, step, "fc")), PERMUTATIONS, null)
+        p = null.distance_p(randomised.mean_distance(result, *shape, light), PERMUTATIONS)
+        naive_p = kolmogorov.naive_p(kolmogorov.distance(result.representative.esd, *shape), min(shape))
+        outcomes.append((naive_p < 0.05, p < 0.05, np.median(result.counts) > 0))
     naive, calibrated, trap = np.mean(outcomes, axis=0)
     return float(naive), float(calibrated), float(trap)
 

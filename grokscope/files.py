@@ -6,6 +6,7 @@ import errno
 import stat
 from pathlib import Path
 
+PIECE_BYTES = 1 << 20
 _KINDS = {
     stat.S_IFREG: "a file",
     stat.S_IFDIR: "a folder",
@@ -31,3 +32,19 @@ def kind_of(path: Path) -> str:
         return _REFUSALS.get(error.errno or 0, "out of reach")
     except ValueError:  # a NUL in the name
         return "no name of a file"
+
+
+def read_text(path: Path, largest: int, encoding: str = "utf-8") -> str:
+    """Return the text of a regular file of at most `largest` bytes.
+
+    Raises OSError where it is none, or larger, or cannot be read, and UnicodeDecodeError where it is no text.
+    """
+    if (kind := kind_of(path)) != "a file":
+        raise OSError(errno.EINVAL, f"it is {kind}")
+    content = bytearray()
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            content += piece
+            if len(content) > largest:
+                raise OSError(errno.EFBIG, f"it has more than {largest:,} bytes")
+    return content.decode(encoding)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,13 @@ class Opened:
     def __init__(self, path: str | Path, opening: Opening | None = None) -> None:
         """Open the run, folder or model at a path; raises BadRunFile or UsageError where it is none."""
         self._source = Source.open(path, opening)
+        for sentence in self._source.damaged.values():
+            warnings.warn(sentence, stacklevel=2)
+
+    @property
+    def damaged(self) -> Mapping[int, str]:
+        """The checkpoints that are damaged, by index, each with a sentence; their metrics are NaN."""
+        return self._source.damaged
 
     @property
     def steps(self) -> NDArray[np.int64]:
@@ -68,11 +77,15 @@ class Opened:
         return _pandas().DataFrame(labels, index=self._index())
 
     def weight(self, step: int, layer: str) -> NDArray[np.floating[Any]]:
-        """A layer's weight [out, in, ...] at a step; raises UsageError where there is no such checkpoint."""
+        """A layer's weight [out, in, ...] at a step.
+
+        Raises UsageError where there is no such checkpoint, DamagedCheckpoint where its bytes are damaged.
+        """
         found = np.flatnonzero(self.steps == step)
         if not len(found):
             near = ", ".join(f"{value:,}" for value in self.steps[np.argsort(np.abs(self.steps - step))[:2]])
             raise UsageError(f"{self._source.path} has no checkpoint at step {step:,}; the nearest are at {near}")
+        self._source.run.verify(int(found[0]))
         return self._source.run.weight(int(found[0]), self._source.layer(layer))
 
     def figure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
@@ -10,12 +11,14 @@ import numpy as np
 
 from grokscope.analysis.engine import analyze
 from grokscope.analysis.evidence import gated_layers, infer_phase, observe_run, why_no_gates
+from grokscope.analysis.profile import worst_first
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.analysis.weightwatcher_columns import weightwatcher_columns
 from grokscope.errors import RunLocked, UsageError
 from grokscope.runfile import LayerSpec
 from grokscope.spectra import LayerSpectrum, Trap
-from grokscope.trajectory import Trajectory
+from grokscope.trajectory import Trajectory, find_damaged, is_single
+from grokscope.trajectory.duplicates import duplicates
 
 NOT_PLAIN = {"name", "shape", "reason", "traps", "esd", "randomized_esd"}
 LAYER_KEYS = [field.name for field in fields(LayerSpectrum) if field.name not in NOT_PLAIN]
@@ -37,14 +40,19 @@ def checkpoint_at(run: Trajectory, step: int | None) -> int:
     return index
 
 
-def describe_checkpoint(run: Trajectory, index: int) -> dict[str, Any]:
+def describe_checkpoint(
+    run: Trajectory, index: int, on_done: Callable[[int, int], None] = lambda done, total: None
+) -> dict[str, Any]:
     """Describe a checkpoint: metrics, phase and every layer, measured now where that was not done before.
 
-    Plain numbers, strings and None for what is not known.
+    Plain numbers, strings and None for what is not known. `single` tells a model without a history; each layer has
+    its `depth`, from 0, and its rank among those that look worst, from 1. `on_done(done, total)` as in `analyze`.
     """
     run.verify(index)
-    spectra = _measured(run, index)
+    find_damaged(run, range(index))  # the metrics of what is damaged before do not count
+    spectra = _measured(run, index, on_done)
     inferred = infer_phase(spectra, index)
+    ranks = _ranks(spectra, index)
     return {
         "run": run.name,
         "uuid": run.uuid,
@@ -57,9 +65,27 @@ def describe_checkpoint(run: Trajectory, index: int) -> dict[str, Any]:
             "inferred": inferred.label,
             "reasons": list(inferred.reasons),
         },
-        "layers": [_layer(spectra, index, layer) for layer in run.layers],
+        "single": is_single(run),
+        **described_caveats(run),
+        "layers": [
+            {**_layer(spectra, index, layer), "depth": depth, "worst": ranks[depth], "note": layer.note or None}
+            for depth, layer in enumerate(run.layers)
+        ],
         "no_gates": why_no_gates(run.config, run.layers) or None,
     }
+
+
+def described_caveats(run: Trajectory) -> dict[str, Any]:
+    """What every verdict on a trajectory has to be read with: what is left out, and the steps that are equal."""
+    return {
+        "left_out": [{"name": out.name, "reason": out.reason} for out in run.left_out],
+        "duplicates": [run.steps[list(same)].tolist() for same in duplicates(run)],
+    }
+
+
+def _ranks(spectra: Spectra, index: int) -> dict[int, int]:
+    order = worst_first([spectra.layer(index, layer.name) for layer in spectra.run.layers])
+    return {depth: rank for rank, depth in enumerate(order, start=1)}
 
 
 def plain(value: object) -> Any:
@@ -72,9 +98,9 @@ def plain(value: object) -> Any:
     return int(number) if isinstance(value, (int, np.integer)) else number
 
 
-def _measured(run: Trajectory, index: int) -> Spectra:
+def _measured(run: Trajectory, index: int, on_done: Callable[[int, int], None]) -> Spectra:
     try:
-        return analyze(run, indices=[index])
+        return analyze(run, indices=[index], on_done=on_done)
     except RunLocked:  # another process is measuring this run: show what it has
         return Spectra(run)
 

@@ -6,7 +6,8 @@ whatever order they are computed. Workers return arrays; only this process write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+import os
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from threading import Event
 
@@ -14,9 +15,9 @@ import numpy as np
 
 from grokscope.analysis.measure import Result, Task, measure
 from grokscope.analysis.spectra_file import Parameters, Spectra, SpectraWriter
-from grokscope.errors import DamagedCheckpoint
+from grokscope.children import end_with, safe_path
 from grokscope.runfile import LayerSpec
-from grokscope.trajectory import Trajectory
+from grokscope.trajectory import Trajectory, find_damaged
 
 
 def analyze(
@@ -40,7 +41,7 @@ def analyze(
         if run.num_checkpoints:
             writer.measure_gates(run.num_checkpoints - 1 if indices is None else max(indices, default=0), stop)
         spectra = Spectra(run)
-        damaged = _damaged(run, range(len(spectra.done)) if indices is None else indices)
+        damaged = find_damaged(run, range(len(spectra.done)) if indices is None else indices)
         tasks = [task for task in pending(spectra, indices) if task[0] not in damaged]
         on_done(0, len(tasks))
         with closing(_results(run, tasks, writer.parameters, jobs, scheduler)) as results:
@@ -60,17 +61,6 @@ def pending(spectra: Spectra, indices: Sequence[int] | None = None) -> list[Task
     layers = spectra.run.layers
     whole = np.array([spectra.whole(layer.name) for layer in layers]).T
     return [(index, layers[column]) for index in chosen for column in np.flatnonzero(~whole[index])]
-
-
-def _damaged(run: Trajectory, indices: Iterable[int]) -> dict[int, str]:
-    """Verify checkpoints, and return a sentence for each that is not whole."""
-    found = {}
-    for index in indices:
-        try:
-            run.verify(index)
-        except DamagedCheckpoint as error:
-            found[index] = str(error)
-    return found
 
 
 def _measure_task(run: Trajectory, task: Task, parameters: Parameters) -> Result:
@@ -97,11 +87,12 @@ def _results_from_processes(
     from joblib import Parallel, delayed
 
     _prepare_nulls(tasks, parameters)
-    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", backend="loky", max_nbytes=None)
-    results: Generator[Result, None, None] = parallel(
-        delayed(_measure_task)(run, task, parameters) for task in tasks
-    )
-    return results
+    parallel = Parallel(
+        n_jobs=jobs, return_as="generator_unordered", backend="loky", max_nbytes=None,
+        initializer=end_with, initargs=(os.getpid(),),
+    )  # fmt: skip
+    with safe_path():
+        yield from parallel(delayed(_measure_task)(run, task, parameters) for task in tasks)
 
 
 def _prepare_nulls(tasks: Sequence[Task], parameters: Parameters) -> None:

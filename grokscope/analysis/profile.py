@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from grokscope.spectra import LayerSpectrum
+
+if TYPE_CHECKING:
+    from grokscope.analysis.spectra_file import Spectra
 
 FIRST_TO_LAST = (
     "over-trained",
@@ -36,3 +41,33 @@ def _badness(spectrum: LayerSpectrum | None) -> tuple[float, ...]:
     traps = float(np.nan_to_num(spectrum.num_traps))
     kind = "traps" if traps > 0 and spectrum.verdict not in ("over-trained", "under-trained") else spectrum.verdict
     return FIRST_TO_LAST.index(kind), -traps, -float(np.nan_to_num(abs(spectrum.alpha - 4.0)))
+
+
+FIRST_COLUMNS = (
+    "alpha", "alpha_low", "alpha_high", "alpha_p", "num_tail", "sigma_mp", "ks_p", "num_traps", "norm",
+)  # fmt: skip
+
+
+def profile_rows(spectra: Spectra) -> Iterator[dict[str, Any]]:
+    """Yield a row for each layer at each checkpoint, by depth: plain values, None for what is not known.
+
+    `worst` is its rank among those that look worst there, from 1.
+    """
+    from grokscope.analysis.rows import SCALARS
+
+    names = [*FIRST_COLUMNS, *(name for name in SCALARS if name not in FIRST_COLUMNS)]
+    for index, step in enumerate(spectra.run.steps[: len(spectra.done)].tolist()):
+        measured = [spectra.layer(index, layer.name) for layer in spectra.run.layers]
+        ranks = {depth: rank for rank, depth in enumerate(worst_first(measured), start=1)}
+        for depth, (layer, spectrum) in enumerate(zip(spectra.run.layers, measured, strict=True)):
+            shown = spectrum or LayerSpectrum(layer.name, layer.shape, "not measured yet")
+            yield {
+                "step": step, "depth": depth, "worst": ranks[depth], "layer": layer.name,
+                "shape": "x".join(map(str, layer.shape)), "kind": layer.kind, "note": layer.note,
+                "verdict": shown.verdict, "reason": shown.reason or shown.verdict_reason,
+                **{name: _known(getattr(shown, name)) for name in names},
+            }  # fmt: skip
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -30,6 +30,7 @@ from grokscope.phases.gates import GATES
 from grokscope.runfile import LayerSpec
 from grokscope.runfile.exact_layout import Declared, exact_extents
 from grokscope.runfile.lock import WriterLock
+from grokscope.runfile.own_bytes import refuse_endless
 from grokscope.runfile.preallocated import Plan, PreallocatedFile, create_file, raw_bytes, storage_errors
 from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum
 from grokscope.spectra.null import DRAWS
@@ -109,15 +110,17 @@ class Spectra:
         return before.shape != self.done.shape or bool((before != self.done).any())
 
     def _read_done(self, path: Path) -> None:
-        source, capacity = self.run.crc32s(), _capacity(path)
-        rows = min(len(source), capacity)
+        rows = min(len(self.done), _capacity(path))
         if self._reader is None or self._reader.path != path:
             self._reader = RowReader(path)
+        stored = np.zeros(self.done.shape, dtype=np.uint32)
         for column, layer in enumerate(self.run.layers):
             names = [f"layers/{layer.name}/{name}" for name in ("crc32", "source_crc32")]
             crcs, sources = self._reader.blocks(names, 0, rows).values()
-            self._row_crcs[:rows, column] = crcs
-            self.done[:rows, column] = (crcs != 0) & (sources == source[:rows])
+            self._row_crcs[:rows, column], stored[:rows, column] = crcs, sources
+        measured = self._row_crcs != 0
+        source = self.run.crc32s(np.flatnonzero(measured.any(axis=1)).tolist())
+        self.done = measured & (stored == source[: len(stored), None])
 
     def layer(self, index: int, name: str) -> LayerSpectrum | None:
         """Return one layer's spectrum at a checkpoint, or None where it is not measured or its row is torn."""
@@ -180,6 +183,8 @@ class Spectra:
         values = np.full((len(self.done), len(GATES)), np.nan)
         if self.path is not None and chain(self.run.layers):
             with contextlib.suppress(OSError, KeyError), _open(self.path) as file:
+                if f"gates/{name}" not in file:
+                    return dict(zip(GATES, values.T, strict=True))
                 keys = sources(self.run.crc32s()[: len(self.done)])
                 stored, whole = read_gates(file, name, keys)
                 values[: len(stored)][whole] = stored[whole]
@@ -208,7 +213,6 @@ class SpectraWriter:
         except BaseException:
             self._lock.release()
             raise
-        self._sources = run.crc32s()
 
     def write(self, index: int, spectrum: LayerSpectrum) -> None:
         """Write one layer's spectrum at a checkpoint; it counts once its CRC is written, last."""
@@ -219,20 +223,27 @@ class SpectraWriter:
         for key, value in row.items():
             stored[key] = np.asarray(value, dtype=self._file.extents[f"{group}/{key}"].dtype)
             self._file.write_row(f"{group}/{key}", index, stored[key])
-        self._file.write_row(f"{group}/source_crc32", index, self._source(index))
+        self._file.write_row(f"{group}/source_crc32", index, self.run.crc32(index))
         self._file.write_row(f"{group}/crc32", index, _row_crc(stored))
 
     def measure_gates(self, until: int, stop: Event | None = None) -> None:
-        """Measure the gates of a chain's layers at the whole checkpoints up to index `until` that lack them."""
+        """Measure the gates of a chain's layers at the checkpoints up to index `until` that lack them.
+
+        A checkpoint's gates are compared with those before it and with the first: all three have to be whole.
+        """
         damaged: dict[int, bool] = {}
-        keys = sources(self.run.crc32s()[: until + 1])
-        for layer in chain(self.run.layers):
+        gated = chain(self.run.layers)
+        keys = sources(self.run.crc32s(range(until + 1))[: until + 1] if gated else np.empty(0, np.uint32))
+        for layer in gated:
             group = f"gates/{layer.name}"
             with _open(self.path) as file:
                 _, whole = read_gates(file, layer.name, keys)
             missing = np.flatnonzero(~whole).tolist()
-            damaged |= {index: _is_damaged(self.run, index) for index in missing if index not in damaged}
-            for index, row in measured_gates(self.run, layer, [i for i in missing if not damaged[i]]):
+            needed = {index: (0, max(index - 1, 0), index) for index in missing}
+            unknown = {one for indices in needed.values() for one in indices} - damaged.keys()
+            damaged |= {index: _is_damaged(self.run, index) for index in sorted(unknown)}
+            sound = [index for index in missing if not any(damaged[one] for one in needed[index])]
+            for index, row in measured_gates(self.run, layer, sound):
                 self._file.write_row(f"{group}/values", index, row)
                 self._file.write_row(f"{group}/source_crc32", index, keys[index])
                 self._file.write_row(f"{group}/crc32", index, row_crc(row))
@@ -247,11 +258,6 @@ class SpectraWriter:
     def read_weightwatcher(self, name: str, column: str) -> NDArray[np.float64]:
         """Return one of WeightWatcher's columns over all planned checkpoints, NaN where it has not been run."""
         return self._file.read(f"weightwatcher/{name}/{column}")
-
-    def _source(self, index: int) -> int:
-        if index >= len(self._sources):
-            self._sources = self.run.crc32s()
-        return int(self._sources[index])
 
     def close(self) -> None:
         """Close the file and release its lock."""
@@ -319,12 +325,15 @@ def _parameters_of(path: Path, run: Trajectory, exact: Exact) -> Parameters | No
         return None
     try:
         with _open(path) as file:
+            status = path.stat()
+            known = (key := (status.st_dev, status.st_ino, status.st_size)) in exact
+            if not known:
+                refuse_endless(file)
             attributes = dict(file.attrs)
             keyed = tuple(attributes[key] for key in ("format", "format_version", "run_uuid", "analysis_version"))
             if keyed != (FORMAT, FORMAT_VERSION, run.uuid, ANALYSIS_VERSION):
                 return None
-            status = path.stat()
-            if (key := (status.st_dev, status.st_ino, status.st_size)) not in exact:
+            if not known:
                 exact_extents(file, _datasets(run, len(file["planned_steps"])))
                 exact.add(key)
         return Parameters(**json.loads(attributes["parameters"]))

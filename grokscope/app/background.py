@@ -360,6 +360,7 @@ class Artist(threading.Thread):
         run, index, layer = key
         try:
             file = self.places[run].open()
+            file.verify(index)
             with threadpool_limits(1):  # more would compete with the screen for the processor
                 return leading_direction(file.weight(index, file.layers[layer].name))
         except (*UNREADABLE, np.linalg.LinAlgError):

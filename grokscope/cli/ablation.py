@@ -85,6 +85,7 @@ def described_interventions(spectra: Spectra, index: int, asked: Asked, data_dir
 def _parameters(run: Trajectory, index: int) -> Parameters:
     from grokscope_train.network import Parameters
 
+    run.verify(index)
     return Parameters(
         [run.weight(index, layer.name).astype(float) for layer in run.layers],
         [run.bias(index, layer.name).astype(float) for layer in run.layers],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.common import progress
+from grokscope.cli.common import echo, name_damaged, progress
 from grokscope.cli.opening import AnyPath, Match, Network, StepRegex, StepsFrom, open_noted
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def analyze(
     """
     from grokscope.analysis import analyze as analyze_run
     from grokscope.errors import UsageError
+    from grokscope.trajectory.duplicates import same_weights
 
     opened = open_noted(run, step_regex, steps_from, match, network)
     if not opened.num_checkpoints:
@@ -61,9 +62,10 @@ def analyze(
         with progress("WeightWatcher", unit="checkpoints") as bar:
             run_weightwatcher(opened, on_done=bar.update)
     sys.stderr.write(f"{int(spectra.done.sum())} of {spectra.done.size} layers measured\n")
-    typer.echo(f"{spectra.path}")
-    for sentence in spectra.damaged.values():
-        sys.stderr.write(f"grokscope: {sentence}\n")
+    echo(f"{spectra.path}")
+    for caveat in same_weights(opened):
+        echo(f"note: {caveat}", err=True)
+    name_damaged(spectra.damaged)
     if spectra.damaged:
         raise typer.Exit(1)
 

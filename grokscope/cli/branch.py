@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from grokscope.cli.common import Overwrite, RunPath, steps_of
+from grokscope.cli.common import Overwrite, RunPath, echo, steps_of
 from grokscope.cli.train import report_outcome, spelt_out, step_option, train_option
 
 EDITS = "What is done to the weights"
@@ -89,4 +89,4 @@ def branch(
 
 
 def _note(sentence: str) -> None:
-    typer.echo(f"note: {sentence}", err=True)
+    echo(f"note: {sentence}", err=True)

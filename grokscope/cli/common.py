@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from grokscope.children import python_module
 from grokscope.errors import UsageError
+from grokscope.names import safe_text
 from grokscope.steps import parse_number
 
 if TYPE_CHECKING:
@@ -37,10 +39,34 @@ def steps_of(option: str) -> Callable[[str], int]:
 
 
 def run_grokscope(*arguments: str) -> None:
-    """Run a command of grokscope in a process of its own; its failure ends this one with its exit code."""
-    done = subprocess.run([sys.executable, "-P", "-m", "grokscope", *arguments], check=False)
-    if done.returncode:
-        raise typer.Exit(done.returncode)
+    """Run a command of grokscope in a process of its own; its failure ends this one with its exit code.
+
+    What would end this process is left to that one, which saves what it has: Ctrl-C in a terminal reaches both,
+    SIGTERM and SIGHUP are passed on.
+    """
+    with subprocess.Popen(python_module("grokscope", *arguments)) as process:
+
+        def leave(number: int, frame: object) -> None:
+            if number != signal.SIGINT:
+                process.send_signal(number)
+
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, leave) for number in numbers}
+        try:
+            code = process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    if code:
+        raise typer.Exit(code)
+
+
+Step = Annotated[
+    int | None,
+    typer.Option(
+        help="The last checkpoint up to this step (default: the last).", parser=steps_of("--step"), metavar="N"
+    ),
+]
 
 
 class Bar:
@@ -81,9 +107,23 @@ def progress(description: str, unit: str) -> Iterator[Bar]:
         display.stop()
 
 
+def echo(text: object, *, err: bool = False, colors: bool = False) -> None:
+    """Print a text on stdout or stderr, with nothing in it that could move the cursor, whatever file it came from.
+
+    `colors` lets the sequences through that colour.
+    """
+    typer.echo(safe_text(str(text), colors=colors), err=err)
+
+
+def name_damaged(damaged: Mapping[int, str]) -> None:
+    """Name the checkpoints that were left out because they are damaged, a sentence each, on stderr."""
+    for sentence in damaged.values():
+        echo(f"grokscope: {sentence}", err=True)
+
+
 def note_if_moved(config: Mapping[str, Any]) -> None:
     """Say on stderr where a resumed run was last trained on another machine or by other versions."""
     from grokscope_train.environment import moved
 
     if difference := moved(config):
-        typer.echo(f"note: {difference}; the last bits may differ from an undisturbed run's", err=True)
+        echo(f"note: {difference}; the last bits may differ from an undisturbed run's", err=True)

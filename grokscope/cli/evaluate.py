@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson
+from grokscope.cli.common import AsJson, echo, name_damaged
 from grokscope.cli.opening import Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.errors import UsageError
 
@@ -61,7 +61,6 @@ def evaluate(
     import json
     import sys
 
-    from grokscope.analysis import Spectra
     from grokscope.phases import Thresholds
     from grokscope.report.evaluate import evaluate as score
     from grokscope.report.evaluate import read_run
@@ -72,19 +71,19 @@ def evaluate(
     if as_json and as_csv:
         raise UsageError("--json and --csv are two ways to print the same; give one")
     limits = Thresholds(memorised, rise, gap, fall, confirm)
-    sources = [
-        Source(run, Spectra(run))
-        for run in (open_noted(path, step_regex, steps_from, match, network, metrics) for path in _runs(runs))
-    ]
+    opened = (open_noted(path, step_regex, steps_from, match, network, metrics) for path in _runs(runs))
+    sources = [Source.of(run) for run in opened]
     refuse_twice(sources)
+    for source in sources:
+        name_damaged(source.damaged)
     scored = [read_run(source.spectra, column or (), limits) for source in sources]
     scores = score(scored, bootstrap, seed)
     if as_json:
-        typer.echo(json.dumps(evaluation_plain(scored, scores, limits), indent=2, allow_nan=False))
+        echo(json.dumps(evaluation_plain(scored, scores, limits), indent=2, allow_nan=False))
     elif as_csv:
         csv.writer(sys.stdout, lineterminator="\n").writerows(evaluation_rows(scores))
     else:
-        typer.echo(evaluation_text(scored, scores))
+        echo(evaluation_text(scored, scores))
 
 
 def _runs(given: list[Path]) -> list[Path]:

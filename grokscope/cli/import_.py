@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from grokscope.cli.common import Overwrite, progress
+from grokscope.cli.common import Overwrite, echo, progress
 from grokscope.cli.opening import Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.errors import UsageError
 
@@ -48,7 +48,7 @@ def import_(
         raise UsageError(f"{path} is a run file already; copy it")
     with progress("importing", unit="checkpoints") as bar:
         write_run(opened, output, config=config, overwrite=overwrite, on_checkpoint=bar.update)
-    typer.echo(f"{output}")
+    echo(f"{output}")
 
 
 def _range(text: str | None) -> list[float] | None:

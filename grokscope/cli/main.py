@@ -25,6 +25,7 @@ from grokscope.cli.train import train
 from grokscope.cli.verify import verify
 from grokscope.cli.view import view
 from grokscope.errors import GrokscopeError
+from grokscope.names import safe_name
 from grokscope.version import __version__
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -54,7 +55,7 @@ class Commands(TyperGroup):
 
 def _exit(message: str, code: int) -> typer.Exit:
     with contextlib.suppress(OSError, ValueError):  # a full or closed stderr: the exit code says it
-        sys.stderr.write(f"grokscope: {' '.join(message.split())}\n")
+        sys.stderr.write(f"grokscope: {safe_name(' '.join(message.split()))}\n")
     return typer.Exit(code)
 
 

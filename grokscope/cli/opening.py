@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grokscope.cli.common import echo
+
 if TYPE_CHECKING:
     from grokscope.trajectory import Trajectory
 
@@ -47,7 +49,7 @@ def open_noted(
     trajectory = open_trajectory(path, Opening(step_regex, steps_from, match, network, metrics))
     if isinstance(trajectory, Checkpoints):
         for note in trajectory.notes:
-            typer.echo(note, err=True)
+            echo(note, err=True)
         if trajectory.left_out:
-            typer.echo(f"{len(trajectory.left_out)} left out; `grokscope info {path}` lists them", err=True)
+            echo(f"{len(trajectory.left_out)} left out; `grokscope info {path}` lists them", err=True)
     return trajectory

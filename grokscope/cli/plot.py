@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, steps_of
+from grokscope.cli.common import AsJson, Step, echo, name_damaged
 from grokscope.cli.opening import Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.cli.view import parse_size
 
@@ -31,19 +31,12 @@ def plot(
         str,
         typer.Argument(
             help="accuracy, loss, alpha, traps, ks, sigma_mp, stable_rank, measures, norm, entropy, sparsity, "
-            "circuit, esd, randomized, dxmin, spectrogram, heatmap, classes, any column, any metric.",
+            "circuit, esd, randomized, dxmin, profile, spectrogram, heatmap, classes, any column, any metric.",
             metavar="KIND",
             show_default=False,
         ),
     ],
-    step: Annotated[
-        int | None,
-        typer.Option(
-            help="Draw the last checkpoint up to this step (default: the last).",
-            parser=steps_of("--step"),
-            metavar="N",
-        ),
-    ] = None,
+    step: Step = None,
     layer: Annotated[
         str | None, typer.Option(help="One layer (for esd, by default the first).", metavar="NAME")
     ] = None,
@@ -75,17 +68,19 @@ def plot(
 
     sources = [Source.of(open_noted(path, step_regex, steps_from, match, network, metrics)) for path in runs]
     refuse_twice(sources)
+    for source in sources:
+        name_damaged(source.damaged)
     figures = figures_of(kind, sources, step=step, layer=layer, measure=measure)
     _note_unmeasured(figures, sources)
     if as_json:
-        typer.echo(json.dumps([plain(figure) for figure in figures], indent=2, allow_nan=False))
+        echo(json.dumps([plain(figure) for figure in figures], indent=2, allow_nan=False))
     elif output is not None:
         from grokscope.figures.paper import save
 
         save(figures, output)
-        typer.echo(str(output))
+        echo(str(output))
     else:
-        typer.echo(as_text(figures, size))
+        echo(as_text(figures, size), colors=True)
 
 
 def as_text(figures: Sequence[Figure], size: str | None = None) -> str:
@@ -114,4 +109,4 @@ def _note_unmeasured(figures: Sequence[Figure], sources: Sequence[Source]) -> No
     for source in sources:
         if not source.spectra.done.any() and any(figure.reason for figure in figures):
             note = f"no checkpoint of {source.run.name} is measured yet; `grokscope analyze {source.path}` does it"
-            typer.echo(note, err=True)
+            echo(note, err=True)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson
+from grokscope.cli.common import AsJson, echo, name_damaged
 from grokscope.cli.opening import Match, Network, StepRegex, StepsFrom, open_noted
+from grokscope.names import safe_name
 
 if TYPE_CHECKING:
     from grokscope.report.pictures import Source
@@ -50,16 +51,19 @@ def report(
 
     from grokscope.analysis.checkpoint import plain
     from grokscope.report import refuse_twice, report_text, run_report
+    from grokscope.report.layer_table import profile_of
     from grokscope.report.pictures import Source
 
     sources = [Source.of(open_noted(path, step_regex, steps_from, match, network)) for path in runs]
+    for source in sources:
+        name_damaged(source.damaged)
     reports = [run_report(source.run, source.spectra) for source in sources]
     refuse_twice(reports)
     if output is not None:
         _write(sources, output)
         return
     if not as_json:
-        typer.echo(report_text(reports))
+        echo(report_text(reports))
         _print_tables(sources)
         return
     described = [
@@ -71,14 +75,17 @@ def report(
             "events": {
                 event: {name: plain(value) for name, value in row.items()} for event, row in report.events.items()
             },
+            "single": report.single,
+            **report.caveats,
+            "layers": profile_of(source) if report.single else None,
             "confusion": [
                 {"observed": observed, "inferred": inferred, "checkpoints": count}
                 for (observed, inferred), count in sorted(report.confusion.items())
             ],
         }
-        for report in reports
+        for report, source in zip(reports, sources, strict=True)
     ]
-    typer.echo(json.dumps(described, indent=2, allow_nan=False))
+    echo(json.dumps(described, indent=2, allow_nan=False))
 
 
 def _write(sources: Sequence[Source], folder: Path) -> None:
@@ -89,7 +96,7 @@ def _write(sources: Sequence[Source], folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; -o takes the folder that the report is written to")
     write_report(report_of(sources), folder)
-    typer.echo(str(folder / "report.html"))
+    echo(str(folder / "report.html"))
 
 
 def _print_tables(sources: Sequence[Source]) -> None:
@@ -109,9 +116,9 @@ def _print_tables(sources: Sequence[Source]) -> None:
             continue
         grid = Grid(box=box.SIMPLE_HEAD, title=f"Table {table.number}: {table.title}", title_justify="left")
         for number, name in enumerate(table.header):
-            grid.add_column(Text(name), justify="left" if number < LEFT else "right", overflow="fold")
+            grid.add_column(Text(safe_name(name)), justify="left" if number < LEFT else "right", overflow="fold")
         for cells in table.cells():
-            grid.add_row(*map(Text, cells))
+            grid.add_row(*(Text(safe_name(cell)) for cell in cells))
         console.print(grid)
         for note in table.notes:
-            console.print(Text(note), soft_wrap=not sys.stdout.isatty())
+            console.print(Text(safe_name(note)), soft_wrap=not sys.stdout.isatty())

@@ -6,12 +6,13 @@ import csv
 import json
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, RunPath
+from grokscope.cli.common import AsJson, RunPath, echo, name_damaged
 from grokscope.cli.opening import AnyPath, Match, Metrics, Network, StepRegex, StepsFrom, open_noted
+from grokscope.names import safe_name
 
 if TYPE_CHECKING:
     from grokscope.trajectory import Trajectory
@@ -29,8 +30,11 @@ def info(
     metrics: Metrics = None,
 ) -> None:
     """Show what a run file, a folder of checkpoints or a model holds: layers, steps, metrics, what is left out."""
+    from grokscope.trajectory import find_damaged
+
     opened = open_noted(run, step_regex, steps_from, match, network, metrics)
-    typer.echo(_as_json(_description(opened)) if as_json else _summary(opened))
+    name_damaged(find_damaged(opened, range(opened.num_checkpoints)[-1:]))
+    echo(_as_json(_description(opened)) if as_json else _summary(opened))
 
 
 def _as_json(described: dict[str, object]) -> str:
@@ -40,8 +44,8 @@ def _as_json(described: dict[str, object]) -> str:
 
 
 def _description(run: Trajectory) -> dict[str, object]:
+    from grokscope.analysis.checkpoint import described_caveats
     from grokscope.runfile import Run
-    from grokscope.trajectory.duplicates import duplicates
 
     return {
         "uuid": run.uuid,
@@ -51,12 +55,14 @@ def _description(run: Trajectory) -> dict[str, object]:
         "complete": run.complete,
         "num_checkpoints": run.num_checkpoints,
         "steps": run.steps.tolist(),
-        "layers": [{"name": layer.name, "shape": list(layer.shape)} for layer in run.layers],
+        "layers": [
+            {"name": layer.name, "shape": list(layer.shape), "kind": layer.kind, "note": layer.note or None}
+            for layer in run.layers
+        ],
         "config": run.config,
         "metrics": list(run.metric_names),
         "notes": list(run.notes),
-        "left_out": [{"name": out.name, "reason": out.reason} for out in run.left_out],
-        "duplicates": [run.steps[list(same)].tolist() for same in duplicates(run)],
+        **described_caveats(run),
     }
 
 
@@ -77,7 +83,7 @@ def _summary(run: Trajectory) -> str:
     if run.num_checkpoints:
         last = {name: number_text(float(values[-1]), ".6g") for name, values in run.metrics().items()}
         lines += ["", f"metrics at step {run.steps[-1]:,}", *_column(last)] if last else []
-    notes = [*run.notes, *same_weights(run)]
+    notes = [*run.notes, *same_weights(run), *(f"{one.name}: {one.note}" for one in run.layers if one.note)]
     lines += ["", "notes", *(f"  {note}" for note in notes)] if notes else []
     left_out = [f"  {out.name}: {out.reason}" for out in run.left_out]
     lines += ["", "left out", *left_out] if left_out else []
@@ -106,13 +112,13 @@ def check(run: RunPath) -> None:
 
     report = check_run(run)
     for problem in report.problems:
-        sys.stderr.write(f"grokscope: {problem}\n")
+        echo(f"grokscope: {problem}", err=True)
     for note in report.notes:
-        sys.stderr.write(f"note: {note}\n")
+        echo(f"note: {note}", err=True)
     if report.problems:
         raise typer.Exit(1)
     found = [_counted(report.num_checkpoints, "checkpoint"), _counted(report.num_states, "training state")]
-    typer.echo(f"{run}: {' and '.join(found)}, all whole")
+    echo(f"{run}: {' and '.join(found)}, all whole")
 
 
 def _counted(number: int, noun: str) -> str:
@@ -126,12 +132,48 @@ def export(
     match: Match = None,
     network: Network = "",
     metrics_from: Metrics = None,
+    layers: Annotated[
+        bool | None,
+        typer.Option("--layers/--metrics-only", help="Every measured number of every layer (of a single model)."),
+    ] = None,
 ) -> None:
-    """Print the metrics of every checkpoint as CSV: step, wall time, and each metric."""
+    """Print the metrics of every checkpoint as CSV: step, wall time, each metric; none where it is damaged.
+
+    Of a single model, or with --layers, instead a row for each layer at each step, with what was measured of it by
+    `grokscope analyze`.
+    """
+    from grokscope.runfile import Run
+    from grokscope.trajectory import is_single
+
     opened = open_noted(run, step_regex, steps_from, match, network, metrics_from)
+    of_layers = is_single(opened) and not isinstance(opened, Run) if layers is None else layers
+    if of_layers:
+        _export_layers(opened)
+    else:
+        _export_metrics(opened)
+
+
+def _export_layers(opened: Trajectory) -> None:
+    from grokscope.analysis import Spectra
+    from grokscope.analysis.profile import profile_rows
+
+    spectra = Spectra(opened)
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    for number, row in enumerate(profile_rows(spectra)):
+        if number == 0:
+            table.writerow(row)
+        table.writerow(["" if value is None else value for value in row.values()])
+    if not spectra.done.all():
+        echo(f"not all is measured yet; `grokscope analyze {opened.path}` does it", err=True)
+
+
+def _export_metrics(opened: Trajectory) -> None:
+    from grokscope.trajectory import find_damaged
+
+    name_damaged(find_damaged(opened))
     metrics = opened.metrics()
     table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(["step", "wall_time", *metrics])
+    table.writerow(["step", "wall_time", *map(safe_name, metrics)])
     for step, *values in zip(opened.steps, opened.wall_time(), *metrics.values(), strict=True):
         table.writerow([int(step), *("" if value != value else repr(float(value)) for value in values)])
 
@@ -144,4 +186,4 @@ def compact(run: RunPath) -> None:
     with RunWriter.reopen(run) as writer:
         writer.compact()
     after = run.stat().st_size
-    typer.echo(f"{run}: {after / MEGABYTE:,.1f} MB, {(before - after) / MEGABYTE:,.1f} MB less")
+    echo(f"{run}: {after / MEGABYTE:,.1f} MB, {(before - after) / MEGABYTE:,.1f} MB less")

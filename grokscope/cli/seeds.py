@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from grokscope.cli.common import note_if_moved
+from grokscope.cli.common import echo, note_if_moved
 from grokscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def train_seeds(output: Path, seeds: str, params: Mapping[str, Any], spelt: Mapp
     else:
         _train_processes(request)
     for path in paths.values():
-        typer.echo(path)
+        echo(path)
 
 
 def _train_batched(request: Request) -> None:
@@ -161,5 +161,5 @@ def _interrupted(request: Request) -> None:
     words = ["grokscope", "train", "-o", str(request.output), "--resume"]
     for name, value in request.spelt.items():
         words += [] if name in NOT_AGAIN else _again(name, value)
-    typer.echo(f"stopped, everything saved; to go on:\n  {join(words)}", err=True)
+    echo(f"stopped, everything saved; to go on:\n  {join(words)}", err=True)
     raise typer.Exit(INTERRUPTED)

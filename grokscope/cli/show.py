@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, steps_of
+from grokscope.cli.common import AsJson, Step, echo, progress
 from grokscope.cli.opening import AnyPath, Match, Metrics, Network, StepRegex, StepsFrom, open_noted
 from grokscope.errors import UsageError
 
 WHAT_IF = "What if (accuracy measured anew on the run's own data)"
 
 
+class Order(enum.StrEnum):
+    """How the layers stand."""
+
+    depth = "depth"
+    worst = "worst"
+
+
 def show(
     run: AnyPath,
-    step: Annotated[
-        int | None,
-        typer.Option(
-            help="Show the last checkpoint up to this step (default: the last).",
-            parser=steps_of("--step"),
-            metavar="N",
-        ),
-    ] = None,
+    step: Step = None,
     exact: Annotated[bool, typer.Option("--exact", help="Refuse where --step is no checkpoint.")] = False,
     as_json: AsJson = False,
     without_trap: Annotated[
@@ -69,6 +70,9 @@ def show(
         bool, typer.Option("--plot", help="Also draw a layer's spectrum and its shuffled one.")
     ] = False,
     layer: Annotated[str | None, typer.Option(help="The layer that --plot draws.", metavar="NAME")] = None,
+    order: Annotated[
+        Order | None, typer.Option(help="The layers by depth, or those that look worst first (of a single model).")
+    ] = None,
     step_regex: StepRegex = None,
     steps_from: StepsFrom = None,
     match: Match = None,
@@ -89,17 +93,20 @@ def show(
     opened = open_noted(run, step_regex, steps_from, match, network, metrics)
     index = checkpoint_at(opened, step)
     _say_which(step, int(opened.steps[index]), exact)
-    described = describe_checkpoint(opened, index)
+    with progress("measuring", unit="layers") as bar:
+        described = describe_checkpoint(opened, index, bar.update)
     asked = Asked(without_trap, open_gates, refit, average)
     described |= described_interventions(Spectra(opened), index, asked, data_dir)
-    typer.echo(json.dumps(described, indent=2, allow_nan=False) if as_json else checkpoint_text(described))
+    worst_first = described["single"] if order is None else order == Order.worst
+    text = json.dumps(described, indent=2, allow_nan=False) if as_json else checkpoint_text(described, worst_first)
+    echo(text)
     if plot and not as_json:
         from grokscope.cli.plot import as_text
         from grokscope.report.pictures import Source, figures_of
 
-        sources = [Source(opened, Spectra(opened))]
+        sources = [Source.of(opened)]
         for kind in ("esd", "randomized"):
-            typer.echo("\n" + as_text(figures_of(kind, sources, step=step, layer=layer)))
+            echo("\n" + as_text(figures_of(kind, sources, step=step, layer=layer)), colors=True)
 
 
 def _say_which(asked: int | None, shown: int, exact: bool) -> None:
@@ -108,4 +115,4 @@ def _say_which(asked: int | None, shown: int, exact: bool) -> None:
         return
     if exact:
         raise UsageError(f"there is no checkpoint at step {asked:,}; the last one before it is at {shown:,}")
-    typer.echo(f"no checkpoint at step {asked:,}; this is the last one before it, at {shown:,}", err=True)
+    echo(f"no checkpoint at step {asked:,}; this is the last one before it, at {shown:,}", err=True)

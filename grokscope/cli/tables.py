@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from grokscope.numbers import number_text, probability
-from grokscope.report.text import aligned
+from grokscope.report.text import aligned, caveat_lines
 from grokscope.spectra.null import ALPHA_DRAWS
 
 Described = dict[str, Any]
 
 HEADER = [
     "layer", "shape", "alpha", "95 %", "noise p", "tail", "D", "sigma_mp", "KS p", "naive p", "traps", "signal",
-    "verdict",
+    "norm", "verdict",
 ]  # fmt: skip
 GATES = {
     "lit": ("lit by an image", ".1%"), "none_lit": ("none lit", ".2g"), "live_rows": ("units learning", ".0%"),
@@ -24,22 +24,30 @@ LEFT_ALIGNED = {"layer", "shape", "verdict"}
 SHOWN_ENTRIES = 4
 
 
-def checkpoint_text(checkpoint: Described) -> str:
-    """Lay out metrics, phase, the table of layers, each trap with its cause, and WeightWatcher's columns."""
-    return "\n".join(_lines(checkpoint))
+def checkpoint_text(checkpoint: Described, worst_first: bool = False) -> str:
+    """Lay out metrics, phase, the table of layers, each trap with its cause, and WeightWatcher's columns.
+
+    The layers stand by depth, or those that look worst come first.
+    """
+    layers = sorted(checkpoint["layers"], key=lambda layer: layer["worst" if worst_first else "depth"])
+    return "\n".join(_lines({**checkpoint, "layers": layers}, worst_first))
 
 
-def _lines(checkpoint: Described) -> Iterator[str]:
+def _lines(checkpoint: Described, worst_first: bool) -> Iterator[str]:
     number = f"checkpoint {checkpoint['checkpoint'] + 1} of {checkpoint['num_checkpoints']}"
     yield f"{checkpoint['run']}  step {checkpoint['step']:,}  ({number})"
     phase = checkpoint["phase"]
     yield f"observed: {phase['observed']}   weights say: {phase['inferred']}"
     yield from (f"  - {reason}" for reason in phase["reasons"])
+    yield from caveat_lines(checkpoint)
     yield ""
     yield from (f"{name:<26} {number_text(value, '.5g')}" for name, value in checkpoint["metrics"].items())
-    yield ""
+    yield f"layers, {'those that look worst first' if worst_first else 'by depth'}"
     yield from _aligned([HEADER, *(_cells(layer) for layer in checkpoint["layers"])])
     yield from _gates(checkpoint)
+    for layer in checkpoint["layers"]:
+        if layer["note"]:
+            yield f"{layer['name']}: {layer['note']}"
     for layer in checkpoint["layers"]:
         yield from _details(layer)
     yield from _interventions(checkpoint.get("interventions", []))
@@ -69,6 +77,7 @@ def _cells(layer: Described) -> list[str]:
         probability(layer["ks_p_naive"], 0),
         _traps_text(layer),
         number_text(layer["num_signal"], ".0f"),
+        number_text(layer["norm"], ".4g"),
         layer["reason"] or layer["verdict"],
     ]
 

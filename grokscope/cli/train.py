@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grokscope.cli.common import Overwrite, note_if_moved, steps_of
+from grokscope.cli.common import Overwrite, echo, note_if_moved, steps_of
 from grokscope.cli.seeds import FAILED, INTERRUPTED, of_experiment, train_seeds
 from grokscope.errors import UsageError
 
@@ -141,10 +141,10 @@ def report_outcome(outcome: Outcome, output: Path, step: int, last: int) -> None
     from grokscope_train.loop import Outcome
 
     if outcome is Outcome.FINISHED:
-        typer.echo(output)
+        echo(output)
         return
     if outcome is Outcome.DIVERGED:
         raise typer.Exit(FAILED)  # the display has said so
-    typer.echo(f"stopped at step {step:,} of {last:,}, everything saved; to go on:", err=True)
-    typer.echo(f"  grokscope train -o {quote(str(output))} --resume", err=True)
+    echo(f"stopped at step {step:,} of {last:,}, everything saved; to go on:", err=True)
+    echo(f"  grokscope train -o {quote(str(output))} --resume", err=True)
     raise typer.Exit(INTERRUPTED)

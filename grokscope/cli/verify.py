@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.common import AsJson, progress, run_grokscope
+from grokscope.cli.common import AsJson, echo, progress, run_grokscope
 from grokscope.errors import GrokscopeError, UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def verify(
     chosen = _chosen(checks or [], everything)
     if names:
         for check in CHECKS.values():
-            typer.echo(f"{check.name:<14} {check.cost:<16} {check.title}")
+            echo(f"{check.name:<14} {check.cost:<16} {check.title}")
         return
     results: dict[str, list[Comparison]] = {}
     with progress("training", "steps") as bar:
@@ -58,9 +58,9 @@ def verify(
         for check in chosen:
             results |= _compared(check, means, named=bool(checks))
     if as_json:
-        typer.echo(json.dumps([_plain(name, one) for name, all_ in results.items() for one in all_], indent=2))
+        echo(json.dumps([_plain(name, one) for name, all_ in results.items() for one in all_], indent=2))
     else:
-        typer.echo(_text(results))
+        echo(_text(results))
     if any(one.verdict == DIFFERS for all_ in results.values() for one in all_):
         raise typer.Exit(FAILED)
 
@@ -82,7 +82,7 @@ def _compared(check: Check, means: Means, *, named: bool) -> dict[str, list[Comp
     except GrokscopeError as error:
         if named:
             raise
-        typer.echo(f"{check.name}: not run: {error}", err=True)
+        echo(f"{check.name}: not run: {error}", err=True)
         return {}
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from grokscope.cli.common import echo
 from grokscope.cli.opening import Match, Network, StepRegex, StepsFrom, open_noted
 from grokscope.errors import UsageError
 
@@ -53,8 +54,8 @@ def view(
         from grokscope.app.screenshot import take
 
         for note in take(opened, screenshot, columns, rows, press.split(), theme=theme):
-            typer.echo(note, err=True)
-        typer.echo(str(screenshot))
+            echo(note, err=True)
+        echo(str(screenshot))
         return
     from grokscope.app.session import Session
 
@@ -67,7 +68,7 @@ def view(
     app = Microscope(sessions, theme=theme, analysis=analysis)
     lines = app.run()
     if lines:
-        typer.echo(lines)
+        echo(lines)
     _leave(app.return_code or 0)
 
 

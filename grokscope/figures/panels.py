@@ -79,7 +79,7 @@ SPARSITIES = ("activation_sparsity_1e-6", "activation_sparsity_1e-2", "activatio
 def circuit(run: History, layers: Layers = ()) -> Panel:
     """The approximate local circuit complexity, with its spread over masks."""
     line = Line("KL", "test", metric("circuit_complexity"), _spread(-1.0), _spread(1.0))
-    return Panel("circuit complexity", "Σ KL between the network and itself, a tenth masked", (line,), unit="nats")
+    return Panel("circuit complexity", "Σ KL, a tenth of the weights masked", (line,), unit="nats")
 
 
 def _spread(sign: float) -> Column:

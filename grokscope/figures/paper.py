@@ -12,6 +12,7 @@ from grokscope.errors import MissingPackage, UsageError
 from grokscope.figures.axis import Axis
 from grokscope.figures.colors import color_of
 from grokscope.figures.data import Band, Bars, Curve, Figure, Heatmap, HLine, Mark, Points, Span, VLine
+from grokscope.names import safe_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Page
@@ -41,6 +42,7 @@ def page(figures: Sequence[Figure], *, title: str = "") -> Page:
     """A matplotlib figure with a panel for each of the figures, two a row; no window and no global state."""
     try:
         from matplotlib.figure import Figure as NewPage
+        from matplotlib.text import Text
     except ImportError as error:
         raise MissingPackage(
             "pictures as SVG, PNG or PDF need matplotlib; install it by `pip install 'grokscope[paper]'`"
@@ -56,6 +58,8 @@ def page(figures: Sequence[Figure], *, title: str = "") -> Page:
         axes.set_visible(False)
     if title:
         new.suptitle(title)
+    for piece in new.findobj(Text):
+        piece.set_text(safe_text(piece.get_text()))
     return new
 
 
@@ -78,7 +82,7 @@ def draw(figure: Figure, axes: Any) -> None:
     once = dict(zip(labels, handles, strict=True))
     if once:
         axes.legend(once.values(), once.keys(), fontsize=7, framealpha=0.8)
-    facts = "   ".join(fact.text for fact in figure.facts if fact.text and fact.text not in once)
+    facts = " · ".join(fact.text for fact in figure.facts if fact.text and fact.text not in once)
     if facts:
         axes.annotate(facts, (0, -0.17), xycoords="axes fraction", fontsize=6.5, annotation_clip=False)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from grokscope.errors import UsageError
+from grokscope.files import read_text
 from grokscope.importers.metric_names import EPOCHS, STEPS, as_fractions, renamed
 
 Row = tuple[int, Mapping[str, Any]]
@@ -18,6 +19,8 @@ Row = tuple[int, Mapping[str, Any]]
 
 SUMMARY = "train_runtime"
 """Only the last line of the Hugging Face Trainer has it: means over the whole training, not a step's metrics."""
+HISTORY = '"log_history"'
+"""A key of the Trainer's state, in which `loss` is that of the training."""
 LARGEST_TABLE = 1 << 30
 
 
@@ -38,11 +41,16 @@ def read_metrics(path: Path) -> Metrics:
         rows: list[Row] = list(read_events(path))
         if not rows:
             raise UsageError(f"{path} holds no scalars, or is no event file of TensorBoard")
+        trainers = False
     else:
-        rows = list(_rows(_text(path), path))
+        text = _text(path)
+        rows, trainers = list(_rows(text, path)), HISTORY in text
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
     counter = _step_column(columns, path)
     names, told = renamed(name for name in columns if name != counter)
+    if trainers and names.get("loss") == "loss" and "train_loss" not in names:
+        names["loss"] = "train_loss"
+        told.append("loss is read as train_loss")
     metrics = Metrics()
     texts = _text_columns(rows, names)
     for line, row in rows:
@@ -55,24 +63,21 @@ def read_metrics(path: Path) -> Metrics:
 
 
 def at_steps(table: Metrics, steps: Sequence[int]) -> tuple[list[dict[str, float]], str]:
-    """Return the row of each checkpoint: that of its step, else that of the step before, and a sentence if so.
+    """Return the row of each checkpoint: that of its step, or where more of them have one that of the step before,
+    and a sentence if so.
 
     Lightning counts the steps that are done, and its logger the index of the last one: 10 and 9.
     """
     exact = [dict(table.get(step, {})) for step in steps]
-    if any(exact) or not table:
-        return exact, ""
     before = [dict(table.get(step - 1, {})) for step in steps]
-    if not any(before):
+    if sum(map(bool, before)) <= sum(map(bool, exact)):
         return exact, ""
     return before, "the metrics are those of one step before each checkpoint, as its logger counts from 0"
 
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > LARGEST_TABLE:
-            raise UsageError(f"{path} is too large for a table of metrics; give one with fewer rows")
-        return path.read_text(encoding="utf-8-sig")  # spreadsheets put a byte order mark first
+        return read_text(path, LARGEST_TABLE, "utf-8-sig")  # spreadsheets put a byte order mark first
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from functools import partial
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def _tensor(archive: Archive, entry: str) -> StoredTensor:
         version = npy.read_magic(head)
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read_header(head)
-    except (ValueError, KeyError, TypeError, SyntaxError, RecursionError, MemoryError):
+    except (ValueError, KeyError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError):
         raise UsageError(
             f"{archive.path} is damaged: {entry!r} has no header of an array; save it again"
         ) from None

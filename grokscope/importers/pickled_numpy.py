@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.importers.unpickler import Name, Stub
+from grokscope.importers.pickled_values import Name, Stub
 
 ARRAY = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
 SCALAR = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")

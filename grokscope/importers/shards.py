@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from grokscope.errors import UsageError
+from grokscope.files import read_text
 from grokscope.importers.messagepack import read_messagepack
 from grokscope.importers.pytorch import read_pytorch
 from grokscope.importers.safetensors_file import read_safetensors
@@ -63,9 +64,7 @@ def shards_of(path: Path) -> list[Path]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > LARGEST_JSON:
-            return {}
-        loaded = json.loads(path.read_text(encoding="utf-8"))
+        loaded = json.loads(read_text(path, LARGEST_JSON))
     except (OSError, ValueError, RecursionError):
         return {}
     return loaded if isinstance(loaded, dict) else {}

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
+from grokscope.importers.pickled_values import Name, Stub
 from grokscope.importers.stored import BREAKS_OFF, Bytes, StoredTensor, StoredTensors
 from grokscope.importers.tensors import CODES
 from grokscope.importers.torch_legacy import open_legacy
 from grokscope.importers.torch_tree import NOT_THE_NETWORK, flattened, plain
 from grokscope.importers.torch_zip import open_zip
-from grokscope.importers.unpickler import Name, Stub
 from grokscope.importers.zip_archive import Archive
 
 METADATA = ".metadata"

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
+from grokscope.importers.pickled_values import NotReadable
 from grokscope.importers.stored import BREAKS_OFF, Bytes
 from grokscope.importers.torch_tensors import Opened, Storage, item_size, storage_dtype
 from grokscope.importers.torch_zip import why
-from grokscope.importers.unpickler import NotReadable, Unpickler
+from grokscope.importers.unpickler import Unpickler
 
 MAGIC = 0x1950A86A20F9469CFC6C
 LENGTH_BYTES = 8

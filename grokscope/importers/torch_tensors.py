@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
+from grokscope.importers.pickled_values import Name, NotReadable, Rebuild, Stub
 from grokscope.importers.stored import StoredTensor, size_of
 from grokscope.importers.tensors import CODES
-from grokscope.importers.unpickler import Name, NotReadable, Rebuild, Stub
 
 STORAGE_DTYPES = {
     "Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16",

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from grokscope.importers.pickled_numpy import unpickled
+from grokscope.importers.pickled_values import Stub
 from grokscope.importers.stored import StoredTensor, size_of
 from grokscope.importers.tensors import widened
-from grokscope.importers.unpickler import Stub
 
 DEEPEST = 32
 MOST_PLAIN_VALUES = 10_000

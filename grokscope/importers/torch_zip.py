@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
+from grokscope.importers.pickled_values import NotReadable
 from grokscope.importers.stored import BREAKS_OFF
 from grokscope.importers.torch_tensors import Opened, Storage, item_size, storage_dtype
-from grokscope.importers.unpickler import NotReadable, Unpickler
+from grokscope.importers.unpickler import Unpickler
 from grokscope.importers.zip_archive import Archive
 
 LARGEST_PICKLE = 256 << 20

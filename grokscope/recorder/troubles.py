@@ -7,6 +7,8 @@ import sys
 import warnings
 from collections.abc import Callable
 
+from grokscope.names import safe_name
+
 OWN_PACKAGES = ("grokscope.recorder", "grokscope.integrations")
 
 
@@ -28,7 +30,7 @@ class Troubles:
             warnings.warn(f"grokscope: {sentence}", RuntimeWarning, stacklevel=_level_of_the_loop())
         except Exception:
             with contextlib.suppress(Exception):
-                sys.stderr.write(f"grokscope: {sentence}\n")
+                sys.stderr.write(f"grokscope: {safe_name(sentence)}\n")
 
     def write(self, note: Callable[[str], object]) -> None:
         """Hand over the sentences that are not in the file yet."""

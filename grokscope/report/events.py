@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from grokscope.analysis import Spectra, observe_run
+from grokscope.analysis.checkpoint import described_caveats
 from grokscope.analysis.evidence import gated_layers, infer_all
 from grokscope.phases import Observed
 from grokscope.report.experiments import experiment_of
-from grokscope.trajectory import Trajectory
+from grokscope.trajectory import Trajectory, is_single
 from grokscope.trajectory.lineage import lineage_of
 
 EVENTS = ("start", "memorised", "onset", "peak", "collapse", "last")
@@ -33,7 +34,8 @@ class RunReport:
     did not happen is left out. phases: (label, first step, last step) in order. confusion: (observed, inferred) →
     number of checkpoints, over those that are measured. experiment: the configuration and the layers' shapes, as
     text by name, without the seed and where it was computed; equal in runs that may be averaged. null_draws: the
-    draws behind each ks_p. branch: whose child the run is, in words, "" for none.
+    draws behind each ks_p. branch: whose child the run is, in words, "" for none. single: a model, without a
+    history. caveats: `left_out` and `duplicates` as in `described_caveats`.
     """
 
     path: Path
@@ -44,6 +46,8 @@ class RunReport:
     experiment: Mapping[str, str]
     null_draws: int
     branch: str = ""
+    single: bool = False
+    caveats: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -73,6 +77,8 @@ def run_report(run: Trajectory, spectra: Spectra) -> RunReport:
         experiment=experiment_of(run),
         null_draws=spectra.parameters.null_draws,
         branch=lineage.words() if lineage else "",
+        single=is_single(run),
+        caveats=described_caveats(run),
     )
 
 

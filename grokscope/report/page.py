@@ -15,13 +15,19 @@ from typing import Any
 
 from grokscope.figures import Figure
 from grokscope.figures.plain import plain
+from grokscope.names import safe_text
 from grokscope.phases import PHASES
+from grokscope.report.layer_table import profile_of
 from grokscope.report.pictures import Source, figures_of
-from grokscope.report.tables import Table, right_edges, tables
+from grokscope.report.table import Table
+from grokscope.report.tables import right_edges, tables
 from grokscope.version import __version__
 
 TITLE = "Grokking and generalisation collapse"
 PAPER = '"Grokking and Generalization Collapse: Insights from HTSR theory", arXiv 2506.04434'
+
+
+FIGURES_OVER_TIME = 7
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,33 @@ def report_of(sources: Sequence[Source]) -> Report:
 
 
 def _pictures(sources: Sequence[Source]) -> Iterator[Picture]:
-    """Seven figures: over time a panel for each experiment, its seeds as mean ± standard deviation."""
+    """Seven figures: over time a panel for each experiment, its seeds as mean ± standard deviation.
+
+    Of single models two each instead, for there is no time.
+    """
+    singles = [source for source in sources if source.timeline.single]
+    for place, source in enumerate(singles):
+        yield from _of_single(source, FIGURES_OVER_TIME + 1 + 2 * place)
+    sources = [source for source in sources if not source.timeline.single]
+    if sources:
+        yield from _over_time(sources)
+
+
+def _of_single(source: Source, number: int) -> Iterator[Picture]:
+    """The layers over depth, and the spectra of the one that looks worst."""
+    name = source.run.name
+    yield Picture(number, f"α of each layer of {name} over depth.", figures_of("profile", [source]))
+    rows = profile_of(source)
+    worst = min(rows, key=lambda row: int(row["worst"]))["layer"]
+    spectra = (*_at(source, worst, 0, "esd"), *_at(source, worst, 0, "randomized"))
+    yield Picture(
+        number + 1,
+        f"{worst} of {name}, the layer that looks worst: its spectrum and that of its shuffled entries.",
+        spectra,
+    )
+
+
+def _over_time(sources: Sequence[Source]) -> Iterator[Picture]:
     first = sources[0]
     layer = first.layer(None)
     edges = right_edges(first)
@@ -171,7 +203,7 @@ def markdown(report: Report) -> str:
     for picture in report.pictures:
         name = f"figure-{picture.number}.svg"
         lines += ["", f"## Figure {picture.number}", "", f"![{picture.caption}]({name})", "", picture.caption]
-    return "\n".join(lines) + "\n"
+    return safe_text("\n".join(lines) + "\n")
 
 
 def _markdown_table(table: Table) -> Iterator[str]:
@@ -206,9 +238,8 @@ def page(report: Report, pictures: dict[int, Path]) -> str:
             f"<figcaption>{escape(picture.caption)}</figcaption></figure>",
         ]
     head = f'<meta charset="utf-8"><title>{escape(TITLE)}</title><link rel="icon" href="data:,">'
-    return f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head>\n<body>\n' + (
-        "\n".join(body) + "\n</body></html>\n"
-    )
+    begin = f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head>\n<body>'
+    return safe_text("\n".join([begin, *body, "</body></html>\n"]))
 
 
 def _html_table(table: Table) -> Iterator[str]:

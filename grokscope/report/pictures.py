@@ -11,7 +11,7 @@ from grokscope.analysis import Spectra, analyze
 from grokscope.analysis.checkpoint import checkpoint_at
 from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline, read_timeline
-from grokscope.errors import RunLocked, UsageError
+from grokscope.errors import DamagedCheckpoint, RunLocked, UsageError
 from grokscope.figures import (
     MEASURES,
     PANELS,
@@ -26,13 +26,14 @@ from grokscope.figures import (
     on_common_axes,
     on_parent,
     over_time,
+    profile,
     randomized,
     spectrogram,
 )
 from grokscope.numbers import whole
 from grokscope.report.experiments import experiment_of, experiments, labels
 from grokscope.spectra import LayerSpectrum
-from grokscope.trajectory import Opening, Trajectory, open_trajectory
+from grokscope.trajectory import Opening, Trajectory, find_damaged, open_trajectory
 from grokscope.trajectory.lineage import lineage_of, parent_of
 
 AT_A_CHECKPOINT: dict[str, Callable[[LayerSpectrum], Figure]] = {
@@ -58,6 +59,7 @@ KINDS = {
     "esd": "a layer's eigenvalues with the fitted power law, at one checkpoint",
     "randomized": "its shuffled entries' eigenvalues with the Marchenko-Pastur law and the traps",
     "dxmin": "how xmin was chosen: the KS distance of every candidate",
+    "profile": "α of each layer over depth, at one checkpoint",
     "spectrogram": "a layer's eigenvalues at every checkpoint",
     "heatmap": "a measure of every layer at every checkpoint",
     "classes": "the share of each predicted class at every checkpoint",
@@ -71,6 +73,7 @@ class Source:
 
     run: Trajectory
     spectra: Spectra
+    damaged: Mapping[int, str]  # checkpoints that are left out, each with a sentence
 
     @classmethod
     def open(cls, path: str | Path, opening: Opening | None = None) -> Source:
@@ -79,8 +82,8 @@ class Source:
 
     @classmethod
     def of(cls, run: Trajectory) -> Source:
-        """Look for the spectra of an opened run."""
-        return cls(run, Spectra(run))
+        """Verify the checkpoints of an opened run, and look for its spectra."""
+        return cls(run, Spectra(run), find_damaged(run))
 
     @property
     def path(self) -> Path:
@@ -119,6 +122,8 @@ class Source:
         """A layer's spectrum, measured now where that was not done before."""
         if (found := self.spectra.layer(index, layer)) is not None:
             return found
+        if index in self.damaged:
+            raise DamagedCheckpoint(self.damaged[index])
         try:
             spectra = analyze(self.run, indices=[index])
         except RunLocked:  # another process is measuring this run
@@ -143,6 +148,8 @@ def figures_of(
     """
     if kind in AT_A_CHECKPOINT:
         return tuple(_at_a_checkpoint(kind, source, step, layer) for source in sources)
+    if kind == "profile":
+        return tuple(_profile(source, step) for source in sources)
     if kind == "spectrogram":
         return tuple(_named(_spectrogram(source, source.layer(layer)), source, sources) for source in sources)
     if kind == "heatmap":
@@ -160,6 +167,13 @@ def _at_a_checkpoint(kind: str, source: Source, step: int | None, layer: str | N
     figure = AT_A_CHECKPOINT[kind](source.spectrum(index, name))
     at = f"{source.run.name} step {whole(float(source.run.steps[index]))}"
     return replace(figure, title=f"{figure.title} · {at}")
+
+
+def _profile(source: Source, step: int | None) -> Figure:
+    index = checkpoint_at(source.run, step)
+    at = f"{source.run.name} step {whole(float(source.run.steps[index]))}"
+    spectra = [source.spectra.layer(index, layer.name) for layer in source.run.layers]
+    return profile(spectra, "by depth", f"α of each layer · {at}")
 
 
 def _spectrogram(source: Source, layer: str) -> Figure:

@@ -12,43 +12,23 @@ from grokscope.numbers import UNKNOWN, count, fixed, mean_text, probability
 from grokscope.phases import PHASES
 from grokscope.published import ALPHA, KS, KS_EIGENVALUES, KS_NOTE, TRAPS, Published, is_the_papers
 from grokscope.report.experiments import experiments, labels
+from grokscope.report.layer_table import layer_tables
 from grokscope.report.p_values import p_words
 from grokscope.report.pictures import Source
+from grokscope.report.table import Row, Table
 from grokscope.spectra.combined import combined_p
 from grokscope.spectra.null import ALPHA_DRAWS
 
-Row = dict[str, Any]
 NAN = float("nan")
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table: a number and a title, the plain rows, the columns as text, and notes below.
-
-    rows: one dict a row with every number, NaN where unknown. columns: (title, how a row's cell is written).
-    """
-
-    number: int
-    title: str
-    rows: tuple[Row, ...]
-    columns: tuple[tuple[str, Callable[[Row], str]], ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def header(self) -> list[str]:
-        """The columns' titles."""
-        return [title for title, _ in self.columns]
-
-    def cells(self) -> list[list[str]]:
-        """The rows as text, unknown cells an en dash."""
-        return [[write(row) for _, write in self.columns] for row in self.rows]
-
-
 def tables(sources: Sequence[Source]) -> tuple[Table, ...]:
-    """Tables 1, 2 and 4 of the runs, those of one experiment together."""
-    groups = experiments(sources)
+    """Tables 1, 2 and 4 of the runs, those of one experiment together; of each single model its layers."""
+    over_time = [source for source in sources if not source.timeline.single]
+    groups = experiments(over_time)
     named = list(zip(groups, labels(groups), strict=True))
-    return _table_1(named), _table_2(named), _table_4(named)
+    of_runs = (_table_1(named), _table_2(named), _table_4(named)) if over_time or not sources else ()
+    return (*of_runs, *layer_tables(sources))
 
 
 Named = Sequence[tuple[Sequence[Source], str]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from grokscope.numbers import mean_text
 from grokscope.phases import PHASES
@@ -21,7 +22,7 @@ LABELS = (*PHASES, "undecided", "unknown")
 def report_text(reports: Sequence[RunReport]) -> str:
     """Lay out the reports of one run or of several; those of one experiment are averaged, others stand apart."""
     lines = [*_phases(reports)]
-    groups = experiments(reports)
+    groups = experiments([report for report in reports if not report.single])
     for group, words in zip(groups, differences(groups), strict=True):
         lines += ["", *_heading(group, words), *_events(group)]
     return "\n".join([*lines, "", *_unmeasured(reports), *_confusion(reports)])
@@ -42,7 +43,22 @@ def _phases(reports: Sequence[RunReport]) -> Iterator[str]:
         yield f"{report.name}  {report.uuid}"
         if report.branch:
             yield f"  {report.branch}"
-        yield from (f"  {label:<13} steps {first:,} to {last:,}" for label, first, last in report.phases)
+        yield from (_phase(report, *phase) for phase in report.phases)
+        yield from caveat_lines(report.caveats)
+
+
+def _phase(report: RunReport, label: str, first: int, last: int) -> str:
+    if report.single:
+        return f"  {label:<13} step {first:,}: one checkpoint has no history"
+    return f"  {label:<13} steps {first:,} to {last:,}"
+
+
+def caveat_lines(caveats: Mapping[str, Any]) -> Iterator[str]:
+    """What is left out, with its reason, and which steps are equal, a line each."""
+    for out in caveats.get("left_out", ()):
+        yield f"  left out: {out['name']} ({out['reason']})"
+    for steps in caveats.get("duplicates", ()):
+        yield f"  the same weights at steps {' and '.join(f'{step:,}' for step in steps)}"
 
 
 def _heading(group: Sequence[RunReport], differs_in: str) -> Iterator[str]:
@@ -102,7 +118,8 @@ def _unmeasured(reports: Sequence[RunReport]) -> Iterator[str]:
 def _confusion(reports: Sequence[RunReport]) -> Iterator[str]:
     counts: Counter[tuple[str, str]] = Counter()
     for report in reports:
-        counts.update(report.confusion)
+        if not report.single:
+            counts.update(report.confusion)
     of_all = " of all runs" if len(reports) > 1 else ""
     title = f"checkpoints{of_all} by observed phase (rows) and by what the weights say (columns)"
     yield from confusion_lines(counts, title)

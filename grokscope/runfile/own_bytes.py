@@ -6,12 +6,18 @@ gigabytes (compression, fill values). A file from elsewhere could have other fil
 
 from __future__ import annotations
 
+import contextlib
 import math
+import mmap
+import struct
+from collections.abc import Iterator
+from pathlib import Path
 
 import h5py
 
 LARGEST_PIECE = 1 << 26
 EXPANSION = 8  # times the file's own size
+HEAP = b"GCOL\x01\0\0\0"
 _PLAIN = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM, h5py.h5t.STRING)
 
 
@@ -42,6 +48,50 @@ def refuse_foreign(file: h5py.File) -> None:
     why = file.id.links.visit(look_at_link, info=True) or h5py.h5o.visit(file.id, look_at_object, info=True)
     if why:
         raise NotItsOwn(why)
+
+
+def refuse_endless(file: h5py.File) -> None:
+    """Raise NotItsOwn where HDF5 would walk for ever through the heap that holds the texts of attributes.
+
+    It does so where an entry has neither index nor size, as in a sector of zeros. Attributes are read after this.
+    """
+    with Path(file.filename).open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for start, end in _between_arrays(file, len(content)):
+            while (at := content.find(HEAP, start, end)) >= 0:
+                if not _heap_ends(content, at):
+                    raise NotItsOwn("the texts of its attributes are damaged")
+                start = at + len(HEAP)
+
+
+def _between_arrays(file: h5py.File, size: int) -> Iterator[tuple[int, int]]:
+    """Yield where the bytes lie, first and past the last, that are no array's: HDF5's own."""
+    arrays = []
+
+    def look(name: bytes, found: h5py.h5o.ObjInfo) -> None:
+        if found.type == h5py.h5o.TYPE_DATASET:
+            with contextlib.suppress(KeyError, OSError, RuntimeError, ValueError):  # told by who reads it
+                dataset = h5py.h5d.open(file.id, name)
+                arrays.append((dataset.get_offset() or 0, dataset.get_storage_size()))
+
+    h5py.h5o.visit(file.id, look, info=True)
+    start = 0
+    for offset, length in sorted(arrays):
+        if length and offset >= start:
+            yield start, offset
+            start = offset + length
+    yield start, size
+
+
+def _heap_ends(content: mmap.mmap, at: int) -> bool:
+    """Walk through a heap's entries as HDF5 does: an index of two bytes, six others, a size, and as many bytes."""
+    end = at + int.from_bytes(content[at + 8 : at + 16], "little")
+    at += 16
+    while at + 16 <= min(end, len(content)):
+        index, _, size = struct.unpack_from("<H6sQ", content, at)
+        if not (needed := 16 + (size + 7) // 8 * 8 if index else size):
+            return False
+        at += needed
+    return True
 
 
 def _text(name: bytes) -> str:

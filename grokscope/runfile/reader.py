@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,14 @@ from grokscope.runfile.layout import (
     array_crc32,
     bias_path,
     checkpoint_paths,
+    file_plan,
     format_version,
     weight_path,
 )
 from grokscope.runfile.liveness import Liveness, liveness
 from grokscope.runfile.lock import is_locked
 from grokscope.runfile.notes import notes_in
-from grokscope.runfile.own_bytes import NotItsOwn, refuse_foreign
+from grokscope.runfile.own_bytes import NotItsOwn, refuse_endless, refuse_foreign
 
 
 class Run:
@@ -51,6 +53,7 @@ class Run:
         self.steps = np.empty(0, dtype=np.int64)
         self._rows = np.empty(0, dtype=np.intp)
         self._crcs = np.empty(0, dtype=np.uint32)
+        self._damaged: set[int] = set()  # the steps of checkpoints that `verify` has found damaged
         self.refresh()
 
     @classmethod
@@ -153,9 +156,14 @@ class Run:
         return {layer.name: layer.dtype for layer in self.layers}
 
     def metrics(self) -> dict[str, NDArray[np.float64]]:
-        """Return every metric over the committed checkpoints, float64 [n], NaN where it was not recorded."""
+        """Return every metric over the committed checkpoints, float64 [n], NaN where it was not recorded.
+
+        So it is at checkpoints that `verify` has found damaged.
+        """
+        damaged = np.isin(self.steps, list(self._damaged))
         with self._reading() as file:
-            return {name: self._all_rows(file, f"metrics/{name}") for name in self.metric_names}
+            rows = {name: self._all_rows(file, f"metrics/{name}") for name in self.metric_names}
+        return {name: np.where(damaged, np.nan, values) for name, values in rows.items()}
 
     def wall_time(self) -> NDArray[np.float64]:
         """Return when each checkpoint was committed, seconds since 1970, float64 [n]."""
@@ -211,14 +219,15 @@ class Run:
         """Return the stored CRC of a checkpoint, over its step and all that it holds: the key of its content."""
         return int(self._crcs[self._known(index)])
 
-    def crc32s(self) -> NDArray[np.uint32]:
-        """Return the stored CRCs of all committed checkpoints, uint32 [n]."""
+    def crc32s(self, indices: Iterable[int] | None = None) -> NDArray[np.uint32]:
+        """Return the stored CRCs of all committed checkpoints, uint32 [n], whichever were asked for."""
         return self._crcs
 
     def verify(self, index: int) -> None:
         """Raise DamagedCheckpoint where a checkpoint's bytes do not match its CRC."""
         with self._reading() as file:
             whole = row_is_whole(file, int(self._rows[self._known(index)]), self._paths)
+        (self._damaged.discard if whole else self._damaged.add)(int(self.steps[index]))
         if not whole:
             raise DamagedCheckpoint(
                 f"checkpoint {index} (step {self.steps[index]:,}) of {self.path} is damaged: "
@@ -308,6 +317,10 @@ def _why_unreadable(path: Path, message: str) -> str:
 
 def _read_layout(file: h5py.File) -> Layout:
     path = file.filename
+    try:
+        refuse_endless(file)
+    except NotItsOwn as error:
+        raise BadRunFile(f"{path} is a damaged HDF5 file: {error}; restore it from a copy") from None
     if file.attrs.get("format") == "grokscope-spectra":
         raise BadRunFile(f"{path} holds the spectra of a run; give the run file itself")
     if file.attrs.get("format") != FORMAT:
@@ -319,13 +332,31 @@ def _read_layout(file: h5py.File) -> Layout:
         version = int(file.attrs["format_version"])
         if version > FORMAT_VERSION:
             raise BadRunFile(f"{path} has run file format {version}; install a newer grokscope")
-        return _layout_of(file)
+        layout = _layout_of(file)
+        _refuse_other_rows(file, layout)
+        return layout
     except NotItsOwn as error:
         raise BadRunFile(
             f"{path} is no run file as grokscope writes it: {error}; restore it from a copy"
         ) from None
     except (KeyError, OSError, ValueError, TypeError, AttributeError, RuntimeError, UsageError) as error:
         raise BadRunFile(f"{path} is a damaged run file ({error}); restore it from a copy") from None
+
+
+def _refuse_other_rows(file: h5py.File, layout: Layout) -> None:
+    """Raise ValueError where a dataset does not hold numbers of its kind, one row for each step of the file.
+
+    One that is missing is met when it is read: what there is of the others can still be looked at.
+    """
+    plan = file_plan(replace(layout, steps=np.arange(len(file["steps"]))))
+    for name, declared in plan.datasets.items():
+        dataset = file.get(name)
+        if dataset is None:
+            continue
+        if dataset.shape != tuple(declared.shape) and name != "planned_steps":
+            raise ValueError(f"{name} has shape {dataset.shape} where {tuple(declared.shape)} is right")
+        if dataset.dtype.kind != np.dtype(declared.dtype).kind:
+            raise ValueError(f"{name} holds {dataset.dtype} where numbers as {np.dtype(declared.dtype)} are right")
 
 
 def _dtype(layer: h5py.Group) -> str:

@@ -20,11 +20,12 @@ MOST_WINDOWS = 4
 """Windows along each axis: as many as cover it, up to this, at equal distances."""
 
 
-def alpha_farms(matrix: Array) -> float:
+def alpha_farms(matrix: Array, esd: Array | None = None) -> float:
     """1 + k/Σ log(λ_(n−i+1)/λ_(n−k)), i = 1 … k = n/2, over the pooled eigenvalues of square windows; NaN where
-    fewer than half of them are positive."""
-    pooled = np.sort(np.concatenate([_window_esd(window) for window in windows(matrix)]))
-    return hill(pooled)
+    fewer than half of them are positive. `esd`: the matrix's own, where known, for a matrix that is one window."""
+    if esd is not None and matrix.shape[0] == matrix.shape[1] <= LARGEST_WINDOW:
+        return hill(esd)
+    return hill(np.sort(np.concatenate([_window_esd(window) for window in windows(matrix)])))
 
 
 def hill(esd: Array) -> float:

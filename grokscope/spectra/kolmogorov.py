@@ -18,17 +18,25 @@ def distance_of_cdf(values: Array) -> Array:
     return result
 
 
-def distance(esd: Array, num_rows: int, num_columns: int, spikes: int = 0) -> float:
+def distance(esd: Array, num_rows: int, num_columns: int, spikes: int = 0, kurtosis: float = 0.0) -> float:
     """KS distance of eigenvalues [M], ascending, to the Marchenko-Pastur law with the sigma of their trace.
 
-    The `spikes` largest are left out of both the fit and the comparison. NaN where nothing is left to fit.
+    The `spikes` largest are left out of both the fit and the comparison. The law is the one that entries of this
+    excess kurtosis have at this size on average (`marchenko_pastur.expected_cdf`). NaN where nothing is left to
+    fit.
     """
-    bulk = esd[: len(esd) - spikes]
-    if not len(bulk) or bulk.sum() <= 0:
-        return float("nan")
-    rows, columns = num_rows - spikes, num_columns - spikes
-    sigma = marchenko_pastur.trace_sigma(esd, num_rows, num_columns, spikes)
-    return float(distance_of_cdf(marchenko_pastur.cdf(bulk, rows, columns, sigma)))
+    bulk = esd[None, : len(esd) - spikes]
+    return float(distances(bulk, num_rows - spikes, num_columns - spikes, kurtosis)[0])
+
+
+def distances(spectra: Array, num_rows: int, num_columns: int, kurtosis: float = 0.0) -> Array:
+    """`distance` [K] of each of several spectra [K, M]."""
+    traces = spectra.sum(axis=1, keepdims=True)
+    if not spectra.shape[1] or (traces <= 0).any():
+        return np.array([np.nan if trace <= 0 else distances(esd[None], num_rows, num_columns, kurtosis)[0]
+                         for esd, trace in zip(spectra, traces, strict=True)])  # fmt: skip
+    scaled = spectra * (num_rows * num_columns / traces)
+    return distance_of_cdf(marchenko_pastur.expected_cdf(scaled, num_rows, num_columns, 1.0, kurtosis))
 
 
 def naive_p(ks_distance: float, size: int) -> float:

@@ -24,7 +24,7 @@ from grokscope.spectra.traps import Trap
 
 Array = NDArray[np.float64]
 
-ANALYSIS_VERSION = 3
+ANALYSIS_VERSION = 4
 """Grows with every change of a number; stored results of another version are measured again."""
 
 SMALLEST_SIDE = 8
@@ -53,14 +53,16 @@ class LayerSpectrum:
     sigma_mp their ratio, lambda_minus and lambda_plus the law's edges at sigma_robust, trap_edge the eigenvalue
     beyond which one is a trap; these and traps, randomized_esd, ks_distance_shown and num_traps_shown are those of
     the representative permutation, the one that pictures show. ks_distance is the mean over permutations of the
-    distance of all eigenvalues, ks_distance_bulk of those that are no traps, both with sigma from their trace;
+    distance of all eigenvalues, ks_distance_bulk of those that are no traps, both with sigma from their trace, to
+    the law of entries with this `kurtosis`, up to 0, at this size (`marchenko_pastur.expected_cdf`);
     ks_p and ks_p_bulk are their calibrated p-values (at least 1/(null_draws + 1)), ks_p_naive the published one of
     ks_distance_shown. num_traps … num_traps_max: median, 5 and 95 % points, least and greatest over permutations,
     each with an edge of its own; randomised_reason says why all these are NaN, where they are.
 
-    abs_entropy is in nats. alpha_farms is `farms.alpha_farms`. alpha_weightwatcher … ERG_gap are WeightWatcher's,
-    by its names and conventions (see `weightwatcher.WeightWatcherMeasures`): a convolution's alpha is that of its
-    kernel positions joined, its alpha_weightwatcher that of the positions pooled.
+    abs_entropy is in nats, kurtosis in excess of a Gaussian's. alpha_farms is `farms.alpha_farms`.
+    alpha_weightwatcher … rand_distance are WeightWatcher's, by its names and conventions (see
+    `weightwatcher.WeightWatcherMeasures`): a convolution's alpha is that of its kernel positions joined, its
+    alpha_weightwatcher that of the positions pooled.
     """
 
     name: str
@@ -105,6 +107,7 @@ class LayerSpectrum:
     abs_entropy: float = NAN
     mean: float = NAN
     std: float = NAN
+    kurtosis: float = NAN
     max_abs: float = NAN
     stable_rank: float = NAN
     alpha_farms: float = NAN
@@ -118,6 +121,8 @@ class LayerSpectrum:
     rank_loss: float = NAN
     detX_num: float = NAN  # noqa: N815 (WeightWatcher's name)
     ERG_gap: float = NAN
+    mp_softrank: float = NAN
+    rand_distance: float = NAN
     esd: Array = field(default_factory=lambda: np.empty(0))
     randomized_esd: Array = field(default_factory=lambda: np.empty(0))
 
@@ -155,10 +160,14 @@ def analyze_layer(
         matrix = spectrum.as_matrix(array)
         try:
             null = null_for(*spectrum.sides(matrix), null_draws)
-            measured = _own_spectrum(array, matrix, null, backend)
+            esd = spectrum.eigenvalues(matrix, backend)
+            positions = weightwatcher.spectra_of(array, esd, backend)
+            measured = _own_spectrum(array, matrix, esd, positions, null)
             shuffled = Permutations(matrix, seed_key(seed, step, name))
             count = randomised.num_permutations(min(matrix.shape), permutations)
-            measured |= _randomised_spectrum(shuffled, count, null, backend)
+            result = randomised.randomise(shuffled, count, null, backend)
+            measured |= _randomised_spectrum(shuffled, result, float(np.fmin(plain["kurtosis"], 0.0)), null)
+            measured["rand_distance"] = _rand_distance(array, positions, shuffled, result, backend)
             return LayerSpectrum(name, shape, **plain, **measured)  # type: ignore[arg-type]
         except np.linalg.LinAlgError as error:
             reason = f"the eigenvalue solver did not converge ({error})"
@@ -212,22 +221,22 @@ def _is_real(array: NDArray[np.generic]) -> bool:
     return array.dtype.kind in "fiub"
 
 
-def _plain_measures(array: NDArray[np.generic]) -> dict[str, object]:
+def _plain_measures(array: NDArray[np.generic]) -> dict[str, float]:
     plain = measures.measure(array)
     return {"norm": plain.norm, "abs_entropy": plain.abs_entropy, "mean": plain.mean, "std": plain.std,
-            "max_abs": plain.max_abs}  # fmt: skip
+            "kurtosis": plain.kurtosis, "max_abs": plain.max_abs}  # fmt: skip
 
 
 def _own_spectrum(
-    array: NDArray[np.generic], matrix: Array, null: Null, backend: spectrum.Backend
+    array: NDArray[np.generic], matrix: Array, esd: Array, positions: list[Array], null: Null
 ) -> dict[str, object]:
-    """The layer's own eigenvalues and their power-law tail."""
-    esd = spectrum.eigenvalues(matrix, backend=backend)
+    """The layer's own eigenvalues, those of its kernel positions, and their power-law tail."""
     fit = power_law.fit(esd)
     values: dict[str, object] = {"esd": esd, "stable_rank": measures.stable_rank(esd), "num_zero": fit.num_zero}
     if why_flat := _why_flat(esd, matrix):
         return values | {"verdict_reason": why_flat}
-    values |= {"alpha_farms": farms.alpha_farms(matrix)} | asdict(weightwatcher.measure(array, esd, backend))
+    theirs = weightwatcher.measure(positions, max(array.shape[:2]), fit)
+    values |= {"alpha_farms": farms.alpha_farms(matrix, esd)} | asdict(theirs)
     alpha_p = null.alpha_p(fit.alpha)
     verdict, why = power_law.judge(fit, alpha_p)
     return values | {
@@ -254,19 +263,18 @@ def _why_flat(esd: Array, matrix: Array) -> str:
 
 
 def _randomised_spectrum(
-    shuffled: Permutations, permutations: int, null: Null, backend: spectrum.Backend
+    shuffled: Permutations, result: randomised.Randomised, light: float, null: Null
 ) -> dict[str, object]:
-    """Permutations of the entries: Marchenko-Pastur fit, KS and traps."""
+    """Permutations of the entries: Marchenko-Pastur fit, KS and traps. `light`: their excess kurtosis up to 0."""
     long, short = spectrum.sides(shuffled.matrix)
-    result = randomised.randomise(shuffled, permutations, null, backend)
     shown = result.representative
     trace = marchenko_pastur.trace_sigma(shown.esd, long, short)
     values: dict[str, object] = {"randomized_esd": shown.esd, "sigma_trace": trace, "null_draws": null.draws,
-                                 "permutations": permutations}  # fmt: skip
+                                 "permutations": len(result.permutations)}  # fmt: skip
     if not result.has_bulk:
         return values | {"randomised_reason": "at least half of the shuffled eigenvalues vanish: no bulk to fit"}
     lower, upper = marchenko_pastur.edges(long, short, shown.sigma)
-    return values | _ks(result, long, short, null) | _num_traps(result, shuffled) | {
+    return values | _ks(result, long, short, light, null) | _num_traps(result, shuffled) | {
         "sigma_mp": shown.sigma / trace,
         "sigma_robust": shown.sigma,
         "lambda_minus": lower,
@@ -276,11 +284,29 @@ def _randomised_spectrum(
     }  # fmt: skip
 
 
-def _ks(result: randomised.Randomised, long: int, short: int, null: Null) -> dict[str, object]:
-    """KS distances and p-values, on all eigenvalues and on those that are no traps."""
+def _rand_distance(
+    array: NDArray[np.generic],
+    positions: list[Array],
+    shuffled: Permutations,
+    result: randomised.Randomised,
+    backend: spectrum.Backend,
+) -> float:
+    """WeightWatcher's, for the representative permutation."""
+    weight = array if array.ndim == 2 else shuffled[result.index].reshape(array.shape)
+    return weightwatcher.rand_distance(
+        positions, weightwatcher.spectra_of(weight, result.representative.esd, backend)
+    )
+
+
+def _ks(result: randomised.Randomised, long: int, short: int, light: float, null: Null) -> dict[str, object]:
+    """KS distances and p-values, on all eigenvalues and on those that are no traps.
+
+    Tails lighter than a Gaussian's move the eigenvalues' mean law, which is allowed for; heavier ones are what the
+    test is there to see.
+    """
     permutations = len(result.permutations)
-    distance = randomised.mean_distance(result, long, short)
-    bulk = randomised.mean_bulk_distance(result, long, short, null)
+    distance = randomised.mean_distance(result, long, short, light)
+    bulk = randomised.mean_bulk_distance(result, long, short, light, null)
     shown = kolmogorov.distance(result.representative.esd, long, short)
     return {
         "ks_distance": distance,

@@ -14,16 +14,22 @@ Array = NDArray[np.float64]
 BLOCK = 1 << 20
 """Entries that are looked at together, 8 MB in float64."""
 
+ROUNDING = 1e-28
+"""A variance below this share of the squared mean is rounding."""
+
+NAN = float("nan")
+
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """norm (Frobenius), abs_entropy (nats, unnormalised), and the entries' mean, standard deviation and max
-    |w|."""
+    """norm (Frobenius), abs_entropy (nats, unnormalised), and the entries' mean, standard deviation, max |w| and
+    excess kurtosis: 0 for a Gaussian, −2 for two values that are equally frequent, NaN for a constant."""
 
     norm: float
     abs_entropy: float
     mean: float
     std: float
+    kurtosis: float
     max_abs: float
 
 
@@ -34,17 +40,25 @@ def measure(weight: NDArray[np.generic]) -> Measures:
     """
     largest = max((float(np.abs(block).max()) for block in _blocks(weight)), default=0.0)
     if not weight.size:
-        return Measures(0.0, 0.0, float("nan"), float("nan"), largest)
+        return Measures(0.0, 0.0, NAN, NAN, NAN, largest)
     unit = largest or 1.0  # keeps the squares of huge and of tiny entries in range
     mean = sum(float((block / unit).sum()) for block in _blocks(weight)) / weight.size
-    squares = sum(float(np.square(block / unit - mean).sum()) for block in _blocks(weight))
+    powers = [_powers(block / unit - mean) for block in _blocks(weight)]
+    variance, fourth = (math.fsum(parts) / weight.size for parts in zip(*powers, strict=True))
     return Measures(
         norm=unit * math.hypot(*(float(np.linalg.norm(block / unit)) for block in _blocks(weight))),
         abs_entropy=sum(absolute_entropy(np.abs(block)) for block in _blocks(weight)),
         mean=unit * mean,
-        std=unit * math.sqrt(squares / weight.size),
+        std=unit * math.sqrt(variance),
+        kurtosis=fourth / variance**2 - 3 if variance > ROUNDING * mean**2 else NAN,
         max_abs=largest,
     )
+
+
+def _powers(centred: Array) -> tuple[float, float]:
+    """Σx² and Σx⁴."""
+    square = centred**2
+    return float(square.sum()), float(square @ square)
 
 
 def _blocks(weight: NDArray[np.generic]) -> Iterator[Array]:

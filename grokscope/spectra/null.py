@@ -21,13 +21,14 @@ from grokscope.spectra.null_store import SHIPPED, cache_folder, load, store
 
 Array = NDArray[np.float64]
 
-ESTIMATOR = "trace-median-alpha-2"
+ESTIMATOR = "trace-median-alpha-3"
 """Which estimators the null was measured with (KS: sigma of the trace; edge: sigma of the median; alpha: the fit
 of `power_law`), and their version."""
 
 DRAWS = 8000
-"""B. The law of the mean over K permutations is then known to √(K/B) of its own spread: 0.05 for K = 20, by which
-the share of noise that a 5 % test rejects is off by 0.5 % (one standard deviation)."""
+"""B at M = 200; smaller ones have more (`repeats`). The law of the mean over K permutations is then known to
+√(K/B) of its own spread: 0.05 for K = 20, by which the share of noise that a 5 % test rejects is off by 0.5 % (one
+standard deviation)."""
 
 ALPHA_DRAWS = 1000
 """Of these spectra, the first so many are fitted by a power law: a share of 1 % is then known to ± 0.3 %."""
@@ -50,8 +51,11 @@ Its 0.5, 50 and 99.5 % points then come out within 10 %. An edge that is no powe
 ranges.
 """
 
-SMALL_SIDE = 20
-"""Up to this M the edge is drawn ten times as often: sigma is noisy there, and draws are cheap."""
+MOST_REPEATS = 4
+"""Smaller matrices are drawn as many times more often as takes the time of M = LARGEST_SIDE, up to this."""
+
+BLOCK = 1000
+"""Spectra that are drawn at a time."""
 
 SEED = 20_021_101
 
@@ -107,7 +111,7 @@ class Null:
 @lru_cache(maxsize=64)
 def _mean_distances(null: Null, permutations: int) -> Array:
     """Sorted means [B] of groups of distances drawn anew from the null's: permutations of one matrix are
-    independent in this, which holds for Gaussian entries and not for ±1 (`benchmarks/spectra_size.py`)."""
+    independent in this (`benchmarks/spectra_size.py` measures the size of the test)."""
     if permutations == 1:
         return null.distances
     rng = np.random.default_rng([SEED, permutations])
@@ -131,7 +135,7 @@ def edge_centre_and_scale(num_rows: int, num_columns: int) -> tuple[float, float
 
 
 def null_for(num_rows: int, num_columns: int, draws: int = DRAWS) -> Null:
-    """The null of an N × M matrix: shipped, from memory, from the cache folder, or from `draws` fresh draws.
+    """The null of an N × M matrix: shipped, from memory, from the cache folder, or from `draws` · `repeats` draws.
 
     Where the cache folder (`cache_folder`) cannot be written the result is only kept in memory. Deterministic: the
     draws are seeded by the shape. Needs M ≥ 2.
@@ -148,7 +152,7 @@ def _null(long: int, short: int, draws: int) -> Null:
         return replace(smaller, size=short, distances=distances, alphas=alphas)
     name = f"null-{ESTIMATOR}-{long}x{short}-{draws}.npz"
     for folder in (SHIPPED, cache_folder()):
-        if (stored := _from_arrays(short, draws, load(folder / name))) is not None:
+        if (stored := _from_arrays(short, repeats(short) * draws, load(folder / name))) is not None:
             return stored
     drawn = simulate(long, short, draws)
     store(cache_folder() / name, to_arrays(drawn))
@@ -156,18 +160,21 @@ def _null(long: int, short: int, draws: int) -> Null:
 
 
 def simulate(long: int, short: int, draws: int) -> Null:
-    """Measure `draws` Gaussian matrices of long × short (ten times as many for the edge of a small one)."""
+    """Measure `draws` Gaussian matrices of long × short, times `repeats`."""
     rng = np.random.default_rng(np.random.SeedSequence([SEED, long, short]))
-    repeats = 10 * draws if short <= SMALL_SIDE else draws
-    spectra = laguerre_spectra(long, short, repeats, rng)
+    spectra = laguerre_spectra(long, short, repeats(short) * draws, rng)
     sigma_squared = np.median(spectra, axis=1) / marchenko_pastur.median(long, short)
     centre, scale = edge_centre_and_scale(long, short)
     shape, location, width = _gamma_of((spectra[:, -1] / sigma_squared - centre) / scale)
-    first = spectra[:draws]
-    trace = first.sum(axis=1, keepdims=True) / (long * short)
-    distances = kolmogorov.distance_of_cdf(marchenko_pastur.cdf(first / trace, long, short))
+    trace = spectra.sum(axis=1, keepdims=True) / (long * short)
+    distances = kolmogorov.distance_of_cdf(marchenko_pastur.cdf(spectra / trace, long, short))
     alphas = np.array([power_law.fit(esd).alpha for esd in spectra[:ALPHA_DRAWS]])
     return Null(short, np.sort(distances), shape, location, width, np.sort(alphas[np.isfinite(alphas)]))
+
+
+def repeats(short: int) -> int:
+    """How many times more often a matrix of shorter side M = `short` is drawn than was asked for."""
+    return max(1, min(LARGEST_SIDE // short, MOST_REPEATS))
 
 
 def laguerre_spectra(long: int, short: int, draws: int, rng: np.random.Generator) -> Array:
@@ -178,13 +185,15 @@ def laguerre_spectra(long: int, short: int, draws: int, rng: np.random.Generator
     from scipy.linalg import lapack
 
     order = np.arange(short)
+    freedom = np.concatenate([long - order, short - 1 - order[:-1]])
     result = np.empty((draws, short))
-    for row in result:
-        squares = rng.chisquare(long - order)
-        below = rng.chisquare(short - 1 - order[:-1])
-        diagonal = squares.copy()
-        diagonal[1:] += below
-        row[:], _ = lapack.dsterf(diagonal, np.sqrt(squares[:-1] * below))
+    for start in range(0, draws, BLOCK):
+        rows = result[start : start + BLOCK]
+        squares, below = np.split(rng.chisquare(freedom, (len(rows), len(freedom))), [short], axis=1)
+        beside = np.sqrt(squares[:, :-1] * below)
+        squares[:, 1:] += below
+        for row, diagonal, off_diagonal in zip(rows, squares, beside, strict=True):
+            row[:], _ = lapack.dsterf(diagonal, off_diagonal)
     return result
 
 

@@ -33,6 +33,9 @@ Noise spreads the mean of K distances by 0.32/(M√K): 3.6·10⁻⁴ at M = 200 
 with 3. What gets coarser is the count of traps: its median is off by 1.25/√K of the spread over permutations.
 """
 
+KEPT_BYTES = 1 << 28
+"""Gram matrices of all permutations are kept up to this: that of the one shown is needed again for its traps."""
+
 TIE = 1e-9
 """Largest eigenvalues that differ by less than this share are equal: which is larger depends on the processor."""
 
@@ -42,12 +45,14 @@ class Permuted:
     """One permutation: its eigenvalues `esd` [M], ascending, robust `sigma`, and `num_traps` beyond `edge`.
 
     sigma 0 means that most eigenvalues vanish (a very sparse layer): there is no bulk, and a count means nothing.
+    gram is its Gram matrix, None where that is too large to keep.
     """
 
     esd: Array
     sigma: float
     edge: float
     num_traps: int
+    gram: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +90,17 @@ def randomise(
     shuffled: Permutations, count: int, null: Null, backend: spectrum.Backend = spectrum.LAPACK
 ) -> Randomised:
     """Measure the first `count` permutations of a finite matrix, one Gram matrix each."""
-    long, short = spectrum.sides(shuffled.matrix)
-    permuted = []
-    for index in range(count):
-        esd = spectrum.bulk_eigenvalues(shuffled[index], backend)
-        permuted.append(Permuted(esd, *bulk_edge(esd, long, short, null)))
+    permuted = [_permuted(shuffled[index], count, null, backend) for index in range(count)]
     return Randomised(tuple(permuted), middle([one.esd[-1] for one in permuted]))
+
+
+def _permuted(matrix: Array, count: int, null: Null, backend: spectrum.Backend) -> Permuted:
+    """Measure a permutation, one of `count`."""
+    long, short = spectrum.sides(matrix)
+    gram = backend.gram(matrix)
+    esd = spectrum.bulk_eigenvalues(matrix, gram, backend)
+    kept = gram if isinstance(gram, np.ndarray) and count * gram.nbytes <= KEPT_BYTES else None
+    return Permuted(esd, *bulk_edge(esd, long, short, null), kept)
 
 
 def middle(values: Sequence[float]) -> int:
@@ -102,16 +112,24 @@ def middle(values: Sequence[float]) -> int:
     return int(order[np.lexsort((order, rank))[(len(order) - 1) // 2]])
 
 
-def mean_distance(result: Randomised, long: int, short: int) -> float:
+def mean_distance(result: Randomised, long: int, short: int, kurtosis: float) -> float:
     """The KS distance of all eigenvalues to the Marchenko-Pastur law, averaged over permutations."""
-    return float(np.mean([kolmogorov.distance(one.esd, long, short) for one in result.permutations]))
+    return float(np.mean(distances(result, long, short, kurtosis)))
 
 
-def mean_bulk_distance(result: Randomised, long: int, short: int, null: Null) -> float:
+def distances(result: Randomised, long: int, short: int, kurtosis: float) -> Array:
+    """The KS distance of each permutation [K]."""
+    return kolmogorov.distances(np.stack([one.esd for one in result.permutations]), long, short, kurtosis)
+
+
+def mean_bulk_distance(result: Randomised, long: int, short: int, kurtosis: float, null: Null) -> float:
     """The same without each permutation's traps, as the distance that all M eigenvalues of noise would have."""
-    distances = (kolmogorov.distance(one.esd, long, short, one.num_traps) for one in result.permutations)
-    pairs = zip(distances, result.permutations, strict=True)
-    return float(np.mean([null.distance_as_if_whole(distance, one.num_traps) for distance, one in pairs]))
+    values = distances(result, long, short, kurtosis)
+    for index, one in enumerate(result.permutations):
+        if one.num_traps:
+            bulk = kolmogorov.distance(one.esd, long, short, one.num_traps, kurtosis)
+            values[index] = null.distance_as_if_whole(bulk, one.num_traps)
+    return float(np.mean(values))
 
 
 def edge_of_noise(sigma: float, long: int, short: int, null: Null) -> float:
@@ -146,7 +164,7 @@ def weightwatcher_count(shuffled: Permutations, result: Randomised) -> int:
     if short >= 100:
         return count_by_weightwatchers_rule(result.representative.esd, long, short, result.representative.sigma)
     known = [one.esd for one in result.permutations[:5]]
-    more = [spectrum.bulk_eigenvalues(shuffled[index]) for index in range(len(known), 5)]
+    more = [spectrum.eigenvalues(shuffled[index]) for index in range(len(known), 5)]
     pool = np.concatenate([*known, *more])
     return count_by_weightwatchers_rule(pool, long, short, marchenko_pastur.robust_sigma(pool, long, short))
 

@@ -27,6 +27,12 @@ LARGE = 0.5
 NAMED_SHARE = 0.25
 """A cause is named when it gives at least this share of what mean and large entries give to the trap."""
 
+EXACT = 1e-7
+"""By how much of the edge eigenvalues may be off when those beyond it are counted."""
+
+MANY = 0.01
+"""From this share of the entries on, clipping them is no small change."""
+
 MAX_DESCRIBED = 64
 MAX_ENTRIES = 8
 MAX_LARGE = 256
@@ -94,10 +100,13 @@ def describe(shuffled: Permutations, result: Randomised, null: Null) -> tuple[Tr
     if not count:
         return ()
     matrix, sigma = shuffled[result.index], shown.sigma
-    left, values, right = spectrum.top_singular_vectors(matrix, count)
+    gram = spectrum.gram(matrix) if shown.gram is None else shown.gram
+    left, values, right = spectrum.top_singular_vectors(matrix, count, gram)
     structure = _structure(matrix, LARGE * spike_threshold(*_two(matrix.shape), sigma))
     from_mean, from_entries = _contributions(structure, left, right)
-    causes = _causes(from_mean, from_entries.sum(axis=0), values, _unexplained(matrix, structure, shown.edge))
+    rest = gram_without(structure.mean, structure.large, matrix, gram, EXACT * shown.edge)
+    unexplained = spectrum.count_above(rest, shown.edge)
+    causes = _causes(from_mean, from_entries.sum(axis=0), values, unexplained)
     predicted = iter(_predicted(structure, matrix.shape, sigma))
     origins = _original_positions(shuffled, result.index, structure)
     traps = []
@@ -148,11 +157,28 @@ def _contributions(structure: _Structure, left: Array, right: Array) -> tuple[Ar
     return from_mean, from_entries
 
 
-def _unexplained(matrix: Array, structure: _Structure, edge: float) -> int:
-    """How many eigenvalues stay beyond the edge with the mean subtracted and large entries clipped to it."""
-    centred = matrix - structure.mean
-    centred.ravel()[structure.large] = 0.0
-    return spectrum.count_above(spectrum.gram(centred), edge)
+def gram_without(mean: float, places: NDArray[np.intp], matrix: Array, gram: Array, tolerance: float) -> Array:
+    """The Gram matrix of a matrix with its mean subtracted and the entries at flat `places` clipped to it.
+
+    From the matrix's own by the parts that change, a few columns; anew where rounding would exceed `tolerance` or
+    many entries change.
+    """
+    if len(places) > MANY * matrix.size or gram.trace() * np.finfo(np.float64).eps > tolerance:
+        centred = matrix - mean
+        centred.ravel()[places] = 0.0
+        return spectrum.gram(centred)
+    from scipy.sparse import coo_array
+
+    rows, columns = np.divmod(places, matrix.shape[1])
+    excess = coo_array((matrix[rows, columns] - mean, (rows, columns)), shape=matrix.shape).tocsr()
+    if matrix.shape[0] > matrix.shape[1]:
+        matrix, excess = matrix.T, excess.T.tocsr()
+    taken = mean * matrix.shape[1]  # W − mean·11ᵀ − E, short side first, times its transpose
+    cross = (excess @ matrix.T) + mean * (matrix.sum(axis=1) - excess.sum(axis=1) - taken / 2)
+    rest: Array = gram - cross
+    rest -= cross.T
+    rest += (excess @ excess.T).toarray()
+    return rest
 
 
 def _causes(from_mean: Array, from_entries: Array, values: Array, unexplained: int) -> list[str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from grokscope.spectra import power_law
 from grokscope.spectra.esd import Backend, as_matrix, eigenvalues
+from grokscope.spectra.weightwatcher_mp import mp_softrank
 
 Array = NDArray[np.float64]
 
@@ -27,7 +28,8 @@ class WeightWatcherMeasures:
     """alpha_weightwatcher is its alpha, num_pl_spikes the tail of that.
 
     entropy is in units of log rank; rank_loss counts singular values that are zero in double precision; detX_num
-    is `determinant_is_one`, and ERG_gap what that exceeds the power law's tail by.
+    is `determinant_is_one`, ERG_gap what that exceeds the power law's tail by, and mp_softrank λ₊/λ_max by
+    WeightWatcher's own fit.
     """
 
     alpha_weightwatcher: float
@@ -40,6 +42,7 @@ class WeightWatcherMeasures:
     rank_loss: float
     detX_num: float  # noqa: N815 (WeightWatcher's name)
     ERG_gap: float
+    mp_softrank: float
 
 
 def positions(weight: NDArray[np.generic]) -> list[Array]:
@@ -50,13 +53,19 @@ def positions(weight: NDArray[np.generic]) -> list[Array]:
     return [np.ascontiguousarray(flat[:, :, position]) * np.sqrt(0.5) for position in range(flat.shape[2])]
 
 
-def measure(weight: NDArray[np.generic], esd: Array, backend: Backend) -> WeightWatcherMeasures:
-    """Measure a finite weight [out, in, …kernel] whose own eigenvalues `esd` are known."""
-    matrices = positions(weight)
-    spectra = [esd] if len(matrices) == 1 else [eigenvalues(matrix, backend) for matrix in matrices]
-    long = max(matrices[0].shape)
-    pooled = np.maximum(np.sort(np.concatenate(spectra)), 0.0)
-    fit = power_law.fit(pooled, power_law.WEIGHTWATCHER_THRESHOLD)
+def spectra_of(weight: NDArray[np.generic], esd: Array, backend: Backend) -> list[Array]:
+    """The eigenvalues of each of its `positions`; `esd` are those of the weight as one matrix."""
+    return [esd] if weight.ndim == 2 else [eigenvalues(matrix, backend) for matrix in positions(weight)]
+
+
+def measure(spectra: list[Array], long: int, own_fit: power_law.PowerLawFit) -> WeightWatcherMeasures:
+    """Measure a finite weight by the eigenvalues of its positions, matrices with this longer side.
+
+    `own_fit` is the power law of the weight as one matrix.
+    """
+    pooled = _pooled(spectra)
+    none_cut = len(spectra) == 1 and own_fit.num_zero == 0 and pooled[0] > power_law.WEIGHTWATCHER_THRESHOLD
+    fit = own_fit if none_cut else power_law.fit(pooled, power_law.WEIGHTWATCHER_THRESHOLD)
     log_spectral_norm = float(np.log10(pooled[-1]))
     detx_num = determinant_is_one(pooled)
     return WeightWatcherMeasures(
@@ -70,7 +79,29 @@ def measure(weight: NDArray[np.generic], esd: Array, backend: Backend) -> Weight
         rank_loss=float(sum(len(values) - rank(values, long) for values in spectra)),
         detX_num=float(detx_num),
         ERG_gap=float(detx_num - fit.num_tail) if fit.num_tail else NAN,
+        mp_softrank=mp_softrank(pooled, long, len(spectra[0])),
     )
+
+
+def rand_distance(spectra: list[Array], shuffled: list[Array]) -> float:
+    """The Jensen-Shannon distance of the pooled eigenvalues to those of shuffled entries, both taken for
+    probabilities by rank. NaN where they vanish."""
+    own, other = _pooled(spectra), _pooled(shuffled)
+    middle = (own + other) / 2
+    if not middle.sum() > 0:
+        return NAN
+    return float(np.sqrt(max((_divergence(own, middle) + _divergence(other, middle)) / 2, 0.0)))
+
+
+def _divergence(one: Array, other: Array) -> float:
+    """Σ p log(p/q) of two sequences scaled to sum 1."""
+    p, q = one / one.sum(), other / other.sum()
+    counted = p > 0
+    return float(np.sum(p[counted] * np.log(p[counted] / q[counted])))
+
+
+def _pooled(spectra: list[Array]) -> Array:
+    return np.maximum(np.sort(np.concatenate(spectra)), 0.0)
 
 
 def rank(esd: Array, long: int) -> int:

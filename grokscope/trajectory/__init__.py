@@ -2,7 +2,17 @@
 
 from grokscope.runfile import LeftOut
 from grokscope.trajectory.checkpoints import Checkpoints, Opening
+from grokscope.trajectory.damage import find_damaged
 from grokscope.trajectory.opening import Place, open_trajectory
 from grokscope.trajectory.protocol import Trajectory, is_single
 
-__all__ = ["Checkpoints", "LeftOut", "Opening", "Place", "Trajectory", "is_single", "open_trajectory"]
+__all__ = [
+    "Checkpoints",
+    "LeftOut",
+    "Opening",
+    "Place",
+    "Trajectory",
+    "find_damaged",
+    "is_single",
+    "open_trajectory",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,7 +19,7 @@ from grokscope.errors import UsageError
 from grokscope.importers import layers_of
 from grokscope.importers.tensors import LayerSource, Tensors, widened
 from grokscope.runfile import LayerSpec, LeftOut, Liveness
-from grokscope.trajectory.contents import Contents, Layer, Source, contents_of, sources_of, stamp_of
+from grokscope.trajectory.contents import Contents, Layer, Source, Stamp, contents_of, sources_of, stamps_of
 from grokscope.trajectory.layouts import find_checkpoints
 from grokscope.trajectory.metrics import Metrics, metrics_of_checkpoints
 from grokscope.trajectory.numbering import Numbering, number_checkpoints
@@ -56,6 +56,7 @@ class Checkpoints:
         self.path = path
         self.opening = opening or Opening()
         self._known: dict[Source, Contents | LeftOut] = {}
+        self._keys: dict[tuple[Stamp, int | None], str] = {}
         self._opened: tuple[Source, Tensors, dict[str, LayerSource]] | None = None
         self._look(*self._find())
 
@@ -93,7 +94,7 @@ class Checkpoints:
         """Return what is known of a checkpoint if its files have not been written since."""
         known = self._known.get(source)
         try:
-            return known if isinstance(known, Contents) and known.stamp == stamp_of(known.files) else None
+            return known if isinstance(known, Contents) and known.stamp == stamps_of(known.files) else None
         except OSError:
             return None
 
@@ -218,7 +219,7 @@ class Checkpoints:
 
     def _refuse_changed(self, index: int) -> None:
         known = self._contents[index]
-        if stamp_of(known.files) != known.stamp:
+        if stamps_of(known.files) != known.stamp:
             raise UsageError(f"{self._sources[index].path} was written a moment ago; try again")
 
     def metrics(self) -> Mapping[str, NDArray[np.float64]]:
@@ -250,22 +251,28 @@ class Checkpoints:
         return True
 
     def crc32(self, index: int) -> int:
-        """Return a key of a checkpoint's step and contents; see Contents."""
-        return zlib.crc32(f"{self.steps[index]} {self._contents[index].key}".encode())
+        """Return a key of a checkpoint's step and contents; see Contents. May read all its files."""
+        contents = self._contents[index]
+        source = (contents.stamp, contents.part)
+        if source not in self._keys:
+            self._keys[source] = contents.key()
+        return zlib.crc32(f"{self.steps[index]} {self._keys[source]}".encode())
 
-    def crc32s(self) -> NDArray[np.uint32]:
-        """Return the keys of all checkpoints, uint32 [n]."""
-        return np.array([self.crc32(index) for index in range(self.num_checkpoints)], dtype=np.uint32)
+    def crc32s(self, indices: Iterable[int] | None = None) -> NDArray[np.uint32]:
+        """Return the keys of all checkpoints, uint32 [n]; 0 for those that are not among `indices`."""
+        wanted = set(range(self.num_checkpoints) if indices is None else indices)
+        keys = [self.crc32(index) if index in wanted else 0 for index in range(self.num_checkpoints)]
+        return np.array(keys, dtype=np.uint32)
 
     def verify(self, index: int) -> None:
         """Do nothing: what a format says of its own damage is told when a tensor is read."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the path: a worker opens it once."""
-        return _reopened, (self.path.resolve(), self.opening, tuple(self.crc32s().tolist()))
+        return _reopened, (self.path.resolve(), self.opening, tuple(one.stamp for one in self._contents))
 
 
 @lru_cache(maxsize=4)
-def _reopened(path: Path, opening: Opening, keys: tuple[int, ...]) -> Checkpoints:
-    """Open a trajectory in another process, once for each content."""
+def _reopened(path: Path, opening: Opening, stamps: tuple[Stamp, ...]) -> Checkpoints:
+    """Open a trajectory in another process, once for each state of its files."""
     return Checkpoints(path, opening)

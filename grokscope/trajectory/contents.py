@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from grokscope.errors import MissingPackage, UsageError
 from grokscope.importers import layers_of, read_many, read_tensors
 from grokscope.importers.tensors import Tensors
 from grokscope.runfile import LeftOut
+from grokscope.trajectory.content_crc import content_crc32, stamp_of
 from grokscope.trajectory.layouts import Found
 
 Stamp = tuple[tuple[str, int, int, int], ...]
@@ -51,8 +51,7 @@ class Layer:
 class Contents:
     """A checkpoint's description: nothing of it is a weight.
 
-    `stamp` names its files with their sizes and times; `key` is made of the CRC that a zip archive keeps of its
-    contents, of the hash by which the hub's cache names its files, or else of the stamp, which each write changes.
+    `stamp` names its files with their sizes and times; `crc` is the CRC that a zip archive keeps of its contents.
     """
 
     layers: tuple[Layer, ...]
@@ -60,7 +59,17 @@ class Contents:
     extra: Mapping[str, object]
     files: tuple[Path, ...]
     stamp: Stamp
-    key: int
+    crc: int | None
+    part: int | None
+
+    def key(self) -> str:
+        """Tell its contents: the zip archive's CRC, the hash that names a file of the hub's cache, or else a CRC
+        of its files' bytes, which are then read.
+        """
+        blobs = [_blob(file) for file in self.files]
+        if self.crc is not None:
+            return f"{self.crc} {self.part}"
+        return f"{' '.join(blobs) if all(blobs) else content_crc32(self.files)} {self.part}"
 
     @property
     def saved(self) -> float:
@@ -89,28 +98,13 @@ def contents_of(source: Source, network: str) -> Contents | LeftOut:
     files, extra = tensors.files, tensors.extra
     crc = tensors.crc32()
     tensors.close()
-    stamp = stamp_of(files)
-    return Contents(rows, tuple(left_out), extra, files, stamp, _key(stamp, crc, source.part))
+    stamp = stamps_of(files)
+    return Contents(rows, tuple(left_out), extra, files, stamp, crc, source.part)
 
 
-def stamp_of(files: tuple[Path, ...]) -> Stamp:
+def stamps_of(files: tuple[Path, ...]) -> Stamp:
     """Return the files' names, sizes, and the times of their last write and change, in nanoseconds."""
-    stamps = []
-    for file in files:
-        status = file.stat()
-        stamps.append((str(file), status.st_size, status.st_mtime_ns, status.st_ctime_ns))
-    return tuple(stamps)
-
-
-def _key(stamp: Stamp, crc: int | None, part: int | None) -> int:
-    blobs = [_blob(Path(name)) for name, *_ in stamp]
-    if crc is not None:
-        text = f"{crc}"
-    elif all(blobs):
-        text = " ".join(blobs)
-    else:
-        text = repr([numbers for _, *numbers in stamp])
-    return zlib.crc32(f"{text} {part}".encode())
+    return tuple((str(file), *stamp_of(file)) for file in files)
 
 
 def _blob(path: Path) -> str:

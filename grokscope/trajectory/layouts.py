@@ -11,9 +11,11 @@ from pathlib import Path
 import h5py
 
 from grokscope.errors import UsageError
+from grokscope.files import read_text
 from grokscope.importers import sniff
 from grokscope.importers.sniffing import MODEL_FILES
 from grokscope.runfile import LeftOut
+from grokscope.runfile.own_bytes import NotItsOwn, refuse_endless
 from grokscope.trajectory.numbers_in_names import numbers_in
 
 SUFFIXES = (
@@ -37,6 +39,7 @@ AVERAGED = re.compile(r"(^|[._-])ema([._-]|\d|$)", re.IGNORECASE)
 SHARD = re.compile(r"^(.*)-\d{5}-of-\d{5}$")
 PART_OF_A_FOLDER = ("*global_step*", "pytorch_model_fsdp_*")  # where DeepSpeed and Accelerate put the weights
 DEEPEST = 3
+LARGEST_REF = 1000
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,11 @@ def is_of_grokscope(path: Path) -> bool:
     """Tell run files and spectra files from other HDF5 files."""
     try:
         with h5py.File(path, "r", locking=False) as hdf5:
+            refuse_endless(hdf5)
             return str(hdf5.attrs.get("format", "")).startswith("grokscope")
-    except OSError:
+    except NotItsOwn:
+        return True  # whose reader says what is wrong
+    except (OSError, RuntimeError):
         return False
 
 
@@ -171,7 +177,7 @@ def _revisions(cache: Path, match: str | None) -> Layout:
     for ref in sorted((cache / "refs").rglob("*")):
         name = ref.relative_to(cache / "refs").as_posix()
         if ref.is_file() and not name.startswith("pr/"):
-            commit = ref.read_text(encoding="utf-8").strip()
+            commit = _commit(ref)
             if commit not in names or not numbers_in(names[commit]):
                 names[commit] = name
     snapshots = [(names.get(d.name, d.name), weights_in(d)) for d in _subfolders(cache / "snapshots")]
@@ -179,6 +185,13 @@ def _revisions(cache: Path, match: str | None) -> Layout:
     if not found:
         raise UsageError(f"{cache} holds no snapshot with weights; download the model again")
     return found, [LeftOut(name, "a revision without weights") for name, path in snapshots if path is None]
+
+
+def _commit(ref: Path) -> str:
+    try:
+        return read_text(ref, LARGEST_REF).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{ref} is no revision of the hub's: {error}; download the model again") from None
 
 
 def _files(folder: Path, match: str | None) -> Layout:

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grokscope.errors import UsageError
+from grokscope.files import read_text
 from grokscope.runfile import LeftOut
 from grokscope.steps import parse_number
 from grokscope.trajectory.numbers_in_names import EPOCHS, ITERATIONS, STEPS, Number, numbers_in, skeleton
 
 LARGEST_STEP = 2**63 - 1
+LARGEST_TABLE = 1 << 26  # bytes
 STEP_KEYS = (
     "global_step", "iter_num", "step", "iteration", "iter", "num_updates", "train_step", "training_step",
 )  # fmt: skip
@@ -144,7 +146,7 @@ def _from_regex(checkpoints: Mapping[str, Inside], pattern: str) -> Numbering:
 def _from_table(checkpoints: Mapping[str, Inside], path: Path) -> Numbering:
     """Read lines `name,step`; a first line that says so is skipped, and a name may have its suffix or not."""
     try:
-        rows = [row for row in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if row]
+        rows = [row for row in csv.reader(read_text(path, LARGEST_TABLE, "utf-8-sig").splitlines()) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path} cannot be read as lines of `name,step`: {error}") from None
     listed: dict[str, int] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -106,8 +106,8 @@ class Trajectory(Protocol):
     def crc32(self, index: int) -> int:
         """Return a key of a checkpoint's step and contents, which no others share but by chance."""
 
-    def crc32s(self) -> NDArray[np.uint32]:
-        """Return the keys of all checkpoints, uint32 [n]."""
+    def crc32s(self, indices: Iterable[int] | None = None) -> NDArray[np.uint32]:
+        """Return the keys of all checkpoints, or of those asked for and anything for others, uint32 [n]."""
 
     def verify(self, index: int) -> None:
         """Raise DamagedCheckpoint where a checkpoint's bytes are known not to be the ones that were written."""

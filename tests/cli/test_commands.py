@@ -81,7 +81,7 @@ def test_info_json_keeps_its_keys(analysed: Path, grokscope_command: Command) ->
     assert set(info) >= INFO_KEYS
     assert info["complete"] is True
     assert info["num_checkpoints"] == len(info["steps"])
-    assert info["layers"][0] == {"name": "fc1", "shape": [40, 64]}
+    assert info["layers"][0] == {"name": "fc1", "shape": [40, 64], "kind": "linear", "note": None}
     assert info["config"]["dataset"] == "digits"
 
 

@@ -2,11 +2,75 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import resource
 import shutil
+import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+
+from grokscope.runfile import Run
+from grokscope.runfile.check import check
+from tests.terminal import read_all
+from tests.waiting import wait_until
+
+PROCESSOR_SECONDS = 30.0
+ALTERNATE_SCREEN = "\x1b[?1049h"
+"""With which the app takes the terminal."""
+
+
+def processor_seconds() -> float:
+    """Of all processes that were started and waited for, theirs included."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def test_from_nothing_to_the_app(tmp_path: Path) -> None:
+    """Trained, analysed, reported and opened in a terminal, in at most 30 s of processor time; `q` ends it."""
+    pytest.importorskip("sklearn")
+    before, run = processor_seconds(), tmp_path / "demo" / "digits.h5"
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    command = [sys.executable, "-m", "grokscope", "demo", str(run.parent)]
+    environment = os.environ | {"TERM": "xterm-256color"}
+    process = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
+    os.close(terminal)
+    shown = ""
+    while "fc1" not in shown.partition(ALTERNATE_SCREEN)[2]:
+        shown += os.read(controller, 4096).decode(errors="replace")
+    assert "Table 1: power-law exponent" in shown
+    os.write(controller, b"q")
+    read_all(controller)
+    assert process.wait(60) == 0
+    assert Run.open(run).complete
+    assert processor_seconds() - before < PROCESSOR_SECONDS
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_stopped_has_saved_its_state(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C reaches the whole group, SIGTERM the demo alone; both end with 130 and a run that can go on."""
+    pytest.importorskip("sklearn")
+    run = tmp_path / "digits.h5"
+    command = [sys.executable, "-m", "grokscope", "demo", str(tmp_path), "--no-view"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_until(lambda: run.exists() and Run(run).num_checkpoints > 2)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "everything saved" in said
+    assert check(run).num_states >= 1
+    assert not Run.open(run).complete
 
 
 def test_a_run_that_is_there_is_reported_and_not_trained_again(
@@ -27,12 +91,12 @@ def test_a_light_install_says_what_to_install(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     code = (
         "import importlib.util as util, sys; found = util.find_spec\n"
-        "util.find_spec = lambda name, *more: None if name == 'torch' else found(name, *more)\n"
+        "util.find_spec = lambda name, *more: None if name == 'sklearn' else found(name, *more)\n"
         f"sys.argv = ['grokscope', 'demo', {str(folder)!r}]\n"
         "from grokscope.cli.main import main; main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert "misses torch; `pip install 'grokscope[train]'` brings it" in done.stderr
+    assert "digits come with scikit-learn; install it by `pip install scikit-learn`" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not folder.exists()

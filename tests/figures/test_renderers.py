@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from grokscope.errors import UsageError
 from grokscope.figures import PANELS, Axis, Band, Bars, Curve, Figure, Heatmap, Points
 from grokscope.figures.paper import page, save
-from grokscope.figures.terminal import levels_of, text
+from grokscope.figures.plain import plain
+from grokscope.figures.terminal import SHADES, _marker, levels_of, text
 
 KINDS = (
     *PANELS, "alpha of one layer", "alpha of three seeds", "esd", "esd, linear", "esd of two", "randomized",
@@ -104,6 +106,78 @@ def distance_to_line(point: np.ndarray, corners: np.ndarray) -> float:
     return float(np.nanmin(np.hypot(*(point - nearest).T)))
 
 
+SIZES = [(80, 24), (120, 40)]
+CURVES = [kind for kind in KINDS if kind not in ("heatmap", "classes", "spectrogram", "nothing")]
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("kind", CURVES)
+def test_every_curve_and_point_is_read_back_from_the_text(
+    every_figure: dict[str, Figure], kind: str, width: int, height: int
+) -> None:
+    """By its own marker, within a cell of where the frame puts its value; another mark may lie on some."""
+    figure = every_figure[kind]
+    rows = area(text(figure, width, height, colors=False))
+    size = np.array([max(map(len, rows)) - 1, len(rows) - 1])
+    cells = np.array([(c, size[1] - r) for r, row in enumerate(rows) for c in range(len(row))])
+    signs = np.array([character for row in rows for character in row])
+    for mark in (*figure.of(Curve), *(points for points in figure.of(Points) if not points.names)):
+        marker = _marker(figure, mark, colors=False)
+        own = (signs > "⠀") & (signs <= "⣿") if marker == "braille" else signs == marker
+        places = np.stack([figure.x.position(mark.x), figure.y.position(mark.y)], axis=1)
+        inside = places[(np.isfinite(places) & (places >= 0) & (places <= 1)).all(axis=1)]
+        near = [
+            (np.abs(cells[own] - place * size).max(axis=1, initial=0).min(initial=99) <= 1) for place in inside
+        ]
+        assert np.mean(near) >= 0.7, mark.label
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "nothing"])
+def test_the_frame_names_values_where_they_lie(
+    every_figure: dict[str, Figure], kind: str, width: int, height: int
+) -> None:
+    """Every label at the left stands in the row of its value, every label below in its column."""
+    figure = every_figure[kind]
+    lines = text(figure, width, height, colors=False).split("\n")
+    frame = [line for line in lines if line.count("│") + line.count("┤") >= 2]
+    labels = {line[: line.index("┤")].strip(): k for k, line in enumerate(frame) if "┤" in line[:20]}
+    names = [mark.names for mark in figure.of(Heatmap) if mark.names]
+    values = (
+        {text: value for value, text in figure.y.ticks(99)}
+        if not names
+        else dict(zip(names[0], np.arange(len(names[0])) + 0.5, strict=True))
+    )
+    assert labels
+    for label, row in labels.items():
+        value = values[label] if label in values else float(label.replace("k", "e3"))
+        assert abs((1 - float(figure.y.position(value))) * (len(frame) - 1) - row) <= 1, label
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("kind", ["heatmap", "classes", "spectrogram"])
+def test_every_cell_of_a_map_is_read_back_from_the_text(
+    every_figure: dict[str, Figure], kind: str, width: int, height: int
+) -> None:
+    """The shade in the middle of each cell is its value's level, or where cells are smaller than the text's, that
+    of its neighbour above or below; unknown ones and nothing are blank. Curves lie over some."""
+    figure = every_figure[kind]
+    rows = area(text(figure, width, height, colors=False))
+    (cells,) = figure.of(Heatmap)
+    levels = np.pad(levels_of(cells, 4), ((1, 1), (0, 0)), mode="edge")
+    x, y = figure.x.position(cells.x_edges), figure.y.position(cells.y_edges)
+    smaller = kind == "spectrogram"
+    checked = 0
+    for row, column in np.ndindex(cells.values.shape):
+        line = rows[round((1 - float(y[row] + y[row + 1]) / 2) * (len(rows) - 1))].ljust(width)
+        character = line[round(float(x[column] + x[column + 1]) / 2 * (max(map(len, rows)) - 1))]
+        near = levels[row : row + 3, column] if smaller else levels[row + 1 : row + 2, column]
+        if character in SHADES:
+            assert character in {SHADES[level + 1] for level in near}, (row, column)
+            checked += 1
+    assert checked > 0.8 * cells.values.size
+
+
 @pytest.mark.parametrize("kind", ["esd", "randomized"])
 def test_the_text_holds_the_bars_numbers(every_figure: dict[str, Figure], kind: str) -> None:
     """The height of each bar in the text is its density, within a row."""
@@ -158,8 +232,24 @@ def test_matplotlib_draws_the_figures_own_numbers(every_figure: dict[str, Figure
         for end in (band.low, band.high):
             assert {float(v) for v in end[np.isfinite(end)]} <= {float(v) for v in corners[:, 1]}
     assert axes.get_xlim() == pytest.approx((figure.x.low, figure.x.high))
+    assert (axes.get_xscale(), axes.get_yscale()) == (figure.x.scale, figure.y.scale)
     assert axes.get_xlabel() == figure.x.title
     assert axes.get_ylabel() == figure.y.title
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_json_holds_the_figures_own_numbers(every_figure: dict[str, Figure], kind: str) -> None:
+    """Every array of every mark, null where unknown, and nothing that JSON does not know."""
+    figure = every_figure[kind]
+    described = json.loads(json.dumps(plain(figure), allow_nan=False))
+    assert described["title"] == figure.title
+    for mark, shown in zip(figure.marks, described["marks"], strict=True):
+        for name, value in vars(mark).items():
+            if isinstance(value, np.ndarray):
+                read = np.array(shown[name], dtype=object)
+                read[read == None] = np.nan  # noqa: E711 - elementwise
+                np.testing.assert_array_equal(read.astype(float), value)
+                assert (np.array(shown[name], dtype=object) == None).sum() == np.isnan(value).sum()  # noqa: E711
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])

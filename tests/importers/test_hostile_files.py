@@ -17,7 +17,9 @@ import pytest
 
 from grokscope.errors import UsageError
 from grokscope.importers import read_tensors
-from grokscope.importers.unpickler import ACTIONS, Stub, Unpickler
+from grokscope.importers.pickle_opcodes import ACTIONS
+from grokscope.importers.pickled_values import Stub
+from grokscope.importers.unpickler import Unpickler
 
 SECONDS, MEGABYTES = 2, 300
 PROGRAM = """

@@ -116,8 +116,8 @@ def test_the_state_of_the_hugging_face_trainer(tmp_path: Path) -> None:
     path = table(tmp_path, json.dumps({"log_history": history, "global_step": 20}, indent=1), "trainer_state.json")
     metrics = read_metrics(path)
     assert metrics[10]["test_accuracy"] == 0.25
-    assert [row["loss"] for row in metrics.values()] == [2, 1]
-    assert "train_loss" not in metrics[20]  # the last line is a mean over the whole training
+    assert [row["train_loss"] for row in metrics.values()] == [2, 1]  # not the last line's mean over the training
+    assert "loss is read as train_loss" in metrics.notes
 
 
 def test_tensorboard(tmp_path: Path) -> None:

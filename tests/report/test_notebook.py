@@ -14,6 +14,7 @@ import pytest
 
 import grokscope
 from grokscope.errors import UsageError
+from grokscope.report.pictures import KINDS
 from tests.report.test_page import STEPS, TEST, write_run
 
 
@@ -59,6 +60,18 @@ def test_figures_are_matplotlibs_or_text(run: Path) -> None:
     text = opened.figure("alpha", text=True, size=(60, 16))
     assert isinstance(text, str)
     assert text.count("\n") == 15
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "ks_p_naive", "test_accuracy"])
+def test_every_kind_is_a_page_and_a_text(run: Path, kind: str) -> None:
+    """By the names of `grokscope plot`, with the same panels in both."""
+    opened = grokscope.open(run)
+    page, text = opened.figure(kind), opened.figure(kind, text=True)
+    assert isinstance(page, matplotlib.figure.Figure)
+    assert isinstance(text, str)
+    titles = [axes.get_title(loc="left") for axes in page.axes]
+    assert any(titles)
+    assert all(title in text for title in titles)
 
 
 def test_it_shows_itself(run: Path) -> None:

@@ -15,6 +15,7 @@ def test_a_square_layer_has_the_papers_formula_of_its_own_eigenvalues(rng):
     n, k = 40, 20
     total = sum(np.log(esd[n - i + 1 - 1] / esd[n - k - 1]) for i in range(1, k + 1))
     assert farms.alpha_farms(matrix) == pytest.approx(1 + k / total, rel=1e-9)
+    assert farms.alpha_farms(matrix, esd) == pytest.approx(1 + k / total, rel=1e-9)
 
 
 def test_a_power_law_has_its_exponent(rng):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from grokscope.spectra import LayerSpectrum, analyze_layer, power_law
+from grokscope.spectra import LayerSpectrum, analyze_layer, esd, power_law
 from grokscope.spectra.null import null_for
 from grokscope.spectra.permutations import Permutations, seed_key
 from grokscope.spectra.randomised import bulk_edge, num_permutations
@@ -240,6 +240,19 @@ def test_large_layers_need_fewer_permutations_unless_they_are_asked_for(short, c
     assert num_permutations(short, None) == count
     assert num_permutations(short, 30) == 30
     assert num_permutations(short, 0) == 1
+
+
+@pytest.mark.parametrize("entries", ["heavy tails", "mean drift"])
+def test_a_layer_costs_one_gram_product_a_permutation_and_one_of_its_own(entries, monkeypatch):
+    """768 × 768 with many traps took 41 to 61 for 20 permutations."""
+    rng = np.random.default_rng(6)
+    shape = (256, 256)
+    weight = rng.standard_t(3, shape) if entries == "heavy tails" else rng.standard_normal(shape) + 0.5
+    products, gram = [], esd.gram
+    monkeypatch.setattr(esd, "gram", lambda matrix: products.append(matrix.shape) or gram(matrix))
+    spectrum = analyze_layer(weight, "fc", step=0, permutations=20, null_draws=50)
+    assert spectrum.num_traps > 0
+    assert products == [shape] * 21
 
 
 @pytest.mark.parametrize("permutations", [0, 1, 2])

@@ -61,3 +61,26 @@ def test_the_density_is_finite_everywhere():
     x = np.array([-1.0, 0.0, 1e-300, 1.0, 1e300, np.inf])
     assert np.isfinite(mp.density(x, 200, 200)).all()
     assert np.isfinite(mp.density(x, 784, 200)).all()
+
+
+@pytest.mark.parametrize("shape", [(64, 16), (32, 32)])
+@pytest.mark.parametrize("entries", ["signs", "uniform", "sparse"])
+def test_the_entries_kurtosis_moves_the_mean_law_by_the_closed_form(shape, entries, rng):
+    """Counts of eigenvalues up to x of 6,000 matrices beside as many Gaussian ones: the difference, its error."""
+    draws = {
+        "normal": (rng.standard_normal, 0.0),
+        "signs": (lambda size: rng.choice([-1.0, 1.0], size), -2.0),
+        "uniform": (lambda size: np.sqrt(12) * (rng.random(size) - 0.5), -1.2),
+        "sparse": (lambda size: np.sqrt(1.5) * rng.choice([-1.0, 0.0, 1.0], size), -1.5),
+    }
+    x = np.quantile(np.linspace(*mp.edges(*shape), 101), [0.1, 0.25, 0.5, 0.75, 0.9])
+    counts = {}
+    for name in ("normal", entries):
+        matrices = draws[name][0]((6000, *shape))
+        esd = np.linalg.eigvalsh(np.swapaxes(matrices, 1, 2) @ matrices)
+        counts[name] = (esd[:, :, None] <= x).sum(axis=1)
+    added = shape[1] * (mp.expected_cdf(x, *shape, 1.0, draws[entries][1]) - mp.cdf(x, *shape))
+    assert np.abs(added).max() > 0.1
+    measured = counts[entries].mean(axis=0) - counts["normal"].mean(axis=0)
+    error = np.sqrt((counts[entries].var(axis=0) + counts["normal"].var(axis=0)) / 6000)
+    assert (np.abs(measured - added) < 4 * error + 0.03).all()

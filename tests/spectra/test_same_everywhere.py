@@ -26,11 +26,11 @@ class Nudged(esd.Lapack):
 class BySingularValues(esd.Lapack):
     """Another route to the same spectra: the singular values of the matrix, squared; no Gram matrix."""
 
-    def gram(self, matrix: np.ndarray) -> np.ndarray:
-        return matrix
+    def gram(self, matrix: np.ndarray) -> tuple[np.ndarray]:
+        return (matrix,)  # a kind of its own, which nothing else takes for a Gram matrix
 
-    def gram_eigenvalues(self, gram_matrix: np.ndarray) -> np.ndarray:
-        return np.linalg.svd(gram_matrix, compute_uv=False)[::-1] ** 2
+    def gram_eigenvalues(self, gram_matrix: tuple[np.ndarray]) -> np.ndarray:
+        return np.linalg.svd(*gram_matrix, compute_uv=False)[::-1] ** 2
 
 
 def assert_same(one: LayerSpectrum, other: LayerSpectrum) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from grokscope.spectra import analyze_layer, trap_part, trap_vectors, without_trap
-from grokscope.spectra.esd import eigenvalues
+from grokscope.spectra.esd import eigenvalues, gram
 from grokscope.spectra.permutations import Permutations, seed_key
 from grokscope.spectra.randomised import count_by_weightwatchers_rule
-from grokscope.spectra.traps import participation_ratio, spike_eigenvalue, spike_threshold
+from grokscope.spectra.traps import gram_without, participation_ratio, spike_eigenvalue, spike_threshold
 
 
 def strength(ratio: float, shape: tuple[int, int]) -> float:
@@ -126,6 +126,19 @@ def test_the_reference_runs_collapse_shows_entry_traps_and_the_papers_sigma(refe
     assert sum("entries" in trap.cause for trap in fc1.traps) >= 5
     assert fc1.traps[0].cause == "mean"
     assert 5 <= fc1.num_traps_weightwatcher <= 10
+
+
+@pytest.mark.parametrize("shape", [(60, 90), (90, 60), (70, 70)])
+@pytest.mark.parametrize("size", [10.0, 1e6, 1e12])
+def test_the_gram_matrix_without_mean_and_large_entries_is_that_of_the_clipped_matrix(shape, size, rng):
+    matrix = rng.standard_normal(shape) + 0.3
+    places = rng.choice(matrix.size, 20, replace=False)
+    matrix.ravel()[places] += size
+    clipped = matrix - 0.3
+    clipped.ravel()[places] = 0
+    expected = np.sort(np.linalg.svd(clipped, compute_uv=False) ** 2)
+    found = gram_without(0.3, places, matrix, gram(matrix), 1e-7 * expected[-1])
+    assert np.linalg.eigvalsh(found) == pytest.approx(expected, abs=1e-5 * expected[-1])
 
 
 def test_participation_ratios_of_the_known_vectors(rng):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from grokscope_train.data import Images
 from grokscope_train.engines import make_engine
-from grokscope_train.measures import MASKS, Evaluator, gate_measures, metric_names
+from grokscope_train.measures import MASKS, OF_EVERY_LAYER, Evaluator, gate_measures, metric_names, num_masks
 from grokscope_train.network import Parameters, initial_parameters
 from scipy.special import log_softmax, rel_entr, softmax
 
@@ -57,6 +57,31 @@ def test_activation_sparsity_counts_neurons_below_the_threshold() -> None:
     assert metrics["activation_sparsity_1e-1"] == 0.75
 
 
+@pytest.mark.parametrize("engine", ["numpy", "torch", "compiled"])
+def test_activation_sparsity_is_told_by_layer_and_pooled_over_all_neurons(engine: str) -> None:
+    evaluator = Evaluator(make_engine(engine, "float64", "cpu", 2), TRAIN, TEST, "relu", "mse", seed=0)
+    metrics = evaluator.evaluate(NETWORK).metrics
+    assert set(metric_names(3)) <= set(metrics)
+    first = np.maximum(TRAIN.pixels @ NETWORK.weights[0].T + NETWORK.biases[0], 0)
+    second = np.maximum(first @ NETWORK.weights[1].T + NETWORK.biases[1], 0)
+    for name, threshold in (("1e-6", 1e-6), ("1e-2", 1e-2), ("1e-1", 1e-1)):
+        shares = [np.mean(first < threshold), np.mean(second < threshold)]
+        assert [metrics[f"activation_sparsity_{name}_fc{k}"] for k in (1, 2)] == pytest.approx(shares)
+        assert shares[0] != shares[1]
+        pooled = (15 * shares[0] + 12 * shares[1]) / 27
+        assert metrics[f"activation_sparsity_{name}"] == pytest.approx(pooled)
+
+
+@pytest.mark.parametrize(("steps", "masks"), [(100_000, 10), (10_000_000, 100)])
+def test_a_long_run_has_a_hundred_masks_and_says_how_well_they_know_the_mean(steps: int, masks: int) -> None:
+    engine = make_engine("numpy", "float64", "cpu", 1)
+    evaluator = Evaluator(engine, TRAIN, TEST, "relu", "mse", seed=0, num_masks=num_masks(steps))
+    metrics = evaluator.evaluate(NETWORK).metrics
+    assert num_masks(steps) == masks
+    expected = metrics["circuit_complexity_sd"] / np.sqrt(masks)
+    assert metrics["circuit_complexity_se"] == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("engine", ["numpy", "compiled"])
 def test_circuit_complexity_is_the_summed_divergence_from_masked_networks(engine: str) -> None:
     """One layer: the masked logits follow from the masked weights alone."""
@@ -92,7 +117,7 @@ def test_units_lit_dead_units_patterns_and_purity_are_counted_on_the_training_im
 def test_gates_of_the_training_images_are_recorded_by_layer(activation: str, gated: bool) -> None:
     engine = make_engine("numpy", "float64", "cpu", 1)
     metrics = Evaluator(engine, TRAIN, TEST, activation, "mse", seed=0).evaluate(NETWORK).metrics
-    names = set(metric_names(3)) - set(metric_names(1))
+    names = {name for name in metric_names(3) if name.startswith(OF_EVERY_LAYER)}
     assert names & set(metrics) == (names if gated else set())
     if gated:
         before = TRAIN.pixels @ NETWORK.weights[0].T + NETWORK.biases[0]

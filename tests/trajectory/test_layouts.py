@@ -50,13 +50,18 @@ def test_a_layout_opens_in_the_order_of_its_steps(tmp_path: Path, layout: str) -
     assert "2,000,000" in trajectory.notes[0]
 
 
-def test_a_cache_of_the_hub_opens_by_its_revisions(tmp_path: Path) -> None:
-    cache = tmp_path / "models--a--b"
+def hub_cache(folder: Path) -> str:
+    """A model with two revisions, as the hub's cache has them but for links."""
+    cache = folder / "models--a--b"
     for value, (commit, ref) in enumerate({"c0ffee": "step1000", "beef": "step2000"}.items()):
         safetensors(cache / "snapshots" / commit / "model.safetensors", value)
         (cache / "refs").mkdir(exist_ok=True)
         (cache / "refs" / ref).write_text(commit)
-    trajectory = open_trajectory(cache)
+    return str(cache)
+
+
+def test_a_cache_of_the_hub_opens_by_its_revisions(tmp_path: Path) -> None:
+    trajectory = open_trajectory(hub_cache(tmp_path))
     assert trajectory.steps.tolist() == [1000, 2000]
     assert float(trajectory.weight(1, "fc")[0, 0]) == 1
 
@@ -68,6 +73,25 @@ def test_copies_by_averaging_are_left_out_and_can_be_chosen(tmp_path: Path) -> N
     assert float(Checkpoints(tmp_path).weight(0, "fc")[0, 0]) == 1
     assert [out.name for out in Checkpoints(tmp_path).left_out] == [f"ema_0.9999_{s}.safetensors" for s in (1, 2)]
     assert float(Checkpoints(tmp_path, Opening(match="ema*")).weight(0, "fc")[0, 0]) == 11
+
+
+def test_what_a_training_keeps_beside_its_checkpoints_is_passed_over(tmp_path: Path) -> None:
+    """Optimizers, schedulers, scalers and random states, as their own files, hold tensors too."""
+    for step in (10, 20):
+        safetensors(tmp_path / f"model-{step}.safetensors", step)
+        for name in ("optimizer", "optim_state", "scheduler", "scaler", "rng_state_0"):
+            safetensors(tmp_path / f"{name}-{step}.safetensors", -1)
+    trajectory = Checkpoints(tmp_path)
+    assert trajectory.steps.tolist() == [10, 20]
+    assert float(trajectory.weight(1, "fc")[0, 0]) == 20
+    assert not trajectory.left_out
+
+
+def test_the_one_file_of_a_models_folder_is_not_said_to_be_left_out(tmp_path: Path) -> None:
+    safetensors(tmp_path / "tiny" / "model.safetensors", 1)
+    safetensors(tmp_path / "tiny" / "extra.safetensors", 2)
+    opened = Checkpoints(tmp_path / "tiny")
+    assert [out.name for out in opened.left_out] == ["extra.safetensors"]
 
 
 def test_a_damaged_checkpoint_is_left_out_by_name(tmp_path: Path) -> None:
@@ -117,9 +141,12 @@ def test_a_run_file_opens_as_one(trained_run: Path) -> None:
 def test_commands_take_folders_and_models_without_torch(tmp_path: Path) -> None:
     for step in (1, 2):
         safetensors(tmp_path / "in" / f"step{step}.safetensors", step, (30, 20))
+    cache, quick = hub_cache(tmp_path), ["--permutations", "2", "--null-draws", "100"]
     program = "import sys; sys.modules['torch'] = None; from grokscope.cli.main import main; main()"
     for words in (
-        ["analyze", "in", "-j", "1", "--permutations", "2", "--null-draws", "100"],
+        ["analyze", "in", "-j", "1", *quick], ["analyze", "in/step1.safetensors", "-j", "1", *quick],
+        ["analyze", cache, "-j", "1", *quick], ["view", "in/step1.safetensors", "--screenshot", "x.svg"],
+        ["view", cache, "--screenshot", "x.svg"],
         ["info", "in"], ["show", "in"], ["report", "in"], ["export", "in"], ["import", "in", "-o", "run.h5"],
         ["view", "in", "--screenshot", "x.svg"], ["info", "in/step1.safetensors"],
     ):  # fmt: skip

@@ -46,6 +46,8 @@ def test_the_step_is_found_in_the_names(names: list[str], steps: list[int]) -> N
         (["model_1_20", "model_2_30"], ["1 or 20", "--step-regex", "--steps-from"]),
         (["model_20240501", "model_20240502"], ["no step in the names", "dates"]),
         (["loss0.91", "loss0.47"], ["no step in the names", "decimals"]),
+        (["loss1.0", "loss2.0"], ["no step in the names", "decimals"]),
+        (["m_1.0", "m_2.0"], ["no step in the names", "decimals"]),
         (["v1", "v2"], ["no step in the names"]),
         (["seed1", "seed2"], ["no step in the names"]),
         (["tokens4B", "tokens8B"], ["no step in the names"]),

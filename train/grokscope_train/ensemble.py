@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+from grokscope.children import python_module
 from grokscope.errors import BadRunFile, UsageError
 from grokscope.runfile import Run
 from grokscope_train.choose import available_cores
@@ -48,7 +48,7 @@ class MemberProcess:
     def start(self) -> None:
         """Start the process; what it says goes into a temporary file."""
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115  (read when the process has ended)
-        command = [sys.executable, "-m", "grokscope_train.attached", str(os.getpid()), *self.arguments]
+        command = python_module("grokscope_train.attached", os.getpid(), *self.arguments)
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self.stderr)
 
     @property

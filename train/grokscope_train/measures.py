@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,9 @@ from grokscope_train.network import Parameters
 
 Array = Any
 SPARSITY_THRESHOLDS = {"1e-6": 1e-6, "1e-2": 1e-2, "1e-1": 1e-1}
-MASKS = 10
+MASKS = 10  # networks with a tenth of their weights zeroed, at a checkpoint
+MASKS_OF_A_LONG_RUN = 100
+LONG_RUN = 5_000_000  # steps from which they cost less than 1 % (0.4 % of 10⁷, `benchmarks/recording.py`)
 ZEROED = 0.1  # fraction of the weights that a mask zeroes
 MASK_STREAM = 3
 CHUNK = 1000  # images evaluated at once
@@ -29,6 +32,7 @@ OF_EVERY_RUN = (
     *(f"activation_sparsity_{name}" for name in SPARSITY_THRESHOLDS),
     "circuit_complexity",
     "circuit_complexity_sd",
+    "circuit_complexity_se",
 )
 OF_EVERY_LAYER = ("units_lit", "dead_units", "patterns", "purity")
 
@@ -36,7 +40,14 @@ OF_EVERY_LAYER = ("units_lit", "dead_units", "patterns", "purity")
 def metric_names(depth: int) -> tuple[str, ...]:
     """Return the names of all metrics of a network with `depth` linear layers."""
     hidden = [f"fc{number}" for number in range(1, depth)]
-    return (*OF_EVERY_RUN, *(f"{name}_{layer}" for layer in hidden for name in OF_EVERY_LAYER))
+    sparsities = (f"activation_sparsity_{name}_{layer}" for layer in hidden for name in SPARSITY_THRESHOLDS)
+    gates = (f"{name}_{layer}" for layer in hidden for name in OF_EVERY_LAYER)
+    return (*OF_EVERY_RUN, *sparsities, *gates)
+
+
+def num_masks(steps: int) -> int:
+    """Return how many masks circuit complexity is the mean over, in a run of so many steps."""
+    return MASKS_OF_A_LONG_RUN if steps >= LONG_RUN else MASKS
 
 
 @dataclass(frozen=True)
@@ -50,8 +61,18 @@ class Evaluation:
 class Evaluator:
     """Evaluates networks on fixed training and test images."""
 
-    def __init__(self, engine: Engine, train: Images, test: Images, activation: str, loss: str, seed: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        train: Images,
+        test: Images,
+        activation: str,
+        loss: str,
+        seed: int,
+        num_masks: int = MASKS,
+    ) -> None:
         """Copy the images to where the engine computes."""
+        self._num_masks = num_masks
         self._engine, self._activation, self._loss, self._seed = engine, activation, loss, seed
         self._masks: list[list[NDArray[np.bool_]]] = []
         self._train, self._test = (
@@ -100,13 +121,16 @@ class Evaluator:
         return float(np.mean(predicted == labels)), predicted
 
     def _sparsity(self, activations: list[Array]) -> dict[str, float]:
-        """Return the fraction of hidden activations below each threshold (paper, eq. 9)."""
-        flat = [self._engine.to_numpy(values).ravel() for values in activations]
-        values = np.concatenate(flat) if flat else np.full(1, np.nan)
-        return {
-            f"activation_sparsity_{name}": float(np.mean(values < threshold)) if flat else float("nan")
-            for name, threshold in SPARSITY_THRESHOLDS.items()
-        }
+        """Return the fraction of hidden activations below each threshold (paper, eq. 9), pooled and by layer."""
+        layers = [self._engine.to_numpy(values).ravel() for values in activations]
+        neurons = sum(len(values) for values in layers)
+        found = {}
+        for name, threshold in SPARSITY_THRESHOLDS.items():
+            below = [int(np.count_nonzero(values < threshold)) for values in layers]
+            found[f"activation_sparsity_{name}"] = sum(below) / neurons if neurons else float("nan")
+            for number, (count, values) in enumerate(zip(below, layers, strict=True), start=1):
+                found[f"activation_sparsity_{name}_fc{number}"] = count / len(values)
+        return found
 
     def _gates(self, activations: list[Array]) -> dict[str, float]:
         """Return `gate_measures` of every hidden layer, by metric; nothing for activations that have no gates."""
@@ -120,7 +144,7 @@ class Evaluator:
         }
 
     def _circuit_complexity(self, parameters: Parameters, outputs: Array) -> dict[str, float]:
-        """Return mean and standard deviation over masks of Σ_x KL(p_W ‖ p_W′) (paper, eq. 10).
+        """Return mean, standard deviation over masks and standard error of Σ_x KL(p_W ‖ p_W′) (paper, eq. 10).
 
         W′ is W with a random tenth of its weights zeroed. The masks are the same at every checkpoint, so that
         a trend is the network's and not the masks'.
@@ -136,15 +160,19 @@ class Evaluator:
             return float((probabilities * (log_p - log_softmax(xp, masked))).sum())
 
         divergences = self._engine.map(divergence, self._masks_for(parameters))
+        deviation = float(np.std(divergences, ddof=1))
         return {
             "circuit_complexity": float(np.mean(divergences)),
-            "circuit_complexity_sd": float(np.std(divergences, ddof=1)),
+            "circuit_complexity_sd": deviation,
+            "circuit_complexity_se": deviation / math.sqrt(self._num_masks),
         }
 
     def _masks_for(self, parameters: Parameters) -> list[list[NDArray[np.bool_]]]:
         """Return the masks, which keep nine tenths of every layer's weights; they are drawn once."""
         if not self._masks:
-            generators = [np.random.default_rng([self._seed, MASK_STREAM, mask]) for mask in range(MASKS)]
+            generators = [
+                np.random.default_rng([self._seed, MASK_STREAM, mask]) for mask in range(self._num_masks)
+            ]
             self._masks = [
                 [generator.random(weight.shape) >= ZEROED for weight in parameters.weights]
                 for generator in generators

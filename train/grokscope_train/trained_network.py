@@ -20,7 +20,7 @@ from grokscope_train.config import TrainConfig
 from grokscope_train.data import CLASSES, Experiment
 from grokscope_train.engines import Engine
 from grokscope_train.gradient import gradient_norms
-from grokscope_train.measures import Evaluator, metric_names
+from grokscope_train.measures import Evaluator, metric_names, num_masks
 from grokscope_train.network import FlatLayout, Parameters, black_pixels, decay, initial_parameters, pack, unpack
 from grokscope_train.optimizer_measures import measure_moments, moment_metrics
 from grokscope_train.step import STATE
@@ -107,7 +107,13 @@ class TrainedNetwork:
         self._layout = FlatLayout((int((~self._black).sum()), *sizes[1:]))
         self._places = _places(trained.layout, ~self._black[kept])
         self._evaluator = Evaluator(
-            trained.engine, experiment.train, experiment.test, config.activation, config.loss, config.seed
+            trained.engine,
+            experiment.train,
+            experiment.test,
+            config.activation,
+            config.loss,
+            config.seed,
+            num_masks(config.steps),
         )
         self._training_data = experiment.train.pixels, experiment.train.one_hot()
         initial = initial_parameters(
@@ -140,16 +146,16 @@ class TrainedNetwork:
         return Checkpoint(
             dict(zip(names, parameters.weights, strict=True)),
             dict(zip(names, parameters.biases, strict=True)),
-            {**evaluation.metrics, **self._optimizer_metrics(parameters)},
+            {**evaluation.metrics, **self.optimizer_metrics(parameters)},
             evaluation.predictions,
         )
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the metrics of a checkpoint."""
-        return (*metric_names(self.config.depth), *optimizer_metrics(self.config))
+        return (*metric_names(self.config.depth), *names_of_optimizer_metrics(self.config))
 
-    def _optimizer_metrics(self, parameters: Parameters) -> dict[str, float]:
+    def optimizer_metrics(self, parameters: Parameters) -> dict[str, float]:
         """Return the gradient, the largest loss of a batch since the last checkpoint, and what the moments say."""
         metrics = {LARGEST_LOSS: self._get_largest() or math.nan}  # 0: no step was taken
         norms = gradient_norms(parameters, *self._training_data, self.config.activation, self.config.loss)
@@ -204,7 +210,7 @@ def gradient_metrics(config: TrainConfig) -> tuple[str, ...]:
     return tuple(f"gradient_norm_fc{layer + 1}" for layer in range(config.depth))
 
 
-def optimizer_metrics(config: TrainConfig) -> tuple[str, ...]:
+def names_of_optimizer_metrics(config: TrainConfig) -> tuple[str, ...]:
     """Name the metrics that tell what the optimizer does."""
     return (
         LARGEST_LOSS,

@@ -14,6 +14,7 @@ from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.timeline import Cursors
 from grokscope.app.plots.trajectory import Line, Panel, class_shares, trajectory
 from grokscope.app.state import State
+from grokscope.figures.panels import SPARSITIES
 from grokscope.names import safe_name
 from grokscope.numbers import count, percent, probability
 
@@ -191,7 +192,7 @@ def _other_norm(state: State) -> list[Line]:
 
 
 def _sparsity(state: State) -> tuple[Line, ...]:
-    names = sorted((n for n in state.timeline.metrics if n.startswith("activation_sparsity_")), reverse=True)
+    names = [name for name in SPARSITIES if name in state.timeline.metrics]  # pooled over layers
     colors = state.palette.layers
     return tuple(
         Line("<" + name.rsplit("_", 1)[1], state.timeline.metric(name), colors[k % len(colors)])

@@ -1,0 +1,61 @@
+"""The layers of a single model, which has no history, those that look worst first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from grokscope.analysis.profile import profile_rows
+from grokscope.numbers import UNKNOWN, count, fixed, number, probability
+from grokscope.report.pictures import Source
+from grokscope.report.table import Row, Table
+from grokscope.spectra.null import ALPHA_DRAWS
+
+FIRST_NUMBER = 5
+"""Behind the tables over time."""
+
+NOTES = (
+    "One checkpoint has no history: its phase is unknown.",
+    "noise p is the chance that noise of the layer's shape has an α as low.",
+)
+
+
+def layer_tables(sources: Sequence[Source]) -> Iterator[Table]:
+    """Yield a table of the layers of each single model."""
+    singles = [source for source in sources if source.timeline.single]
+    for table, source in enumerate(singles, start=FIRST_NUMBER):
+        rows = sorted(profile_of(source), key=lambda row: int(row["worst"]))
+        yield Table(
+            table, f"layers of {source.run.name}, those that look worst first", tuple(rows), COLUMNS, NOTES
+        )
+
+
+def profile_of(source: Source) -> list[Row]:
+    """Every layer by depth with every number, None for what is not known."""
+    draws = source.spectra.parameters.null_draws
+    return [{**row, "null_draws": draws} for row in profile_rows(source.spectra)]
+
+
+def _known(row: Row, name: str) -> float:
+    return math.nan if row[name] is None else float(row[name])
+
+
+def _interval(row: Row) -> str:
+    low, high = _known(row, "alpha_low"), _known(row, "alpha_high")
+    return UNKNOWN if math.isnan(low) else f"{fixed(low, 2)}–{fixed(high, 2)}"
+
+
+COLUMNS = (
+    ("depth", lambda row: str(row["depth"])),
+    ("layer", lambda row: f"{row['layer']} ({row['note']})" if row["note"] else str(row["layer"])),
+    ("shape", lambda row: row["shape"].replace("x", "×")),
+    ("α", lambda row: fixed(_known(row, "alpha"), 2)),
+    ("95 %", _interval),
+    ("noise p", lambda row: probability(_known(row, "alpha_p"), ALPHA_DRAWS)),
+    ("tail", lambda row: count(_known(row, "num_tail"))),
+    ("σ_mp", lambda row: fixed(_known(row, "sigma_mp"), 3)),
+    ("KS p", lambda row: probability(_known(row, "ks_p"), row["null_draws"])),
+    ("traps", lambda row: count(_known(row, "num_traps"))),
+    ("‖W‖", lambda row: number(_known(row, "norm"), 4)),
+    ("verdict", lambda row: row["verdict"] if row["verdict"] != "not measured" else row["reason"]),
+)

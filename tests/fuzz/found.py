@@ -1,0 +1,15 @@
+"""What the fuzzer has found, once: each was mended with all of its kind, and is tried again by every test run."""
+
+from __future__ import annotations
+
+from tests.fuzz.case import Case
+
+FOUND = (
+    Case("folder", "strange_file", 23, "info {path}"),  # a table that is /dev/zero: memory ran out
+    Case("npz", "zeroed_block", 26, "plot {path} accuracy"),  # a header that is no Python: NumPy's own error
+    Case("run", "other_shape", 59, "info {path}"),  # fewer rows of one dataset than of another
+    Case("run", "header_flips", 213, "export {path}"),  # a damaged checkpoint's metrics
+    Case("run", "zeroed_block", 1037, "export {path}"),  # attributes through which HDF5 walks for ever
+    Case("run", "more", 707, "train -o {path} --resume --steps 60"),  # a name that clears the terminal
+    Case("run", "linked", 589, "plot {path} spectrogram --json"),  # a group in a dataset's place
+)
