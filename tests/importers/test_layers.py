@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
 from grokscope.importers import layers_of, read_tensors
+from grokscope.importers.layer_names import depth_order
 from grokscope.importers.module import module_tensors
 from grokscope.importers.stored import StoredTensor, StoredTensors
 from grokscope.importers.tensors import LayerSource, widened
@@ -285,3 +286,35 @@ def test_packed_codes_are_refused_in_one_sentence(name: str) -> None:
 def test_a_model_of_codes_alone_is_refused() -> None:
     with pytest.raises(UsageError, match="no float tensor"):
         layers_of(stored({"fc.weight": np.zeros((4, 4), np.int8)}))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["conv1", "blocks.0.conv1", "blocks.0.fc", "blocks.2.conv1", "blocks.10.conv1", "fc"],
+        ["features.0", "features.12", "classifier.1", "classifier.6"],
+        ["shared", "encoder.block.0.k", "encoder.block.9.k", "decoder.block.0.k", "lm_head"],
+        ["wte", "wpe", "h.0.attn.c_attn", "h.0.attn.c_proj", "h.0.mlp.c_fc", "h.0.mlp.c_proj", "h.1.attn.c_attn"],
+        [
+            "layers.1.self_attn.q_proj",
+            "layers.1.self_attn.o_proj",
+            "layers.1.mlp.up_proj",
+            "layers.1.mlp.down_proj",
+        ],
+        ["fc1", "fc2", "fc10"],
+    ],
+)
+def test_names_without_an_order_stand_as_a_network_uses_them(names: list[str]) -> None:
+    """Embeddings first, heads last, a head's name within a block is a part of that block."""
+    weights = [f"{name}.weight" for name in names]
+    assert depth_order(sorted(weights)) == weights
+    assert depth_order(sorted(weights, reverse=True)) == weights
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["gpt2", "llama", "neox", "mixtral", "resnet18", "squeezenet", "mlp"])
+def test_safetensors_has_the_layers_in_the_order_of_the_model(tmp_path: Path, name: str) -> None:
+    model = ARCHITECTURES[name]()
+    safetensors.save_model(model, tmp_path / "model.safetensors")
+    in_file = [layer.name for layer in layers_of(read_tensors(tmp_path / "model.safetensors"))[0]]
+    assert in_file == [layer.name for layer in layers_of(module_tensors(model))[0]]

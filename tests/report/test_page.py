@@ -14,8 +14,9 @@ import pytest
 import scipy.stats
 
 from grokscope.analysis import Parameters, analyze
-from grokscope.published import ALPHA, KS, KS_EIGENVALUES
+from grokscope.published import ALPHA, KS, KS_EIGENVALUES, is_the_papers
 from grokscope.report.p_values import p_words
+from grokscope.report.page import report_of, write_report
 from grokscope.report.pictures import Source
 from grokscope.report.tables import right_edges, tables
 from grokscope.runfile import LayerSpec, Run, RunWriter
@@ -95,6 +96,32 @@ def test_traps_by_entries_stand_beside_all_traps_of_the_same_permutation() -> No
     (write,) = [write for title, write in table.columns if title == "by entries"]
     assert write({"values": [1.5], "entry_traps": [3.0], "shown": [3.0]}) == "3 of 3"
     assert write({"values": [], "entry_traps": [], "shown": []}) == "–"
+
+
+def test_the_widest_interval_stands_beside_an_alpha_of_several_runs(runs: list[Path], folder: Path) -> None:
+    rows = json.loads((folder / "report.json").read_text())["tables"][0]["rows"]
+    sources = [Source.open(run) for run in runs[:2]]
+    row = next(r for r in rows if (r["phase"], r["layer"], r["runs"]) == ("grokking", "fc1", 2))
+    for name, widest in (("alpha_low", min), ("alpha_high", max)):
+        assert row[name] == widest(float(source.timeline.measure(name, "fc1")[3]) for source in sources)
+
+
+@pytest.mark.parametrize(
+    ("changed", "stands"), [({}, True), ({"weight_decay": "0.01"}, False), ({"init_scale": "1.0"}, False)]
+)
+def test_published_values_stand_beside_the_papers_experiment_alone(changed: dict[str, str], stands: bool) -> None:
+    papers = {"dataset": "mnist", "width": "200", "depth": "3", "init_scale": "8.0", "train_points": "1000",
+              "weight_decay": "0.0", "optimizer": "adamw", "loss": "mse"}  # fmt: skip
+    assert is_the_papers(papers | changed) is stands
+
+
+def test_names_are_text_on_the_page(tmp_path: Path) -> None:
+    """Whatever a file is called."""
+    run = write_run(tmp_path / "a<b>&.h5", 0, 0.0)
+    write_report(report_of([Source.open(run)]), tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count("a&lt;b&gt;&amp;.h5") > 10
+    assert "a<b>" not in page
 
 
 def test_seeds_are_averaged_and_their_p_values_combined(runs: list[Path]) -> None:

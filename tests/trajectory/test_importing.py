@@ -259,6 +259,22 @@ def test_every_dtype_keeps_its_values_and_its_bytes(tmp_path: Path, kind: str, d
     assert np.array_equal(Run(run.path).weight(0, "fc"), weight.double().numpy())
 
 
+def test_an_import_keeps_a_few_layers_in_memory_and_never_a_checkpoint(tmp_path: Path) -> None:
+    """Two files of sixteen bfloat16 layers of 2 MB: less than four of the layers, however many there are."""
+    import tracemalloc
+
+    layer = torch.zeros(1024, 1024, dtype=torch.bfloat16)
+    for step in (1, 2):
+        safetensors.save_file(
+            {f"{k}.weight": layer.clone() for k in range(16)}, tmp_path / f"step{step}.safetensors"
+        )
+    tracemalloc.start()
+    import_folder(tmp_path, tmp_path / "run.h5")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 4 * 2 * layer.numel()
+
+
 def test_what_is_left_out_is_kept_in_the_run_file(tmp_path: Path) -> None:
     torch.save({"a.weight": torch.ones(3, 2), "n.weight": torch.ones(3, 2, dtype=torch.int64)}, tmp_path / "m.pt")
     import_folder(tmp_path / "m.pt", tmp_path / "run.h5")

@@ -5,12 +5,13 @@ Each row saves two checkpoints as the library does, and says what the library it
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import http.server
 import json
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -372,20 +373,34 @@ SAVERS: tuple[Callable[[Path], Saved], ...] = (
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Callable[[Path], Saved]], Saved]]:
+    """What a library has saved, once for all tests."""
+    known: dict[str, Saved] = {}
+
+    def of(save: Callable[[Path], Saved]) -> Saved:
+        if save.__name__ not in known:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                known[save.__name__] = save(tmp_path_factory.mktemp(save.__name__) / "in")
+        return known[save.__name__]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_BACKEND", "torch")
+        patch.setenv("JAX_PLATFORMS", "cpu")
+        yield of
+
+
 @pytest.mark.parametrize("save", SAVERS, ids=lambda save: save.__name__)
 def test_a_librarys_folder_holds_its_own_arrays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: Callable[[Path], Saved]
+    tmp_path: Path, saved: Callable[..., Saved], save: Callable[[Path], Saved]
 ) -> None:
-    monkeypatch.setenv("KERAS_BACKEND", "torch")
-    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        path, saved = save(tmp_path / "in")
+    path, steps = saved(save)
     opened = open_trajectory(path)
-    assert opened.steps.tolist() == sorted(saved)
+    assert opened.steps.tolist() == sorted(steps)
     for index, step in enumerate(opened.steps.tolist()):
-        assert {layer.name for layer in opened.layers} == set(saved[step])
-        for name, array in saved[step].items():
+        assert {layer.name for layer in opened.layers} == set(steps[step])
+        for name, array in steps[step].items():
             weight = opened.weight(index, name)
             assert weight.dtype == array.dtype
             # two libraries' products of the same two matrices differ in the last bit
@@ -397,17 +412,16 @@ def test_a_librarys_folder_holds_its_own_arrays(
         assert np.array_equal(imported.weight(1, layer.name), opened.weight(1, layer.name))
 
 
-def test_the_trainers_log_and_lightnings_table_give_the_metrics(tmp_path: Path) -> None:
+def test_the_trainers_log_and_lightnings_table_give_the_metrics(saved: Callable[..., Saved]) -> None:
     """Lightning counts the batch before its checkpoint's step: one before is taken, and that is said."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        trained, _ = huggingface_trainer(tmp_path / "trainer")
-        logged, _ = lightning_run(tmp_path / "lightning")
+    trained, logged = saved(huggingface_trainer)[0], saved(lightning_run)[0]
     of_trainer, of_lightning = open_trajectory(trained), open_trajectory(logged)
     state = json.loads((trained / "checkpoint-4" / "trainer_state.json").read_text())
     losses = {entry["step"]: entry["loss"] for entry in state["log_history"] if "loss" in entry}
     assert of_trainer.metrics()["train_loss"].tolist() == [losses[2], losses[4]]
-    assert np.isfinite(of_lightning.metrics()["train_loss"]).all()
+    table = csv.DictReader(next(logged.rglob("metrics.csv")).open())
+    by_step = {int(row["step"]): float(row["train_loss"]) for row in table if row["train_loss"]}
+    assert of_lightning.metrics()["train_loss"].tolist() == [by_step[1], by_step[3]]
     assert any("before" in note for note in of_lightning.notes), of_lightning.notes
 
 

@@ -133,6 +133,17 @@ def test_what_cannot_be_run_is_a_sentence(
     assert done.stderr.count("\n") == 1
 
 
+def test_what_nobody_named_and_cannot_be_run_is_passed_by_with_a_word(
+    tmp_path: Path, grokscope_command: Command
+) -> None:
+    """Without the sample runs and without MNIST the rest is compared, and what is missing is said."""
+    done = grokscope_command("verify", "--data-dir", tmp_path, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("start ")
+    assert "tables: not run: there is no sample_runs" in done.stderr
+    assert "omnigrok: not run: no MNIST in" in done.stderr
+
+
 def test_the_list_names_every_check_with_its_cost(grokscope_command: Command) -> None:
     """And runs none."""
     lines = grokscope_command("verify", "--list").stdout.splitlines()
