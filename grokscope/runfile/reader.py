@@ -339,7 +339,7 @@ def _read_layout(file: h5py.File) -> Layout:
         raise BadRunFile(
             f"{path} is no run file as grokscope writes it: {error}; restore it from a copy"
         ) from None
-    except (KeyError, OSError, ValueError, TypeError, AttributeError, RuntimeError, UsageError) as error:
+    except (LookupError, OSError, ValueError, TypeError, AttributeError, RuntimeError, UsageError) as error:
         raise BadRunFile(f"{path} is a damaged run file ({error}); restore it from a copy") from None
 
 

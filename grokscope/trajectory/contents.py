@@ -14,6 +14,7 @@ from grokscope.runfile import LeftOut
 from grokscope.trajectory.content_crc import content_crc32, stamp_of
 from grokscope.trajectory.layouts import Found
 
+NO_NAMES = ("", ".", "..")
 Stamp = tuple[tuple[str, int, int, int], ...]
 
 
@@ -94,12 +95,17 @@ def contents_of(source: Source, network: str) -> Contents | LeftOut:
         raise
     except UsageError as error:
         return LeftOut(source.name, str(error))
+    left_out = [
+        *left_out,
+        *(LeftOut(s.name, "has a name that HDF5 cannot keep") for s in layers if s.name in NO_NAMES),
+    ]
+    layers = [layer for layer in layers if layer.name not in NO_NAMES]
     rows = tuple(Layer(s.name, s.shape, s.kind, s.dtype, s.bias is not None, s.note) for s in layers)
     files, extra = tensors.files, tensors.extra
     crc = tensors.crc32()
     tensors.close()
     stamp = stamps_of(files)
-    return Contents(rows, tuple(left_out), extra, files, stamp, crc, source.part)
+    return Contents(rows, (*left_out, *unnamed), extra, files, stamp, crc, source.part)
 
 
 def stamps_of(files: tuple[Path, ...]) -> Stamp:

@@ -7,6 +7,7 @@ as an iteration, else as an epoch; an epoch inside the files; the only number th
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -177,7 +178,7 @@ def _given(text: str, where: str) -> int:
 def _whole(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return int(value) if value >= 0 and value == int(value) else None
+    return int(value) if 0 <= value < math.inf and value == int(value) else None
 
 
 def _without_copies(numbering: Numbering) -> Numbering:

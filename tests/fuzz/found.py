@@ -11,5 +11,11 @@ FOUND = (
     Case("run", "header_flips", 213, "export {path}"),  # a damaged checkpoint's metrics
     Case("run", "zeroed_block", 1037, "export {path}"),  # attributes through which HDF5 walks for ever
     Case("run", "more", 707, "train -o {path} --resume --steps 60"),  # a name that clears the terminal
+    Case("table", "of_trainer", 3237, "report {path} --json"),  # a history whose rows are none
+    Case("beside", "beside", 3022, "analyze -j 1 {path}"),  # a loop of links in the spectra's place
+    Case("beside", "beside", 8563, "analyze -j 1 {path}"),  # a link there, to another file, which was replaced
+    Case("pt", "pickled", 4974, "info {path} --json"),  # an infinite step
+    Case("run", "other_shape", 8234, "plot {path} spectrogram --json"),  # predictions without their axis
+    Case("npz", "bad_name", 8725, "analyze -j 1 {path}"),  # a layer called "."
     Case("run", "linked", 589, "plot {path} spectrogram --json"),  # a group in a dataset's place
 )
