@@ -29,15 +29,17 @@ def analyze(
     scheduler: str | None = None,
     on_done: Callable[[int, int], None] = lambda done, total: None,
     stop: Event | None = None,
+    patience: float = 0.0,
 ) -> Spectra:
     """Measure every layer at every checkpoint of `indices` (all, by default) that is not measured yet.
 
     `parameters` None means those of the spectra file, where there is one. `jobs` is the number of processes,
     `scheduler` the address of a Dask scheduler to use instead. `on_done(done, total)` is called after each
     layer; setting `stop` ends the work after the layer at hand. What was measured is kept, whatever happens.
+    Another analysis of this run is waited for so many seconds of `patience`; RunLocked is raised thereafter.
     Checkpoints whose bytes do not match their CRC are left out, and named in `damaged` of what is returned.
     """
-    with SpectraWriter(run, parameters) as writer:
+    with SpectraWriter(run, parameters, patience) as writer:
         if run.num_checkpoints:
             writer.measure_gates(run.num_checkpoints - 1 if indices is None else max(indices, default=0), stop)
         spectra = Spectra(run)

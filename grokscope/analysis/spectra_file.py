@@ -25,7 +25,7 @@ from grokscope.analysis.gates import chain, gates_datasets, measured_gates, read
 from grokscope.analysis.row_reader import RowReader
 from grokscope.analysis.rows import DERIVED, SCALARS, from_row, num_eigenvalues, row_datasets, to_row
 from grokscope.analysis.weightwatcher_names import COLUMNS
-from grokscope.errors import DamagedCheckpoint
+from grokscope.errors import DamagedCheckpoint, StorageError
 from grokscope.phases.gates import GATES
 from grokscope.runfile import LayerSpec
 from grokscope.runfile.exact_layout import Declared, exact_extents
@@ -194,15 +194,16 @@ class Spectra:
 class SpectraWriter:
     """Writes rows into a run's spectra file, under a lock of its own; use it as a context manager."""
 
-    def __init__(self, run: Trajectory, parameters: Parameters | None = None) -> None:
+    def __init__(self, run: Trajectory, parameters: Parameters | None = None, patience: float = 0.0) -> None:
         """Open the run's spectra file, or make a new one where it is missing or stale.
 
         `parameters` None means those of the file, where there is one. Raises RunLocked where another process
-        is analysing this run, StorageError where neither the run's folder nor the cache can be written.
+        is analysing this run and goes on for `patience` seconds, StorageError where neither the run's folder nor
+        the cache can be written.
         """
         self.run = run
         self.path = _writable_path(run)
-        self._lock = WriterLock(self.path)
+        self._lock = WriterLock(self.path, patience)
         try:
             old, found = _found(run)
             self.parameters = parameters or found
@@ -361,10 +362,21 @@ def _open_rows(path: Path, run: Trajectory, *, writable: bool = True) -> Preallo
 
 def _writable_path(run: Trajectory) -> Path:
     path = places(run)[0]
+    if path.is_symlink() and path.is_file() and not _holds_spectra(path):
+        raise StorageError(f"{path} is a link to a file that holds no spectra; remove the link")
     if path != beside(run.path):
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _holds_spectra(path: Path) -> bool:
+    try:
+        with _open(path) as file:
+            refuse_endless(file)
+            return str(file.attrs.get("format", "")) == FORMAT
+    except (KeyError, OSError, RuntimeError, ValueError):
+        return False
 
 
 def _create(path: Path, run: Trajectory, parameters: Parameters, kept: Path | None) -> None:

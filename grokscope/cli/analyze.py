@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from grokscope.analysis import Parameters
     from grokscope.trajectory import Trajectory
 
+OTHERS_SECONDS = 30.0  # a viewer holds the spectra for one checkpoint: what was asked for waits, and wins
+
 
 def analyze(
     run: AnyPath,
@@ -54,8 +56,9 @@ def analyze(
     parameters = _parameters(opened, seed, permutations, null_draws)
     with progress("analysing", unit="layers") as bar:
         spectra = analyze_run(
-            opened, parameters=parameters, jobs=jobs or -1, scheduler=scheduler, on_done=bar.update
-        )
+            opened, parameters=parameters, jobs=jobs or -1, scheduler=scheduler, on_done=bar.update,
+            patience=OTHERS_SECONDS,
+        )  # fmt: skip
     if weightwatcher:
         from grokscope.analysis.weightwatcher_columns import run_weightwatcher
 

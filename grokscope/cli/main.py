@@ -97,12 +97,7 @@ def _options(
 def main() -> None:
     """Run the command line: 0 done, 1 failed, 2 wrong usage or bad input, 130 interrupted."""
     _prepare_streams()
-    code: Any = 0
-    try:
-        app()
-    except SystemExit as end:
-        code = end.code
-    sys.exit(_flushed() or code)
+    app()
 
 
 def _prepare_streams() -> None:
@@ -113,19 +108,3 @@ def _prepare_streams() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - lives as long as the process
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-
-
-def _flushed() -> int:
-    """Write what is buffered; return 1, and say so, where the result could not be written whole."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = FAILED
-    except (OSError, ValueError) as error:
-        code = FAILED
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(f"grokscope: the result could not be written whole: {error}\n")
-    else:
-        return 0
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter fails at it once more
-    return code

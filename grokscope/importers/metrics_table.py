@@ -111,7 +111,7 @@ def _json_rows(text: str, path: Path) -> Iterator[Row]:
     except RecursionError:
         raise UsageError(f"{path} is nested too deeply for a table of metrics") from None
     if isinstance(whole, dict) and isinstance(whole.get("log_history"), list):
-        whole = [row for row in whole["log_history"] if SUMMARY not in row]
+        whole = [row for row in whole["log_history"] if isinstance(row, dict) and SUMMARY not in row]
     if isinstance(whole, list):
         yield from ((line, _flat(row)) for line, row in enumerate(whole, 1) if isinstance(row, dict))
         return

@@ -54,7 +54,7 @@ def _heading(runs: Sequence[ScoredRun]) -> Iterator[str]:
     collapsed, grokking = (sum(int(run.are(label).sum()) for run in runs) for label in (COLLAPSED, "grokking"))
     falls = sum(run.observed.collapse is not None for run in runs)
     yield (
-        f"{len(runs)} runs, {falls} of them collapse; {collapsed} collapsed and {grokking} grokking checkpoints "
+        f"collapsing: {falls} of {len(runs)} runs; {collapsed} collapsed and {grokking} grokking checkpoints "
         "are told apart"
     )
     cut = [f"{safe_name(run.name)} at {run.cut:,}" for run in runs if run.cut is not None]

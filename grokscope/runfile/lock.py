@@ -15,6 +15,7 @@ from pathlib import Path
 
 from grokscope.errors import RunLocked, StorageError
 from grokscope.names import safe_name
+from grokscope.runfile.resolved import resolved
 
 ATTEMPTS = 10  # a viewer that probes the lock holds it for microseconds
 ATTEMPT_SECONDS = 0.02
@@ -26,17 +27,20 @@ HOLDER_BYTES = 4096
 
 def lock_path(run: Path) -> Path:
     """Return the path of the lock file that belongs to a run file, the same through every symbolic link to it."""
-    real = run.resolve()
+    real = resolved(run)
     return real.with_name(real.name + ".lock")
 
 
 class WriterLock:
     """An exclusive advisory lock on RUN.lock, which names its holder for whoever is refused."""
 
-    def __init__(self, run: Path) -> None:
-        """Take the lock; raises RunLocked naming the process that holds it, StorageError in a read-only folder."""
+    def __init__(self, run: Path, patience: float = 0.2) -> None:
+        """Take the lock, and wait so many seconds for it.
+
+        Raises RunLocked naming the process that holds it then, StorageError in a read-only folder.
+        """
         self._path = lock_path(run)
-        self._descriptor = _acquire(self._path, run)
+        self._descriptor = _acquire(self._path, run, patience)
         holder = json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
         with contextlib.suppress(OSError):  # a full disk: the lock holds without its holder's name
             os.ftruncate(self._descriptor, 0)
@@ -55,7 +59,7 @@ class WriterLock:
 
 def _remove_leftovers(run: Path) -> None:
     """Remove the temporary files of a writer that was killed: only a lock's holder makes them."""
-    real = run.resolve()
+    real = resolved(run)
     temporary = re.compile(rf"\.{re.escape(real.name)}\.[a-z0-9_]{{8}}\.tmp")
     with contextlib.suppress(OSError):
         for path in real.parent.iterdir():
@@ -63,8 +67,8 @@ def _remove_leftovers(run: Path) -> None:
                 path.unlink()
 
 
-def _acquire(path: Path, run: Path) -> int:
-    for _ in range(ATTEMPTS):
+def _acquire(path: Path, run: Path, patience: float) -> int:
+    for _ in range(max(round(patience / ATTEMPT_SECONDS), ATTEMPTS)):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | OPENED, 0o644)
         except OSError as error:

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from grokscope.errors import StorageError
 from grokscope.runfile.exact_layout import Declared, exact_extents
+from grokscope.runfile.resolved import resolved
 
 LIBVER = (
     "earliest",
@@ -119,7 +120,7 @@ def create_file(path: Path, plan: Plan, fill: Callable[[PreallocatedFile], None]
     `fill` may write more. A file that was at `path` is replaced at once, and lives on for those who have it open;
     a symbolic link stays and leads to the new one.
     """
-    path = path.resolve()
+    path = resolved(path)
     with storage_errors(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
@@ -132,7 +133,7 @@ def create_file(path: Path, plan: Plan, fill: Callable[[PreallocatedFile], None]
             os.fchmod(handle, 0o666 & ~_umask())
             os.fsync(handle)
             temporary.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     finally:
         os.close(handle)
         temporary.unlink(missing_ok=True)
@@ -205,7 +206,8 @@ def _umask() -> int:
     return mask
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Return when the names in a folder are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

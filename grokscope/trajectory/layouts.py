@@ -80,7 +80,7 @@ def is_of_grokscope(path: Path) -> bool:
             return str(hdf5.attrs.get("format", "")).startswith("grokscope")
     except NotItsOwn:
         return True  # whose reader says what is wrong
-    except (OSError, RuntimeError):
+    except (KeyError, OSError, RuntimeError, ValueError):
         return False
 
 

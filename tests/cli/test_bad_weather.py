@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
+
+from grokscope.analysis import Parameters, analyze
+from grokscope.errors import RunLocked
+from grokscope.runfile import LayerSpec, Run, RunWriter
+from grokscope.runfile.lock import WriterLock
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -48,3 +58,58 @@ def test_show_says_which_step_it_shows_and_exact_refuses(trained_run: Path, grok
     assert done.returncode == 2
     assert "there is no checkpoint at step 1,000,000; the last one before it is at 300" in done.stderr
     assert grokscope_command("show", trained_run, "--step", "300", "--exact").stderr == ""
+
+
+def test_the_analysis_that_was_asked_for_waits_for_another_and_wins(tmp_path: Path) -> None:
+    path = tmp_path / "run.h5"
+    with RunWriter.create(
+        path, steps=[0], layers=[LayerSpec("layer", (12, 15), bias=False)], metrics=[], config={}, origin="a test"
+    ) as writer:
+        writer.commit(0, {"layer": np.random.default_rng(0).normal(size=(12, 15))}, {}, {})
+    run = Run(path)
+    analyze(run, parameters=Parameters(permutations=3, null_draws=100))
+    others = WriterLock(tmp_path / "run.spectra.h5")
+    asked = Parameters(permutations=2, null_draws=100)
+    with pytest.raises(RunLocked):
+        analyze(run, parameters=asked)
+    threading.Timer(1.0, others.release).start()
+    assert analyze(run, parameters=asked, patience=20).parameters == asked
+
+
+def test_files_in_the_current_folder_are_not_run_by_children(trained_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
+    for name in ("h5py", "random", "joblib", "numpy"):
+        (tmp_path / f"{name}.py").write_text("import pathlib; pathlib.Path('was-run').touch(); raise ImportError")
+    for words in (["check"], ["analyze", "-j", "2", "--null-draws", "100", "--permutations", "2"]):
+        command = [sys.executable, "-P", "-m", "grokscope", words[0], run, *words[1:]]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_a_link_in_the_place_of_spectra_or_of_an_import_is_not_followed(
+    trained_run: Path, tmp_path: Path, grokscope_command: Command
+) -> None:
+    run, other = Path(shutil.copy(trained_run, tmp_path / "run.h5")), tmp_path / "other.npz"
+    np.savez(other, weight=np.eye(12, 15))
+    before = other.read_bytes()
+    (tmp_path / "run.spectra.h5").symlink_to(other)
+    (tmp_path / ".out.h5.importing").symlink_to(other)
+    done = grokscope_command("analyze", "-j", "1", run)
+    assert done.returncode == 2
+    assert "is a link to a file that holds no spectra" in done.stderr
+    assert grokscope_command("import", other, "-o", tmp_path / "out.h5").returncode == 0
+    assert other.read_bytes() == before
+
+
+def test_what_files_hold_cannot_move_the_cursor(
+    trained_run: Path, tmp_path: Path, grokscope_command: Command
+) -> None:
+    run = Path(shutil.copy(trained_run, tmp_path / "run\x1b[2J.h5"))
+    with h5py.File(run, "r+") as file:
+        file.attrs["origin"] = "here\x1b]0;owned\x07"
+        file.attrs["config"] = json.dumps({"name\x1b[2J": "\u202evalue"})
+    for command in (["info"], ["report"], ["export"], ["plot", "accuracy"]):
+        done = grokscope_command(command[0], run, *command[1:])
+        assert done.returncode == 0, done.stderr
+        assert not set("\x1b\x07\u202e") & set(done.stdout + done.stderr)

@@ -102,6 +102,7 @@ def test_one_checkpoint_alone_is_unknown() -> None:
     assert infer(gated(OPEN, SHUT, SHUT).until(0)).label == "unknown"
     assert infer(network().until(0)).label == "unknown"
     assert "history" in infer(network().until(0)).reasons[0]
+    assert infer(network().until(1)).label == "pre-grokking"  # two are a history
 
 
 def test_a_layer_with_structure_that_turns_nan_makes_the_label_unknown() -> None:

@@ -22,6 +22,27 @@ def test_memorised_generalised_and_collapsed() -> None:
     assert (seen.memorised, seen.onset, seen.peak, seen.collapse) == (1, 3, 4, 5)
 
 
+LEAST = 1e-9
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "event", "index"),
+    [
+        ([0.5, 0.99, 1], [0.1, 0.1, 0.1], "memorised", 1),
+        ([0.5, 0.99 - LEAST, 1], [0.1, 0.1, 0.1], "memorised", 2),
+        ([1, 1, 1], [0.25, 0.3, 0.35], "onset", 2),
+        ([1, 1, 1], [0.25, 0.3, 0.35 - LEAST], "onset", None),
+        ([1, 1, 1], [0.8 + LEAST, 0.8, 0.8], "onset", 0),  # a gap of a fifth: no delay
+        ([1, 1, 1], [0.8 - LEAST, 0.8, 0.8], "onset", None),
+        ([1, 1, 1, 1], [0.2, 0.75, 0.7, 0.7], "collapse", 2),
+        ([1, 1, 1, 1], [0.2, 0.75, 0.7 + LEAST, 0.7 + LEAST], "collapse", None),
+        ([1, 1, 1, 1], [0.2, 0.75, 0.75, 0.7], "collapse", None),  # one checkpoint below has not lasted
+    ],
+)
+def test_each_threshold_at_its_edge(train: list[float], test: list[float], event: str, index: int | None) -> None:
+    assert getattr(phases_of(train, test), event) == index
+
+
 def test_a_run_that_never_generalises_stays_before_grokking() -> None:
     seen = phases_of([0.1, 0.9, 1, 1, 1], [0.1, 0.2, 0.22, 0.21, 0.25])
     assert set(seen.labels) == {"pre-grokking"}

@@ -206,6 +206,11 @@ def test_a_score_without_a_rule_gets_its_threshold_from_the_other_runs() -> None
     assert not score.own_rule
     assert [run.found for run in score.runs] == [3, 0, 0]
     assert [run.early for run in score.runs] == [0, 0, 1]  # c's own 5 is no part of its threshold
+    many = [a_run(HEALTHY, name=str(k), score=[0, 0, k, k, k, k, k, k]) for k in range(30)]
+    assert [run.run for run in score_of(many, "score").runs if run.early] == [
+        "28",
+        "29",
+    ]  # 5 % of 29 are below two
     alone = score_of(runs[:1], "score")
     assert not alone.alarms
     assert alone.confusion == {}

@@ -7,16 +7,18 @@ import pickle
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from grokscope.spectra import LayerSpectrum, analyze_layer, esd, power_law
+from grokscope.spectra import LayerSpectrum, analyze_layer, esd, kolmogorov, power_law
 from grokscope.spectra.null import null_for
 from grokscope.spectra.permutations import Permutations, seed_key
 from grokscope.spectra.randomised import bulk_edge, num_permutations
 
+SAMPLE = Path(__file__).parents[2] / "sample_runs" / "mnist-wd0.h5"
 FLOATS = [field.name for field in dataclasses.fields(LayerSpectrum) if field.type == "float"]
 
 
@@ -332,3 +334,30 @@ def test_an_unknown_public_name_is_an_attribute_error():
 
     with pytest.raises(AttributeError, match="nonsense"):
         _ = grokscope.spectra.nonsense
+
+
+@pytest.mark.parametrize("step", [794, 50_119])
+def test_an_alpha_whose_interval_holds_every_band_is_no_verdict(step):
+    """fc2 of the sample run: alpha 3.94 [2.2, 11.8] and 5.89 [2.5, 45.6] were told as well-trained."""
+    from grokscope.runfile import Run
+
+    run = Run(SAMPLE)
+    index = run.steps.tolist().index(step)
+    spectrum = analyze_layer(run.weight(index, "fc2"), "fc2", step=step, permutations=1)
+    assert spectrum.alpha == pytest.approx({794: 3.94, 50_119: 5.89}[step], abs=0.01)
+    assert 2 < spectrum.alpha_low < 6 < spectrum.alpha_high
+    assert spectrum.verdict == "undecided"
+    assert "several bands" in spectrum.verdict_reason
+    assert 0.005 < spectrum.alpha_p < 0.995
+
+
+@pytest.mark.parametrize(("entries", "kurtosis"), [("signs", -2.0), ("heavy tails", 0.0)])
+def test_light_tails_are_allowed_for_and_heavy_ones_are_not(entries, kurtosis):
+    matrix = np.random.default_rng(8).standard_t(5, (60, 40))
+    matrix = matrix - np.median(matrix)
+    matrix = np.sign(matrix) if entries == "signs" else matrix
+    spectrum = analyze_layer(matrix, "fc", step=0, permutations=3, null_draws=50)
+    shuffled = Permutations(matrix, seed_key(0, 0, "fc"))
+    spectra = [np.sort(np.linalg.svd(shuffled[k], compute_uv=False) ** 2) for k in range(3)]
+    expected = np.mean([kolmogorov.distance(one, 60, 40, 0, kurtosis) for one in spectra])
+    assert spectrum.ks_distance == pytest.approx(expected, rel=1e-9)

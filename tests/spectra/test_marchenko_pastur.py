@@ -84,3 +84,11 @@ def test_the_entries_kurtosis_moves_the_mean_law_by_the_closed_form(shape, entri
     measured = counts[entries].mean(axis=0) - counts["normal"].mean(axis=0)
     error = np.sqrt((counts[entries].var(axis=0) + counts["normal"].var(axis=0)) / 6000)
     assert (np.abs(measured - added) < 4 * error + 0.03).all()
+
+
+def test_the_robust_sigma_beside_spikes_is_that_of_the_smaller_law_that_remains(rng):
+    """A third of the spectrum are spikes: the median of all would lie far up in the bulk."""
+    esd = eigenvalues(rng.standard_normal((360, 240)))
+    spiked = np.concatenate([esd, np.geomspace(1e4, 1e6, 120)])
+    assert mp.robust_sigma(spiked, 480, 360, 120) == pytest.approx(1, abs=0.02)
+    assert mp.robust_sigma(spiked, 480, 360) > 1.1

@@ -132,3 +132,13 @@ def test_the_folder_follows_the_xdg_rule(monkeypatch):
     assert null_store.cache_folder() == Path(os.sep, "somewhere", "grokscope")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert null_store.cache_folder() == Path.home() / ".cache" / "grokscope"
+
+
+def test_the_distance_of_what_traps_leave_is_compared_as_one_of_all_eigenvalues(rng):
+    """Of 120 × 100 noise with 60 eigenvalues out, the other 40 stray from their law twice as far as 100 do."""
+    law = null.null_for(120, 100, 2000)
+    left = null.laguerre_spectra(60, 40, 1000, rng)
+    distances = np.array([kolmogorov.distance(esd, 60, 40) for esd in left])
+    assert np.median(distances) > 2 * np.median(law.distances)
+    whole = [law.distance_as_if_whole(distance, 60) for distance in distances]
+    assert np.median(whole) == pytest.approx(np.median(law.distances), rel=0.08)

@@ -205,3 +205,22 @@ def test_the_permutation_of_the_entries_is_that_of_the_layers_key(rng):
     spectrum = analyze_layer(matrix, "fc1", step=9, seed=4, permutations=1)
     expected = eigenvalues(Permutations(matrix, seed_key(4, 9, "fc1"))[0])
     assert spectrum.randomized_esd == pytest.approx(expected)
+
+
+def test_the_bulk_beside_giant_traps_is_still_noise(rng):
+    """All eigenvalues together are far from any law; those that are no traps have p-values as noise has."""
+    p_values = []
+    for step in range(12):
+        spectrum = analyze_layer(planted((90, 60), (1e3, 30, 30, 10, 10, 10), rng), "fc", step=step)
+        assert spectrum.num_traps >= 5
+        assert spectrum.ks_p < 1e-3
+        assert spectrum.ks_distance_bulk < 0.2 * spectrum.ks_distance
+        p_values.append(spectrum.ks_p_bulk)
+    assert 0.15 < np.median(p_values) < 0.85
+
+
+def test_below_a_hundred_eigenvalues_weightwatcher_counts_a_trap_five_times(rng):
+    """It pools five permutations and does not divide: benchmarks/spectra_power.py runs the library itself."""
+    counts = [analyze_layer(planted((200, 10), (5,), rng), "fc", step=step, null_draws=200) for step in range(3)]
+    assert [spectrum.num_traps for spectrum in counts] == [1, 1, 1]
+    assert [spectrum.num_traps_weightwatcher for spectrum in counts] == [5, 5, 5]

@@ -96,7 +96,7 @@ def test_lightning_records_every_logged_number_at_its_own_step(tmp_path: Path) -
     np.testing.assert_array_equal(metrics["val_step"], np.where((steps % 10 == 0) & (steps > 0), steps, np.nan))
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [pytest.param(1, marks=pytest.mark.torture), 2])
 def test_two_processes_that_shard_a_model_both_end_and_record_it_whole(tmp_path: Path, version: int) -> None:
     """FSDP 1 and 2 on two processes; each step is gathered by both, and plain recorders refuse with a word."""
     program = textwrap.dedent("""

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import Experiment
-from grokscope_train.interventions import activations, interventions, mean_of
+from grokscope_train.interventions import activations, as_it_is, interventions, mean_of
 from grokscope_train.network import Parameters, initial_parameters
 from grokscope_train.readout import fit_readout
 
@@ -68,6 +68,15 @@ def test_every_intervention_has_a_row_and_the_last_is_the_control(
     assert rows["as it is"].train_accuracy < 0.3  # nothing is trained
     assert min(rows[name].train_accuracy for name in per_network) > 0.5
     assert rows["as it is"].train_accuracy != rows["gates opened"].train_accuracy
+
+
+def test_an_average_is_of_the_last_ones(small_config: TrainConfig, digits: Experiment) -> None:
+    networks = [initial_parameters((64, 12, 12, 10), 2.0, np.random.default_rng(seed)) for seed in range(3)]
+    found = interventions(networks, networks[0], digits, small_config, average=2)
+    mean = as_it_is(found[1].intervention, mean_of(networks[1:]), digits, "relu")
+    assert found[1] == mean
+    assert found[0] == as_it_is("as it is", networks[2], digits, "relu")
+    assert found[0].test_accuracy != mean.test_accuracy
 
 
 def test_the_control_is_of_the_initial_first_layer(small_config: TrainConfig, digits: Experiment) -> None:
