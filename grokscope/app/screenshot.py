@@ -41,9 +41,9 @@ async def picture_of(
 ) -> str:
     """The screen after the keys, by Textual's names, as SVG."""
     app = Microscope(sessions, theme=theme, analysis=False, watching=False)
-    for number, session in enumerate(sessions):
-        app.put(actions.warned(app.state, number, caveats(session.run)))
     async with app.run_test(size=(columns, rows)) as pilot:
+        for number, session in enumerate(sessions):
+            app.put(actions.warned(app.state, number, caveats(session.run)))
         for key in press:
             await pilot.press(key)
         await app.settled()

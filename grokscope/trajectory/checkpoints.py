@@ -84,9 +84,6 @@ class Checkpoints:
         self.left_out = (*inside, *left_out, *unreadable, *self.numbering.left_out)
         self._opened = None
 
-    def _read(self, source: Source) -> Contents | LeftOut:
-        return contents_of(source, self.opening.network)
-
     def _numbered(self, inside: Mapping[str, Mapping[str, object]]) -> Numbering:
         return number_checkpoints(inside, step_regex=self.opening.step_regex, steps_from=self.opening.steps_from)
 

@@ -8,10 +8,13 @@ import pytest
 
 from grokscope.analysis import Parameters, analyze
 from grokscope.app.app import Microscope
+from grokscope.app.screenshot import take
 from grokscope.app.session import Session
 from grokscope.trajectory import open_trajectory
+from tests.app.svg_picture import read
 from tests.app.test_pilot import press, screen_of
 from tests.trajectory.models import HEAVY, tiny_gpt2
+from tests.trajectory.test_layouts import safetensors
 
 SIZE = (110, 34)
 
@@ -64,3 +67,28 @@ async def test_notes_on_a_layer_stand_beside_it(model: Path) -> None:
         layer = app.state.frame.layers[app.state.layer]  # type: ignore[union-attr]
         assert layer.name in names
         assert layer.note[:12] in screen_of(app)
+
+
+def test_equal_checkpoints_and_what_is_left_out_are_said_on_screen(tmp_path: Path) -> None:
+    """In the status line, and in full beside the reasons of the verdict (`w`)."""
+    for step, value in ((1, 5), (2, 6), (3, 5)):
+        safetensors(tmp_path / "in" / f"step{step}.safetensors", value)
+    (tmp_path / "in" / "step4.safetensors").write_bytes(b"torn")
+    opened = [open_trajectory(tmp_path / "in")]
+    for keys in ((), ("w",)):
+        take(opened, tmp_path / "x.svg", 160, 34, keys)
+        screen = " ".join("\n".join(read((tmp_path / "x.svg").read_text()).lines(160)).split())
+        assert "the same weights at steps 1 and 3" in screen
+        assert "left out: step4" in screen
+
+
+async def test_the_watcher_says_so_while_the_app_runs(tmp_path: Path) -> None:
+    for step in (1, 2):
+        safetensors(tmp_path / "in" / f"step{step}.safetensors", 5)
+    app = Microscope([Session.open(tmp_path / "in")], analysis=False, watching=True)
+    async with app.run_test(size=SIZE) as pilot:
+        for _ in range(100):
+            await pilot.pause(0.1)
+            if app.state.caveats:
+                break
+        assert app.state.caveats == {0: ("the same weights at steps 1 and 2",)}
