@@ -105,7 +105,7 @@ def contents_of(source: Source, network: str) -> Contents | LeftOut:
     crc = tensors.crc32()
     tensors.close()
     stamp = stamps_of(files)
-    return Contents(rows, (*left_out, *unnamed), extra, files, stamp, crc, source.part)
+    return Contents(rows, tuple(left_out), extra, files, stamp, crc, source.part)
 
 
 def stamps_of(files: tuple[Path, ...]) -> Stamp:
