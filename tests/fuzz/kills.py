@@ -62,7 +62,7 @@ class Kills:
         return name, met, list(self._problems(name, folder, forked.pid, before))
 
     def _prepared(self, name: str) -> Path:
-        folder = self.fuzzer._copy()
+        folder = self.fuzzer.copy()
         if name.startswith("analyze"):
             (folder / "run" / "run.spectra.h5").unlink()
         if name.startswith("train"):
