@@ -20,7 +20,7 @@ from textual.timer import Timer
 
 from grokscope.app import actions
 from grokscope.app.actions import Action
-from grokscope.app.background import Analysed, Background, Computed, Looked, Reread, Warned
+from grokscope.app.background import Analysed, Background, Computed, Damaged, Looked, Reread, Warned
 from grokscope.app.glass import Act, Glass
 from grokscope.app.keys import SHEET_KEYS, Key, by_name
 from grokscope.app.session import Session, at_cursor, timelines
@@ -181,6 +181,10 @@ class Microscope(App[str]):
         """More of a run is measured."""
         self.act(partial(actions.analysed, run=message.run, progress=message.progress, note=message.note))
         self.background.reader.want(message.run)
+
+    def on_damaged(self, message: Damaged) -> None:
+        """Checkpoints of a run are damaged: whoever reads them is to see it, too."""
+        self.background.reader.want(message.run, message.indices)
 
     def on_reread(self, message: Reread) -> None:
         """A run was read again."""
