@@ -40,11 +40,10 @@ def test_every_action_exists_in_the_app() -> None:
 
 @pytest.mark.parametrize("palette", [DARK, LIGHT])
 @pytest.mark.parametrize("width", [75, 57])
-def test_the_help_names_every_key_at_any_width_and_fits_80_by_24(palette: Palette, width: int) -> None:
+def test_the_help_names_every_key_at_any_width(palette: Palette, width: int) -> None:
     text = help_text(palette, width).plain
     lines = text.split("\n")
     assert max(map(len, lines)) <= width
-    assert width < 75 or len(lines) <= 24
     for key in KEYS:
         assert key.shown in text
         assert key.help in text
