@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -216,11 +217,10 @@ def find_events(
     Phases are the observed ones; where accuracies are unknown, those inferred from the weights.
     """
     labels = inferred if all(label == "unknown" for label in observed) else observed
-    events = [
-        Event(index, int(steps[index]), "phase", f"{labels[index]} begins")
-        for index in range(1, len(labels))
-        if labels[index] not in ("unknown", labels[index - 1])
-    ]
+    known = [index for index, label in enumerate(labels) if label != "unknown"]
+    begins = [now for before, now in pairwise(known) if labels[now] != labels[before]]
+    begins = ([known[0]] if known and known[0] > 0 else []) + begins
+    events = [Event(index, int(steps[index]), "phase", f"{labels[index]} begins") for index in begins]
     for layer in layers:
         for name, words in (("num_traps", "first trap"), ("num_entry_traps", "first trap by large entries")):
             found = np.flatnonzero(measures[name, layer] > 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import select
 import signal
 import sys
@@ -19,7 +20,7 @@ from textual.timer import Timer
 
 from grokscope.app import actions
 from grokscope.app.actions import Action
-from grokscope.app.background import Analysed, Background, Computed, Looked, Reread, Warned
+from grokscope.app.background import Analysed, Background, Computed, Damaged, Looked, Reread, Warned
 from grokscope.app.glass import Act, Glass
 from grokscope.app.keys import SHEET_KEYS, Key, by_name
 from grokscope.app.session import Session, at_cursor, timelines
@@ -181,6 +182,10 @@ class Microscope(App[str]):
         self.act(partial(actions.analysed, run=message.run, progress=message.progress, note=message.note))
         self.background.reader.want(message.run)
 
+    def on_damaged(self, message: Damaged) -> None:
+        """Checkpoints of a run are damaged: whoever reads them is to see it, too."""
+        self.background.reader.want(message.run, message.indices)
+
     def on_reread(self, message: Reread) -> None:
         """A run was read again."""
         self.sessions[message.run] = message.session
@@ -201,6 +206,13 @@ class Microscope(App[str]):
         """Show the palette of commands, in the colours of the panes."""
         self.theme = self.state.palette.name
         super().action_command_palette()
+
+    def action_suspend_process(self) -> None:
+        """To the shell, with all that belongs to its job; back at once where no shell has it as a job."""
+        with self.suspend():
+            stopped = stop_job()
+        if not stopped:
+            self.say("no shell with jobs has started this: q quits")
 
     def say(self, words: str) -> None:
         """Say something in the last line until the next key."""
@@ -239,6 +251,22 @@ class Microscope(App[str]):
         from grokscope.app.export import python_for
 
         self.exit(python_for(self.state, self.session.run))
+
+
+def stop_job() -> bool:
+    """Stop the process group until it is continued; returns at once, and False, where nobody could continue it.
+
+    Only the usual way of stopping knows that: the kernel ignores it in a group without a shell of its session.
+    """
+    continued: list[int] = []
+    handlers = {
+        signal.SIGTSTP: signal.signal(signal.SIGTSTP, signal.SIG_DFL),
+        signal.SIGCONT: signal.signal(signal.SIGCONT, lambda number, _: continued.append(number)),
+    }
+    os.killpg(os.getpgrp(), signal.SIGTSTP)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    return bool(continued)
 
 
 def end_with_terminal() -> None:

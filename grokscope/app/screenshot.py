@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from grokscope.analysis.caveats import caveats
 from grokscope.app import actions
 from grokscope.app.app import Microscope
@@ -27,7 +29,7 @@ def take(
     if output.suffix.lower() != ".svg":
         raise UsageError(f"--screenshot {output}: the picture is SVG; give a name that ends in .svg")
     keys = [key_named(word) for word in press]
-    sessions = [Session.whole(run) for run in runs]
+    sessions = [Session.whole(run, range(run.num_checkpoints)) for run in runs]
     svg = asyncio.run(picture_of(sessions, columns, rows, keys, theme=theme))
     try:
         output.write_text(svg, encoding="utf-8")
@@ -74,7 +76,8 @@ def _spellings(shown: str, names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _not_analysed(session: Session) -> str:
-    missing = 0 if session.spectra is None else int((~session.spectra.done.all(axis=1)).sum())
+    measured = session.spectra is None or session.spectra.done.all(axis=1)
+    missing = np.setdiff1d(np.flatnonzero(np.logical_not(measured)), session.damaged).size
     if not missing:
         return ""
     path = session.run.path

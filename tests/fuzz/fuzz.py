@@ -156,12 +156,13 @@ def main(arguments: Sequence[str]) -> int:
     first, last = numbers if len(numbers) == 2 else (numbers[0], numbers[0] + 1)
     cases = [case_of(number, light) for number in range(first, last)]
     cases += FOUND if "--found" in arguments else ()
-    counts, seconds, finds = Counter[str](), 0.0, 0
+    counts, commands, seconds, finds = Counter[str](), Counter[str](), 0.0, 0
 
     def tell(outcome: Outcome) -> None:
         nonlocal seconds
         seconds += outcome.ended.seconds
         counts[f"{outcome.case.kind}/{outcome.case.mutation}/{outcome.ended.code}"] += 1
+        commands[f"{outcome.case.command.split()[0]}/{outcome.ended.code}"] += 1
         if len(cases) == 1:
             sys.stdout.write(f"{outcome.case}\n{outcome.ended.stdout}{outcome.ended.stderr}")
 
@@ -170,8 +171,8 @@ def main(arguments: Sequence[str]) -> int:
         words = {"problems": outcome.problems, "code": outcome.ended.code, "stderr": outcome.ended.stderr[-400:]}
         sys.stdout.write(json.dumps(asdict(outcome.case) | words) + "\n")
         sys.stdout.flush()
-    summary = {"cases": len(cases), "finds": finds, "seconds": round(seconds, 1), "counts": counts}
-    sys.stdout.write(json.dumps(summary) + "\n")
+    summary = {"cases": len(cases), "finds": finds, "seconds": round(seconds, 1)}
+    sys.stdout.write(json.dumps(summary | {"counts": counts, "commands": commands}) + "\n")
     return min(finds, 1)
 
 
