@@ -7,14 +7,19 @@ from dataclasses import replace
 
 import numpy as np
 
+from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline
 from grokscope.app.state import Direction, State
 from grokscope.app.theme import DARK, LIGHT
+from grokscope.figures import WORDS
 from grokscope.numbers import whole
 from grokscope.runfile.liveness import Liveness
 from grokscope.steps import parse_step
 
 Action = Callable[[State], State]
+
+MEASURES = (*WORDS, *(name for name in LAYER_COLUMNS if name not in WORDS))
+"""What the map of layers × steps can show, the usual ones first."""
 
 
 def put_cursor(state: State, index: int) -> State:
@@ -137,15 +142,33 @@ def axis(state: State, which: str) -> State:
     has them worst first or by depth."""
     if state.timeline.single and state.view == "overview" and which == "x":
         return order(state)
-    if state.view in {"trajectories", "traps"} and which == "x":
+    if state.view in {"trajectories", "traps", "heatmap", "spectrogram"} and which == "x":
         return replace(state, steps_log=not state.steps_log)
     if state.view == "trajectories":
         return replace(state, values_log=not state.values_log)
-    if state.view == "traps":
+    if state.view in {"traps", "heatmap", "spectrogram"}:
         return replace(state, notice="no y axis here: 2 shows the spectra, 4 the trajectories")
     if state.pane % 2:
         return replace(state, randomized_axes=state.randomized_axes.flipped(which))
     return replace(state, esd_axes=state.esd_axes.flipped(which))
+
+
+def measure(state: State, by: int) -> State:
+    """Another measure in the map of layers × steps; in every other view that map, as it is."""
+    if state.view != "heatmap":
+        return view(state, "heatmap")
+    place = MEASURES.index(state.measure) if state.measure in MEASURES else 0
+    return replace(state, measure=MEASURES[(place + by) % len(MEASURES)])
+
+
+def put_cell(state: State, index: int, layer: int) -> State:
+    """The cursor on a checkpoint and a layer."""
+    return select_layer(put_cursor(state, index), layer)
+
+
+def enter(state: State) -> State:
+    """From the map of layers × steps to the spectrum of the layer in question."""
+    return view(state, "spectrum") if state.view == "heatmap" else state
 
 
 def search(state: State) -> State:

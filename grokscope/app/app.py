@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import select
 import signal
 import sys
@@ -206,6 +207,13 @@ class Microscope(App[str]):
         self.theme = self.state.palette.name
         super().action_command_palette()
 
+    def action_suspend_process(self) -> None:
+        """To the shell, with all that belongs to its job; back at once where no shell has it as a job."""
+        with self.suspend():
+            stopped = stop_job()
+        if not stopped:
+            self.say("no shell with jobs has started this: q quits")
+
     def say(self, words: str) -> None:
         """Say something in the last line until the next key."""
         self.put(replace(self.state, notice=words))
@@ -243,6 +251,22 @@ class Microscope(App[str]):
         from grokscope.app.export import python_for
 
         self.exit(python_for(self.state, self.session.run))
+
+
+def stop_job() -> bool:
+    """Stop the process group until it is continued; returns at once, and False, where nobody could continue it.
+
+    Only the usual way of stopping knows that: the kernel ignores it in a group without a shell of its session.
+    """
+    continued: list[int] = []
+    handlers = {
+        signal.SIGTSTP: signal.signal(signal.SIGTSTP, signal.SIG_DFL),
+        signal.SIGCONT: signal.signal(signal.SIGCONT, lambda number, _: continued.append(number)),
+    }
+    os.killpg(os.getpgrp(), signal.SIGTSTP)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    return bool(continued)
 
 
 def end_with_terminal() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-VIEWS = ("overview", "spectrum", "traps", "trajectories")
+VIEWS = ("overview", "spectrum", "traps", "trajectories", "heatmap", "spectrogram")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ KEYS: tuple[Key, ...] = (
     Key(("2",), "2", "view('spectrum')", "spectrum", "spectrum", "Look", "Spectrum"),
     Key(("3",), "3", "view('traps')", "traps", "traps", "Look", "Traps"),
     Key(("4",), "4", "view('trajectories')", "trajectories", "trajectories", "Look", "Trajectories"),
+    Key(("5",), "5", "view('heatmap')", "layers", "layers × steps", "Look", "Layers × steps"),
+    Key(("6",), "6", "view('spectrogram')", "spectrogram", "spectrogram", "Look", "Spectrogram"),
+    Key(("n",), "n", "measure(1)", "measure", "layers × steps: next measure", "Look", "Next measure"),
+    Key(("N",), "N", "measure(-1)", "measure", "the measure before", "Look", "Previous measure"),
+    Key(("enter",), "enter", "enter", "open", "open what the cursor is on", "Look", "Open what the cursor is on"),
     Key(("tab",), "tab", "pane(1)", "pane", "next pane", "Look", "Next pane"),
     Key(("shift+tab",), "⇧tab", "pane(-1)", "pane", "previous pane", "Look", "Previous pane"),
     Key(("x",), "x", "axis('x')", "x axis", "x axis: log, linear", "Look", "Log or linear x axis"),
@@ -103,7 +108,9 @@ class Situation:
 _STEP = Hint("step", ("move(-1)", "move(1)"), 8)
 _EVENT = Hint("event", ("event(-1)", "event(1)"), 4)
 _LAYER = Hint("layer", ("select(-1)", "select(1)"), 7)
-_VIEW = Hint("view", ("view('overview')", "view('trajectories')"), 6)
+_VIEW = Hint("view", ("view('overview')", "view('spectrogram')"), 6)
+_MEASURE = Hint("measure", ("measure(1)",), 6)
+_OPEN = Hint("spectrum", ("enter",), 5)
 _PANE = Hint("pane", ("pane(1)",), 5)
 _AXES = Hint("axes", ("axis('x')", "axis('y')"), 3)
 _SEARCH = Hint("D(xmin)", ("search",), 3)
@@ -117,6 +124,8 @@ _HINTS: dict[str, tuple[Hint, ...]] = {
     "spectrum": (_STEP, _LAYER, _PANE, _AXES, _SEARCH, _WHY),
     "traps": (_STEP, _EVENT, _LAYER, _PANE, _VIEW, _WHY),
     "trajectories": (_STEP, _LAYER, _PANE, _AXES, _VIEW, _WHY),
+    "heatmap": (_STEP, _EVENT, _LAYER, _MEASURE, _OPEN, _VIEW, _WHY),
+    "spectrogram": (_STEP, _EVENT, _LAYER, _VIEW, _WHY),
 }
 
 

@@ -40,7 +40,8 @@ class State:
     `direction` are what was read there. `notice` is a sentence that stands until the next key. `sheet` is the text
     that lies over the panes, from its row `scroll` on; `prompt` what is asked for, `typed` the answer so far.
     `chosen` tells that the user has chosen a layer, `order` how the table has them: "depth", "worst", or "" for
-    what is usual. `caveats` are sentences by the number of the run that they are about.
+    what is usual; `measure` is what the map of layers × steps shows. `caveats` are sentences by the number of the
+    run that they are about.
     """
 
     runs: tuple[Timeline, ...]
@@ -57,6 +58,7 @@ class State:
     order: str = ""
     pane: int = 0
     trap: int = 0
+    measure: str = "alpha"
     steps_log: bool = True
     esd_axes: Axes = LOG_LOG
     randomized_axes: Axes = LOG_X

@@ -177,8 +177,7 @@ def _profile(source: Source, step: int | None) -> Figure:
 
 
 def _spectrogram(source: Source, layer: str) -> Figure:
-    spectra = [source.spectra.layer(index, layer) for index in range(len(source.spectra.done))]
-    return spectrogram(source.timeline, layer, spectra)
+    return spectrogram(source.timeline, layer, source.spectra.history(layer))
 
 
 def _over_time(kind: str, sources: Sequence[Source], layer: str | None) -> tuple[Figure, ...]:

@@ -14,6 +14,7 @@ from grokscope.app.plots.canvas import Canvas
 from grokscope.app.state import State
 from grokscope.app.views.header import footer, has_status, header, status
 from grokscope.app.views.help import draw_sheet, sheet_size
+from grokscope.app.views.maps import draw_heatmap, draw_spectrogram, hit_heatmap, hit_spectrogram
 from grokscope.app.views.profile import draw_profile, hit_profile
 from grokscope.app.views.spectrum import draw_esd, draw_randomized
 from grokscope.app.views.table import hit_table, table
@@ -79,6 +80,10 @@ def _view(state: State, width: int, top: int, height: int, table_rows: int, *, b
         return [Pane("traps", 0, top, width, height, draw_traps, hit_traps, wheel=actions.select)]
     if state.view == "trajectories":
         return [Pane("trajectories", 0, top, width, height, draw_trajectories)]
+    if state.view == "heatmap":
+        return [Pane("heatmap", 0, top, width, height, draw_heatmap, hit_heatmap, wheel=actions.select)]
+    if state.view == "spectrogram":
+        return [Pane("spectrogram", 0, top, width, height, draw_spectrogram, hit_spectrogram, wheel=actions.move)]
     if state.view == "spectrum":
         half = height // 2
         return [
