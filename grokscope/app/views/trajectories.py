@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rich.text import Text
 
 from grokscope.analysis.timeline import Timeline
+from grokscope.app.layer_names import telling
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.timeline import Cursors
 from grokscope.app.plots.trajectory import Line, Panel, class_shares, trajectory
@@ -132,6 +133,7 @@ def _layers(
     """A line a layer, the selected one first and with its interval, then the other run's; at most six layers,
     around the selected one."""
     timeline, palette = state.timeline, state.palette
+    short = telling(timeline.layers)
     first = min(max(0, state.layer - MOST_LAYERS // 2), max(0, len(timeline.layers) - MOST_LAYERS))
     shown = range(first, min(first + MOST_LAYERS, len(timeline.layers)))
     lines = []
@@ -141,7 +143,7 @@ def _layers(
             (timeline.measure(name, layer) for name in interval) if interval and k == state.layer else (None, None)
         )
         color = palette.layers[k % len(palette.layers)]
-        lines.append(Line(safe_name(layer), timeline.measure(field, layer), color, low, high, joined=joined))
+        lines.append(Line(short[k], timeline.measure(field, layer), color, low, high, joined=joined))
     others = [
         Line("b", other.measure(field, other.layers[state.layer]), palette.mark, timeline=other, joined=joined)
         for other in state.others[:1]
