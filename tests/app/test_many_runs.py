@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ STEPS = np.array([0, 10, 100, 1000])
 def a_run(name: str, height: float, steps: np.ndarray = STEPS, **more: Any) -> Timeline:
     """A run whose test accuracy has one value from step 10 on."""
     metrics = {"test_accuracy": np.where(steps < 10, 0.0, height)}
-    seen = {"layers": ("fc1", "fc2"), "metrics": metrics, "observed": ["grokking"] * len(steps)}
+    seen: dict[str, Any] = {"layers": ("fc1", "fc2"), "metrics": metrics, "observed": ["grokking"] * len(steps)}
     return Timeline(name, steps, int(steps[-1]), **(seen | more))
 
 
@@ -59,7 +60,7 @@ def test_two_runs_of_one_experiment_are_a_line_each() -> None:
 def test_thirty_runs_are_drawn_and_counted(size: tuple[int, int]) -> None:
     late = [{"test_accuracy": np.array([0, 0, 0, k / 30])} for k in range(1, 31)]
     runs = tuple(a_run(f"run-{k}.h5", 0, metrics=one) for k, one in enumerate(late))
-    state = State(runs, tuple(range(30)), index=1)
+    state = State(runs, tuple(range(30)))
     assert len(others(state, accuracy)) == 29
     assert "+ 29 other runs" in draw_timeline(state, size[0], size[1] // 3).plain
     alone = replace(state, runs=state.runs[:1], experiments=(0,))
