@@ -196,12 +196,13 @@ def mark(state: State) -> State:
 
 
 def other_run(state: State) -> State:
-    """The next run in front, at the same step."""
+    """The next run in front, at the same step and the layer of the same name; where none is, at its place."""
     if len(state.runs) < 2:
         return replace(state, notice="one run only; `grokscope view a.h5 b.h5` shows two")
     step, front = state.step, (state.front + 1) % len(state.runs)
-    index = state.runs[front].nearest(step)
-    state = replace(state, front=front, index=index, mark=None, layer=0, liveness=None)
+    run, name = state.runs[front], (*state.timeline.layers, "")[state.layer]
+    layer = run.layers.index(name) if name in run.layers else min(state.layer, len(run.layers) - 1)
+    state = replace(state, front=front, index=run.nearest(step), mark=None, layer=max(0, layer), liveness=None)
     return replace(state, analysing=None, analysis_note="", problem="", following=False, playing=False)
 
 

@@ -14,6 +14,7 @@ from grokscope.analysis.timeline import Timeline, glance, read_timeline
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.layer_names import telling
 from grokscope.app.state import Comparison, State
+from grokscope.experiments import experiment_of
 from grokscope.names import safe_name
 from grokscope.numbers import whole
 from grokscope.phases import Inferred
@@ -127,6 +128,12 @@ class Session:
 def timelines(sessions: Sequence[Session]) -> tuple[Timeline, ...]:
     """All runs through time."""
     return tuple(session.timeline for session in sessions)
+
+
+def numbered(sessions: Sequence[Session]) -> tuple[int, ...]:
+    """The number of each run's experiment, equal where only their seeds differ."""
+    found = [experiment_of(session.run) for session in sessions]
+    return tuple(found.index(one) for one in found)
 
 
 def at_cursor(state: State, sessions: Sequence[Session]) -> State:

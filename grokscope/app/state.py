@@ -49,6 +49,7 @@ class Direction:
 class State:
     """What the panes are drawn from: the runs through time, the cursor, and what the user chose to see.
 
+    `experiments` has the number of each run's experiment: equal where only their seeds differ.
     `front` is the number of the run in front, `index` the checkpoint under the cursor; `frame`, `comparison` and
     `direction` are what was read there. `notice` is a sentence that stands until the next key. `sheet` is the text
     that lies over the panes, from its row `scroll` on; `prompt` what is asked for, `typed` the answer so far.
@@ -58,6 +59,7 @@ class State:
     """
 
     runs: tuple[Timeline, ...]
+    experiments: tuple[int, ...] = ()
     front: int = 0
     index: int = 0
     frame: Frame | None = None
