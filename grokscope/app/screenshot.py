@@ -14,7 +14,8 @@ from grokscope.app import actions
 from grokscope.app.app import Microscope
 from grokscope.app.keys import KEYS
 from grokscope.app.session import Session
-from grokscope.errors import StorageError, UsageError
+from grokscope.errors import UsageError
+from grokscope.files import write_result
 from grokscope.trajectory import Trajectory
 
 
@@ -38,10 +39,7 @@ def take(
     keys = [key_named(word) for word in press]
     sessions = [Session.whole(run, range(run.num_checkpoints)) for run in runs]
     svg = asyncio.run(picture_of(sessions, columns, rows, keys, theme=theme, folder=folder))
-    try:
-        output.write_text(svg, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"the picture cannot be written to {output}: {error.strerror}") from None
+    write_result(output, svg)
     return [sentence for session in sessions if (sentence := _not_analysed(session))]
 
 
