@@ -128,6 +128,19 @@ class Spectra:
         row = self._row(index, column)
         return None if row is None else from_row(name, self.run.layers[column].shape, row)
 
+    def history(self, name: str) -> list[LayerSpectrum | None]:
+        """Return one layer's spectrum at every checkpoint, None where it is not measured or its row is torn."""
+        column = _position(self.run, name)
+        done, shape = self.done[:, column], self.run.layers[column].shape
+        found: list[LayerSpectrum | None] = [None] * len(done)
+        if not done.any():
+            return found
+        first, last = int(np.argmax(done)), int(np.flatnonzero(done)[-1]) + 1
+        blocks, whole = self._rows(column, first, last)
+        for k in np.flatnonzero(whole & done[first:last]).tolist():
+            found[first + k] = from_row(name, shape, {key: block[k] for key, block in blocks.items()})
+        return found
+
     def _row(self, index: int, column: int) -> dict[str, NDArray[Any]] | None:
         if not 0 <= index < len(self.done) or not self.done[index, column]:
             return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,9 @@ from grokscope.analysis.spectra_file import Spectra
 from grokscope.names import safe_name
 from grokscope.phases import Inferred, observe
 from grokscope.trajectory import Trajectory, is_single
+
+if TYPE_CHECKING:
+    from grokscope.spectra import LayerSpectrum
 
 Array = NDArray[np.float64]
 
@@ -34,7 +39,7 @@ class Timeline:
     steps int64 [n], ascending; metrics float64 [n] by name; measures float64 [n] by (field, layer), NaN where not
     analysed; gated, the hidden layers whose gates are known to mean something; predictions float64 [n, classes],
     the share of test images given each label, or None; weightwatcher float64 [n] by layer and WeightWatcher's own
-    name of the column, without the layers that it has not measured.
+    name of the column, without the layers that it has not measured; spectra by layer, one a checkpoint or None.
     """
 
     run: str
@@ -46,6 +51,7 @@ class Timeline:
     predictions: NDArray[np.float64] | None = None
     gated: tuple[str, ...] = ()
     weightwatcher: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
+    spectra: Mapping[str, Sequence[LayerSpectrum | None]] = field(default_factory=dict)
     observed: Sequence[str] = ()
     inferred: Sequence[str] = ()
     events: Sequence[Event] = ()
@@ -115,6 +121,7 @@ def glance(run: Trajectory, spectra: Spectra | None = None) -> Timeline:
         predictions=_shares(run.predictions(), count),
         gated=gated_layers(run),
         weightwatcher={} if spectra is None else _WeightWatcher(spectra, names),
+        spectra={} if spectra is None else _Histories(spectra, names),
         observed=observed,
         inferred=inferred,
         events=find_events(steps, observed, inferred, {}, ()),
@@ -141,6 +148,28 @@ class _WeightWatcher(Mapping[str, Mapping[str, Array]]):
             return weightwatcher_columns(self._spectra, layer)
         except (OSError, KeyError):  # deleted just now, or made without them
             return {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+
+class _Histories(Mapping[str, "Sequence[LayerSpectrum | None]"]):
+    """A layer's spectra at every checkpoint by its name, read when first asked for; those of the last one kept."""
+
+    def __init__(self, spectra: Spectra, layers: Sequence[str]) -> None:
+        self._spectra, self._layers = spectra, layers
+        self._known: tuple[str, Sequence[LayerSpectrum | None]] = ("", ())
+
+    def __getitem__(self, layer: str) -> Sequence[LayerSpectrum | None]:
+        if self._known[0] != layer:
+            try:
+                self._known = layer, self._spectra.history(layer)
+            except OSError:  # deleted just now
+                self._known = layer, [None] * len(self._spectra.done)
+        return self._known[1]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._layers)
@@ -188,11 +217,10 @@ def find_events(
     Phases are the observed ones; where accuracies are unknown, those inferred from the weights.
     """
     labels = inferred if all(label == "unknown" for label in observed) else observed
-    events = [
-        Event(index, int(steps[index]), "phase", f"{labels[index]} begins")
-        for index in range(1, len(labels))
-        if labels[index] not in ("unknown", labels[index - 1])
-    ]
+    known = [index for index, label in enumerate(labels) if label != "unknown"]
+    begins = [now for before, now in pairwise(known) if labels[now] != labels[before]]
+    begins = ([known[0]] if known and known[0] > 0 else []) + begins
+    events = [Event(index, int(steps[index]), "phase", f"{labels[index]} begins") for index in begins]
     for layer in layers:
         for name, words in (("num_traps", "first trap"), ("num_entry_traps", "first trap by large entries")):
             found = np.flatnonzero(measures[name, layer] > 0)

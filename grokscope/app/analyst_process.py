@@ -1,4 +1,5 @@
-"""The process that analyses for the viewer: a checkpoint's number and its run in (JSON), a word out.
+"""The process that analyses for the viewer: a checkpoint's number, or several to verify, and its run in (JSON), a
+line out.
 
 `python -m grokscope.app.analyst_process` ends when its input does, so it never outlives its viewer by more than
 one checkpoint. A process, because matrices in a thread would delay the keys and count as the viewer's memory.
@@ -15,21 +16,34 @@ from functools import lru_cache
 from typing import TextIO
 
 from grokscope.errors import GrokscopeError, RunLocked
-from grokscope.trajectory import Place, Trajectory
+from grokscope.trajectory import Place, Trajectory, find_damaged
 
 DONE, LOCKED, DAMAGED, FAILED = "done", "locked", "damaged", "failed"
 
 
 def serve(requests: Iterable[str], answers: TextIO) -> None:
-    """Analyse each checkpoint that is asked for, and answer `done`, `locked` or `failed` with a reason."""
+    """Analyse each checkpoint that is asked for; answer `done`, `locked`, or `damaged` or `failed` and the reason.
+
+    Where a list of checkpoints is asked for, they are verified; the answer is the list of the damaged ones.
+    """
     for request in requests:
-        index, *words = json.loads(request)
-        print(_answer(Place.named(words), index), file=answers, flush=True)
+        what, *words = json.loads(request)
+        answer = _damaged if isinstance(what, list) else _answer
+        print(answer(Place.named(words), what), file=answers, flush=True)
 
 
 @lru_cache(maxsize=16)
 def _opened(place: Place) -> Trajectory:
     return place.open()
+
+
+def _damaged(place: Place, indices: list[int]) -> str:
+    try:
+        run = _opened(place)
+        run.refresh()
+        return json.dumps(sorted(find_damaged(run, indices)))
+    except (GrokscopeError, OSError, KeyError, RuntimeError, IndexError):
+        return "[]"  # gone or being replaced: its reader says so
 
 
 def _answer(place: Place, index: int) -> str:

@@ -34,6 +34,7 @@ TELL_SECONDS = 0.5
 REST_SECONDS = 0.05
 """How long the cursor stands still before a direction is computed: who holds a key wants the next frame first."""
 
+VERIFIED_AT_ONCE = 32
 CACHED_DIRECTIONS = 64
 JOIN_SECONDS = 0.1
 """Of all threads together: one that is still reading is left to the end of the process."""
@@ -72,6 +73,14 @@ class Analysed(Message):
         self.run, self.progress, self.note = run, progress, note
 
 
+class Damaged(Message):
+    """Checkpoints of a run are not what was written."""
+
+    def __init__(self, run: int, indices: Sequence[int]) -> None:
+        super().__init__()
+        self.run, self.indices = run, tuple(indices)
+
+
 class Reread(Message):
     """A run was read again, and there is something new in it."""
 
@@ -89,18 +98,21 @@ class Computed(Message):
 
 
 class Background:
-    """All threads of an app on these runs, started by `start`, gone after `end`."""
+    """All threads of an app on these runs, started by `start`; after `end` nothing is posted any more."""
 
     def __init__(self, sessions: Sequence[Session], post: Post, cursor: Cursor) -> None:
+        self.sessions, self._post, self._ended = sessions, post, False
         places = [Place.of(session.run) for session in sessions]
-        self.reader = Reader(sessions, post)
-        self.watcher = Watcher(places, post)
-        self.analyst = Analyst(places, post, cursor)
-        self.artist = Artist(places, post)
+        self.reader = Reader(sessions, self._tell)
+        self.watcher = Watcher(places, self._tell)
+        self.analyst = Analyst(places, self._tell, cursor)
+        self.artist = Artist(places, self._tell)
         self._started: list[threading.Thread] = []
 
     def start(self, *, watching: bool, analysis: bool) -> None:
-        """Start looking and analysing, as asked for."""
+        """Start looking and analysing, as asked for, where there is a run."""
+        if not self.sessions:
+            return
         wanted = [(self.reader, True), (self.watcher, watching), (self.analyst, analysis), (self.artist, True)]
         self._started = [thread for thread, asked in wanted if asked]
         for thread in self._started:
@@ -108,11 +120,17 @@ class Background:
 
     def end(self) -> None:
         """End the threads, and wait for them a moment; what has been measured is kept."""
+        self._ended = True
         for one in (self.reader, self.watcher, self.analyst, self.artist):
             one.end()
         latest = time.monotonic() + JOIN_SECONDS
         for thread in self._started:
             thread.join(max(0.0, latest - time.monotonic()))
+
+    def _tell(self, message: Message) -> None:
+        """Post; not of a run that another has taken the place of while a thread still read it."""
+        if not self._ended:
+            self._post(message)
 
 
 class Reader(threading.Thread):
@@ -123,17 +141,17 @@ class Reader(threading.Thread):
         self.sessions, self.post = list(sessions), post
         self.idle = threading.Event()
         """Set while nothing is waited for."""
-        self._wanted = {number: None for number, session in enumerate(sessions) if session.glanced}
+        self._wanted = {number: set[int]() for number, session in enumerate(sessions) if session.glanced}
         self._asked, self._ended = threading.Event(), False
         if self._wanted:
             self._asked.set()
         else:
             self.idle.set()
 
-    def want(self, run: int) -> None:
-        """Ask for a run to be read again."""
+    def want(self, run: int, doubted: Sequence[int] = ()) -> None:
+        """Ask for a run to be read again, and for some checkpoints to be verified."""
         self.idle.clear()
-        self._wanted[run] = None
+        self._wanted[run] = self._wanted.get(run, set()).union(doubted)
         self._asked.set()
 
     def run(self) -> None:
@@ -141,7 +159,7 @@ class Reader(threading.Thread):
         while self._asked.wait() and not self._ended:
             self._asked.clear()
             while self._wanted and not self._ended:
-                self._read(self._wanted.popitem()[0])
+                self._read(*self._wanted.popitem())
             if not self._asked.is_set():
                 self.idle.set()
 
@@ -151,9 +169,9 @@ class Reader(threading.Thread):
         self._asked.set()
         self.idle.set()
 
-    def _read(self, run: int) -> None:
+    def _read(self, run: int, doubted: set[int]) -> None:
         try:
-            for session in self.sessions[run].again():
+            for session in self.sessions[run].again(sorted(doubted)):
                 self.sessions[run] = session
                 if self._ended:
                     return
@@ -207,6 +225,7 @@ class Analyst(threading.Thread):
         self._told = 0.0
         self.damaged: dict[int, set[int]] = {}
         """The checkpoints of each run that are damaged and so are not measured."""
+        self._verified: dict[int, set[int]] = {}
         self._idle: set[int] = set()
         """The runs of which nothing is left to do, and that has been told."""
 
@@ -250,6 +269,8 @@ class Analyst(threading.Thread):
         """Have one checkpoint measured; returns whether there was none left to measure."""
         done = self._spectra(run).done
         missing = np.setdiff1d(np.flatnonzero(~done.all(axis=1)), list(self.damaged.get(run, ())))
+        if not len(missing) and self._verify_some(run, len(done)):
+            return False
         if not len(missing):
             if run not in self._idle:
                 self._idle.add(run)
@@ -276,20 +297,39 @@ class Analyst(threading.Thread):
             self._told = time.monotonic()
             self.post(Analysed(run, (done, total)))
 
-    def _measure(self, run: int, index: int) -> None:
-        """Ask the process for a checkpoint, and wait for its answer."""
+    def _verify_some(self, run: int, count: int) -> bool:
+        """Have those verified that were measured before, some at a time; returns whether there were any."""
+        verified = self._verified.setdefault(run, set())
+        some = sorted(set(range(count)) - verified)[:VERIFIED_AT_ONCE]
+        verified.update(some)
+        if some:
+            self._found_damaged(run, json.loads(self._asked(run, some) or "[]"))
+        return bool(some)
+
+    def _found_damaged(self, run: int, indices: Sequence[int]) -> None:
+        if indices:
+            self.damaged.setdefault(run, set()).update(indices)
+            self.post(Damaged(run, indices))
+
+    def _asked(self, run: int, what: int | list[int]) -> str:
+        """Return the process's answer, a line; nothing where it has ended."""
         process = self._running()
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            print(json.dumps([index, *self.places[run].words]), file=process.stdin, flush=True)
-            answer = process.stdout.readline().strip()
+            print(json.dumps([what, *self.places[run].words]), file=process.stdin, flush=True)
+            return process.stdout.readline().strip()
         except BrokenPipeError:
-            answer = ""
+            return ""
+
+    def _measure(self, run: int, index: int) -> None:
+        """Ask the process for a checkpoint, and wait for its answer."""
+        answer = self._asked(run, index)
         if answer == LOCKED:
             raise RunLocked("another process is analysing this run")
+        self._verified.setdefault(run, set()).add(index)
         if answer.startswith(DAMAGED):
-            self.damaged.setdefault(run, set()).add(index)
+            self._found_damaged(run, [index])
             raise DamagedCheckpoint(answer.partition(" ")[2])
         if answer != DONE and not self._ended.is_set():
             raise GrokscopeError(answer.partition(" ")[2] or "its process was ended from outside; it starts again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import os
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from grokscope.app.frame import Frame
 from grokscope.app.state import State
 from grokscope.app.theme import DARK
 from grokscope.app.views.table import row_values
+from grokscope.files import write_result
 from grokscope.trajectory import Trajectory
 
 Row = Sequence[object]
@@ -39,15 +41,23 @@ def export(state: State, run: Path, svg: str) -> tuple[Path, Path]:
     step = "none" if state.frame is None else str(state.frame.step)
     stem = folder / f"{run.stem}-step{step}-{state.view}"
     picture, numbers = Path(f"{stem}.svg"), Path(f"{stem}.csv")
-    picture.write_text(svg, encoding="utf-8")
-    with numbers.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows_of(state))
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows(rows_of(state))
+    write_result(picture, svg)
+    write_result(numbers, table.getvalue())
     return picture.absolute(), numbers.absolute()
 
 
 def rows_of(state: State) -> Iterable[Row]:
     """The view's numbers, titles first; unknown numbers are empty."""
-    made = {"overview": _layers, "spectrum": _eigenvalues, "traps": _traps, "trajectories": _measures}[state.view]
+    made = {
+        "overview": _layers,
+        "spectrum": _eigenvalues,
+        "traps": _traps,
+        "trajectories": _measures,
+        "heatmap": _map,
+        "spectrogram": _spectra,
+    }[state.view]
     return [[_plain(value) for value in row] for row in made(state)]
 
 
@@ -117,6 +127,27 @@ def _measures(state: State) -> list[Row]:
     return rows
 
 
+def _spectra(state: State) -> list[Row]:
+    timeline = state.timeline
+    rows: list[Row] = [["run", "step", "layer", "number", "eigenvalue", "xmin", "lambda_plus"]]
+    name = timeline.layers[state.layer] if timeline.layers else ""
+    for step, one in zip(timeline.steps, timeline.spectra.get(name, ()), strict=False):
+        for k, value in enumerate(() if one is None else one.esd):
+            assert one is not None
+            rows.append([timeline.run, int(step), name, k, float(value), one.xmin, one.lambda_plus])
+    return rows
+
+
+def _map(state: State) -> list[Row]:
+    timeline = state.timeline
+    columns = [timeline.measure(state.measure, layer) for layer in timeline.layers]
+    rows: list[Row] = [["run", "step", *(f"{layer}.{state.measure}" for layer in timeline.layers)]]
+    return rows + [
+        [timeline.run, int(step), *(float(column[k]) for column in columns)]
+        for k, step in enumerate(timeline.steps)
+    ]
+
+
 def python_for(state: State, run: Trajectory) -> str:
     """A script that reads the same numbers through grokscope and draws the same plot."""
     names = [layer.name for layer in run.layers]
@@ -134,6 +165,8 @@ def python_for(state: State, run: Trajectory) -> str:
             "from grokscope.app.plots.timeline import Cursors, timeline",
             "from grokscope.app.session import Session",
             f"from grokscope.app.theme import {palette}",
+            "from grokscope.figures import heatmap, spectrogram",
+            "from grokscope.figures.terminal import text",
             "from grokscope.trajectory import open_trajectory",
             "",
             f"run = open_trajectory({str(run.path.absolute())!r})",
@@ -154,6 +187,14 @@ def _plot_lines(state: State, palette: str) -> list[str]:
             f"{show}(timeline(history, Cursors(index), width, 14, {palette}))",
             "for layer in history.layers:",
             '    print(layer, *(history.measure(name, layer) for name in ("alpha", "alpha_low", "alpha_high")))',
+        ]
+    if state.view in {"heatmap", "spectrogram"}:
+        of = repr(state.measure) if state.view == "heatmap" else "name, history.spectra[name]"
+        name = state.timeline.layers[state.layer] if state.timeline.layers else ""
+        return [
+            *lines,
+            f"history, name = Session.whole(run).timeline, {name!r}",
+            f"print(text({state.view}(history, {of}), width, 30))",
         ]
     if state.view == "traps":
         return [*lines, "for trap in spectrum.traps if spectrum else ():", "    print(trap)"]

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class Layer:
     """One layer at one checkpoint; its spectrum is read when it is first looked at, None until it is analysed.
 
-    With `glanced` it is None as well because what is measured has not been read yet. `note` says how it was read
-    from somebody's checkpoint, where that is worth a word.
+    With `glanced` it is None as well because what is measured has not been read yet, with `damaged` because its
+    checkpoint is not what was written. `note` says how it was read from somebody's checkpoint, where that is worth
+    a word.
     """
 
     name: str
@@ -26,10 +27,19 @@ class Layer:
     read: Callable[[], LayerSpectrum | None] = lambda: None
     glanced: bool = False
     note: str = ""
+    damaged: bool = False
+    short: str = ""
+
+    @property
+    def brief(self) -> str:
+        """The name for places where there is little room: without what all layers share."""
+        return self.short or self.name
 
     @property
     def why_missing(self) -> str:
         """Why there is no spectrum."""
+        if self.damaged:
+            return "damaged: its bytes do not match their CRC"
         return "being read" if self.glanced else "not analysed yet"
 
     @cached_property
@@ -51,6 +61,7 @@ class Frame:
     observed: str = "unknown"
     inferred: str = "unknown"
     reasons: tuple[str, ...] = ()
+    damaged: bool = False
 
     @cached_property
     def worst_first(self) -> tuple[int, ...]:

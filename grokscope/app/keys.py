@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-VIEWS = ("overview", "spectrum", "traps", "trajectories")
+VIEWS = ("overview", "spectrum", "traps", "trajectories", "heatmap", "spectrogram")
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ KEYS: tuple[Key, ...] = (
     Key(("right", "l"), "→ l", "move(1)", "on", "one checkpoint on", "Time", "Next checkpoint"),
     Key(("shift+left", "H"), "⇧← H", "move(-10)", "back 10", "ten back", "Time", "Back ten checkpoints"),
     Key(("shift+right", "L"), "⇧→ L", "move(10)", "on 10", "ten on", "Time", "On ten checkpoints"),
-    Key(("g", "home"), "g Home", "first", "first", "first checkpoint", "Time", "First checkpoint"),
-    Key(("G", "end"), "G End", "last", "last", "last one; follows a live run", "Time", "Last checkpoint"),
+    Key(("g",), "g", "first", "first", "first checkpoint", "Time", "First checkpoint"),
+    Key(("G",), "G", "last", "last", "last one; follows a live run", "Time", "Last checkpoint"),
     Key(("left_square_bracket",), "[", "event(-1)", "event", "previous event", "Time", "Previous event"),
     Key(("right_square_bracket",), "]", "event(1)", "event", "next event (phase, trap)", "Time", "Next event"),
     Key(("colon",), ":", "ask('step')", "go to", "go to a step", "Time", "Go to a step"),
@@ -47,10 +47,19 @@ KEYS: tuple[Key, ...] = (
     Key(("down", "j"), "↓ j", "select(1)", "layer", "next layer", "Look", "Next layer"),
     Key(("pageup",), "PgUp", "select(-10)", "layers", "ten layers back", "Look", "Ten layers back"),
     Key(("pagedown",), "PgDn", "select(10)", "layers", "ten layers on", "Look", "Ten layers on"),
+    Key(("home",), "Home", "select(-9999)", "layers", "first layer", "Look", "First layer"),
+    Key(("end",), "End", "select(9999)", "layers", "last layer", "Look", "Last layer"),
+    Key(("slash",), "/", "ask('layers')", "filter", "only layers of some name", "Look", "Filter the layers"),
+    Key(("s",), "s", "order", "sort", "sort: α, traps, norm, worst", "Look", "Sort the layers"),
     Key(("1",), "1", "view('overview')", "overview", "overview", "Look", "Overview"),
     Key(("2",), "2", "view('spectrum')", "spectrum", "spectrum", "Look", "Spectrum"),
     Key(("3",), "3", "view('traps')", "traps", "traps", "Look", "Traps"),
     Key(("4",), "4", "view('trajectories')", "trajectories", "trajectories", "Look", "Trajectories"),
+    Key(("5",), "5", "view('heatmap')", "layers", "layers × steps", "Look", "Layers × steps"),
+    Key(("6",), "6", "view('spectrogram')", "spectrogram", "spectrogram", "Look", "Spectrogram"),
+    Key(("n",), "n", "measure(1)", "measure", "layers × steps: next measure", "Look", "Next measure"),
+    Key(("N",), "N", "measure(-1)", "measure", "the measure before", "Look", "Previous measure"),
+    Key(("enter",), "enter", "enter", "open", "open what the cursor is on", "Look", "Open what the cursor is on"),
     Key(("tab",), "tab", "pane(1)", "pane", "next pane", "Look", "Next pane"),
     Key(("shift+tab",), "⇧tab", "pane(-1)", "pane", "previous pane", "Look", "Previous pane"),
     Key(("x",), "x", "axis('x')", "x axis", "x axis: log, linear", "Look", "Log or linear x axis"),
@@ -87,7 +96,8 @@ class Situation:
     """What decides which keys matter now, and what they do.
 
     `mark` is "", "here" (the cursor stands on it) or "elsewhere"; `one_spectrum` that the overview has room for
-    one of the two; `single` that there is no time to move through; `listing` that the arrows walk through traps.
+    one of the two; `single` that there is no time to move through; `listing` that the arrows walk through traps;
+    `many` that there are more layers than the table has room for.
     """
 
     view: str
@@ -98,18 +108,23 @@ class Situation:
     one_spectrum: bool = False
     single: bool = False
     listing: bool = False
+    many: bool = False
 
 
 _STEP = Hint("step", ("move(-1)", "move(1)"), 8)
 _EVENT = Hint("event", ("event(-1)", "event(1)"), 4)
 _LAYER = Hint("layer", ("select(-1)", "select(1)"), 7)
-_VIEW = Hint("view", ("view('overview')", "view('trajectories')"), 6)
+_VIEW = Hint("view", ("view('overview')", "view('spectrogram')"), 6)
+_MEASURE = Hint("measure", ("measure(1)",), 6)
+_OPEN = Hint("spectrum", ("enter",), 5)
 _PANE = Hint("pane", ("pane(1)",), 5)
 _AXES = Hint("axes", ("axis('x')", "axis('y')"), 3)
 _SEARCH = Hint("D(xmin)", ("search",), 3)
 _COMPARE = Hint("compare", ("mark",), 4)
-_ORDER = Hint("order", ("axis('x')",), 8)
+_ORDER = Hint("sort", ("order",), 5)
+_FILTER = Hint("filter", ("ask('layers')",), 5)
 _WHY = Hint("why", ("sheet('why')",), 2)
+_RUN = Hint("run", ("select(-1)", "select(1)"), 9)
 _ALWAYS = (Hint("help", ("sheet('help')",), 20), Hint("quit", ("quit",), 20))
 
 _HINTS: dict[str, tuple[Hint, ...]] = {
@@ -117,7 +132,13 @@ _HINTS: dict[str, tuple[Hint, ...]] = {
     "spectrum": (_STEP, _LAYER, _PANE, _AXES, _SEARCH, _WHY),
     "traps": (_STEP, _EVENT, _LAYER, _PANE, _VIEW, _WHY),
     "trajectories": (_STEP, _LAYER, _PANE, _AXES, _VIEW, _WHY),
+    "heatmap": (_STEP, _EVENT, _LAYER, _MEASURE, _OPEN, _VIEW, _WHY),
+    "spectrogram": (_STEP, _EVENT, _LAYER, _VIEW, _WHY),
+    "runs": (_RUN, Hint("open", ("enter",), 8)),
 }
+
+IN_THE_LIST = ("select", "enter", "sheet", "theme", "command_palette", "suspend_process", "quit")
+"""The actions that there are while the list of runs is shown."""
 
 
 def by_name() -> dict[str, Key]:
@@ -166,7 +187,7 @@ def _as_it_is(hint: Hint, now: Situation) -> Hint:
 
 def _now(now: Situation) -> list[Hint]:
     """What matters in this situation alone."""
-    found = [_ORDER] if now.single and now.view == "overview" else []
+    found = [_FILTER, _ORDER] if now.many and now.view == "overview" else []
     if now.view == "overview" and now.one_spectrum:
         found.append(Hint("spectra", _PANE.actions, 6))
     if now.playing:

@@ -7,17 +7,27 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from grokscope.analysis.caveats import caveats
 from grokscope.app import actions
 from grokscope.app.app import Microscope
 from grokscope.app.keys import KEYS
 from grokscope.app.session import Session
-from grokscope.errors import StorageError, UsageError
+from grokscope.errors import UsageError
+from grokscope.files import write_result
 from grokscope.trajectory import Trajectory
 
 
 def take(
-    runs: Sequence[Trajectory], output: Path, columns: int, rows: int, press: Sequence[str], *, theme: str = "dark"
+    runs: Sequence[Trajectory],
+    output: Path,
+    columns: int,
+    rows: int,
+    press: Sequence[str],
+    *,
+    theme: str = "dark",
+    folder: Path | None = None,
 ) -> list[str]:
     """Write the app's screen after the given keys as SVG; returns a sentence for each run not wholly analysed.
 
@@ -27,28 +37,33 @@ def take(
     if output.suffix.lower() != ".svg":
         raise UsageError(f"--screenshot {output}: the picture is SVG; give a name that ends in .svg")
     keys = [key_named(word) for word in press]
-    sessions = [Session.whole(run) for run in runs]
-    svg = asyncio.run(picture_of(sessions, columns, rows, keys, theme=theme))
-    try:
-        output.write_text(svg, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"the picture cannot be written to {output}: {error.strerror}") from None
+    sessions = [Session.whole(run, range(run.num_checkpoints)) for run in runs]
+    svg = asyncio.run(picture_of(sessions, columns, rows, keys, theme=theme, folder=folder))
+    write_result(output, svg)
     return [sentence for session in sessions if (sentence := _not_analysed(session))]
 
 
 async def picture_of(
-    sessions: Sequence[Session], columns: int, rows: int, press: Sequence[str], *, theme: str = "dark"
+    sessions: Sequence[Session],
+    columns: int,
+    rows: int,
+    press: Sequence[str],
+    *,
+    theme: str = "dark",
+    folder: Path | None = None,
 ) -> str:
     """The screen after the keys, by Textual's names, as SVG."""
-    app = Microscope(sessions, theme=theme, analysis=False, watching=False)
+    app = Microscope(sessions, folder=folder, theme=theme, analysis=False, watching=False)
     async with app.run_test(size=(columns, rows)) as pilot:
         for number, session in enumerate(sessions):
             app.put(actions.warned(app.state, number, caveats(session.run)))
+        if folder is not None:
+            await app.settled()
         for key in press:
             await pilot.press(key)
         await app.settled()
         await pilot.pause()
-        return app.export_screenshot(title=sessions[0].name)
+        return app.export_screenshot(title=sessions[0].name if sessions else app.state.folder)
 
 
 def key_named(word: str) -> str:
@@ -74,7 +89,8 @@ def _spellings(shown: str, names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _not_analysed(session: Session) -> str:
-    missing = 0 if session.spectra is None else int((~session.spectra.done.all(axis=1)).sum())
+    measured = session.spectra is None or session.spectra.done.all(axis=1)
+    missing = np.setdiff1d(np.flatnonzero(np.logical_not(measured)), session.damaged).size
     if not missing:
         return ""
     path = session.run.path

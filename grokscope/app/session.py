@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from grokscope.analysis.evidence import infer_all
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.analysis.timeline import Timeline, glance, read_timeline
 from grokscope.app.frame import Frame, Layer
+from grokscope.app.layer_names import telling
 from grokscope.app.state import Comparison, State
+from grokscope.experiments import experiment_of
 from grokscope.names import safe_name
 from grokscope.numbers import whole
 from grokscope.phases import Inferred
 from grokscope.runfile import LayerSpec
 from grokscope.spectra.layer import LayerSpectrum
-from grokscope.trajectory import Trajectory, open_trajectory
+from grokscope.trajectory import Trajectory, find_damaged, open_trajectory
 
 MANY = 2_000
 """Layers of all checkpoints together, from which on reading what is measured takes long enough to be noticed."""
@@ -30,11 +34,17 @@ class Session:
     """One run as it was when last looked at, read a checkpoint at a time; only columns of numbers are kept.
 
     It is replaced, never changed: `again` gives what there is now. Without spectra it is a first glance, which has
-    what the run itself says.
+    what the run itself says. Of a checkpoint that is damaged nothing is shown but that.
     """
 
-    def __init__(self, run: Trajectory, spectra: Spectra | None = None, inferred: Sequence[Inferred] = ()) -> None:
-        self.run, self.spectra, self._inferred = run, spectra, inferred
+    def __init__(
+        self,
+        run: Trajectory,
+        spectra: Spectra | None = None,
+        inferred: Sequence[Inferred] = (),
+        damaged: frozenset[int] = frozenset(),  # steps
+    ) -> None:
+        self.run, self.spectra, self._inferred, self._damaged = run, spectra, inferred, damaged
         self.name = safe_name(run.path.name)
         self.timeline: Timeline = (
             read_timeline(run, spectra, inferred) if spectra is not None and inferred else glance(run, spectra)
@@ -46,9 +56,9 @@ class Session:
         return cls.whole(open_trajectory(path))
 
     @classmethod
-    def whole(cls, run: Trajectory) -> Session:
-        """A run with all that is measured of it."""
-        return list(cls(run).again())[-1]
+    def whole(cls, run: Trajectory, doubted: Iterable[int] = ()) -> Session:
+        """A run with all that is measured of it; the checkpoints `doubted` are verified."""
+        return list(cls(run).again(doubted))[-1]
 
     @classmethod
     def quick(cls, run: Trajectory) -> Session:
@@ -61,40 +71,53 @@ class Session:
         return self.spectra is None
 
     @property
+    def damaged(self) -> tuple[int, ...]:
+        """The checkpoints that were found damaged."""
+        return tuple(index for index, step in enumerate(self.timeline.steps.tolist()) if step in self._damaged)
+
+    @property
     def num_checkpoints(self) -> int:
         """How many checkpoints there are to see."""
         return len(self.timeline.steps)
 
-    def again(self) -> Iterator[Session]:
-        """What there is now, in one or two steps; nothing where nothing is new. May run in another thread."""
+    def again(self, doubted: Iterable[int] = ()) -> Iterator[Session]:
+        """What there is now, in one or two steps; nothing where nothing is new. May run in another thread.
+
+        The checkpoints `doubted` are verified.
+        """
         run, spectra = copy.copy(self.run), copy.copy(self.spectra)
         news = run.refresh()
+        damaged = self._damaged | {int(run.steps[index]) for index in find_damaged(run, doubted)}
+        news = news or damaged != self._damaged
         if spectra is None:
             spectra, news = Spectra(run), True
             if run.num_checkpoints * len(run.layers) >= MANY:
-                yield Session(run, spectra)
+                yield Session(run, spectra, damaged=damaged)
         else:
             spectra.run = run
             news = spectra.refresh() or news
         if news:
-            yield Session(run, spectra, infer_all(spectra))
+            yield Session(run, spectra, infer_all(spectra), damaged)
 
     def frame(self, index: int) -> Frame | None:
         """The checkpoint at an index, or None where the run has none."""
         count = self.num_checkpoints
         if not 0 <= index < count:
             return None
-        timeline, inferred = self.timeline, self._inferred[index] if self._inferred else UNREAD
-        layers = tuple(self._layer(index, layer) for layer in self.run.layers)
+        timeline = self.timeline
+        damaged = int(timeline.steps[index]) in self._damaged
+        inferred = self._inferred[index] if self._inferred and not damaged else UNREAD
+        short = telling(tuple(layer.name for layer in self.run.layers))
+        layers = tuple(self._layer(index, *one, damaged) for one in zip(self.run.layers, short, strict=True))
         metrics = {name: float(values[index]) for name, values in timeline.metrics.items()}
         return Frame(
             self.name, index, count, int(timeline.steps[index]), layers, metrics,
-            timeline.observed[index], inferred.label, inferred.reasons,
+            timeline.observed[index], inferred.label, inferred.reasons, damaged,
         )  # fmt: skip
 
-    def _layer(self, index: int, layer: LayerSpec) -> Layer:
-        read = partial(self._spectrum, index, layer.name)
-        return Layer(safe_name(layer.name), layer.shape, read, self.glanced, layer.note)
+    def _layer(self, index: int, layer: LayerSpec, short: str, damaged: bool) -> Layer:
+        read = (lambda: None) if damaged else partial(self._spectrum, index, layer.name)
+        return Layer(safe_name(layer.name), layer.shape, read, self.glanced, layer.note, damaged, short)
 
     def _spectrum(self, index: int, layer: str) -> LayerSpectrum | None:
         """A layer's spectrum; None as well where the spectra file, which may be deleted at any time, just was."""
@@ -105,14 +128,22 @@ class Session:
 
 
 def timelines(sessions: Sequence[Session]) -> tuple[Timeline, ...]:
-    """All runs through time."""
-    return tuple(session.timeline for session in sessions)
+    """All runs through time; where none is open, one without a checkpoint."""
+    return tuple(session.timeline for session in sessions) or (Timeline("", np.empty(0, dtype=np.int64), 0),)
+
+
+def numbered(sessions: Sequence[Session]) -> tuple[int, ...]:
+    """The number of each run's experiment, equal where only their seeds differ."""
+    found = [experiment_of(session.run) for session in sessions]
+    return tuple(found.index(one) for one in found)
 
 
 def at_cursor(state: State, sessions: Sequence[Session]) -> State:
     """The state with the frame under its cursor, and what that is compared with."""
+    if not sessions:
+        return state
     state = replace(state, frame=sessions[state.front].frame(state.index))
-    if state.worst_first and not state.chosen:  # what is worst changes while layers are being measured
+    if state.rows and state.worst_first and not state.chosen:  # what is worst changes while layers are measured
         state = replace(state, layer=state.rows[0])
     return replace(state, comparison=_comparison(state, sessions))
 

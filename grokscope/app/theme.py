@@ -25,6 +25,7 @@ class Palette:
     """Colours by what they stand for, as `#rrggbb`.
 
     `mark` is what is compared with, everywhere: a marked checkpoint or the second run, the first of `runs`.
+    `ramp` are the colours of a heat map from low to high, `shade` the ground of what lies within an interval.
     """
 
     name: str
@@ -52,6 +53,18 @@ class Palette:
     layers: tuple[str, ...]
     phases: dict[str, str]
     bands: dict[str, str]
+    ramp: tuple[str, ...]
+    shade: str
+
+    def role(self, role: str) -> str:
+        """The colour of what a mark of a figure stands for."""
+        if role in PHASE_LETTERS:
+            return self.phase(role)
+        number = role.removeprefix("layer").removeprefix("run")
+        if number.isdigit():
+            series = self.runs if role.startswith("run") else self.layers
+            return series[int(number) % len(series)]
+        return self.muted if role in ("faint", "reference") else str(getattr(self, role))
 
     def phase(self, phase: str) -> str:
         """The strong colour of a phase's letter."""
@@ -88,6 +101,8 @@ DARK = Palette(
     layers=("#56b4e9", "#f0b83c", "#2cc295", "#b8c4d2", "#ff7a45", "#a99cf0", "#f0e442"),
     phases={"P": "#56b4e9", "G": "#2cc295", "A": "#ff7a45", "?": "#8f9bab", "·": "#93a0b0"},
     bands={"P": "#152636", "G": "#123027", "A": "#3a2117", "?": "#191e25", "·": "#10141a"},
+    ramp=("#1b2d42", "#1d4268", "#245f96", "#3f8fd0", "#86c3f0", "#e2f2ff"),
+    shade="#2e3946",
 )
 
 LIGHT = Palette(
@@ -116,6 +131,8 @@ LIGHT = Palette(
     layers=("#0063a3", "#985000", "#00785a", "#56616e", "#b83600", "#5a4bc0", "#7d6300"),
     phases={"P": "#0063a3", "G": "#00785a", "A": "#b83600", "?": "#5d6873", "·": "#56616e"},
     bands={"P": "#dcebf7", "G": "#d9f0e6", "A": "#fae0d3", "?": "#efefec", "·": "#fbfbf8"},
+    ramp=("#e9eff4", "#c3d9ec", "#8fbbe0", "#4f92c8", "#1f66a0", "#0a3560"),
+    shade="#dcdfdc",
 )
 
 PALETTES = {palette.name: palette for palette in (DARK, LIGHT)}

@@ -19,7 +19,7 @@ from grokscope.figures.data import (
     VLine,
 )
 from grokscope.figures.history import History, on_axis, on_common_axes, phase_spans, step_axis
-from grokscope.figures.maps import classes, heatmap, spectrogram
+from grokscope.figures.maps import WORDS, classes, form_of, heatmap, spectrogram
 from grokscope.figures.over_time import Line, Panel, over_time
 from grokscope.figures.panels import MEASURES, PANELS, of_measure, of_metric
 from grokscope.figures.profile import profile
@@ -29,6 +29,7 @@ __all__ = [
     "CAUSE_LETTERS",
     "MEASURES",
     "PANELS",
+    "WORDS",
     "Axis",
     "Band",
     "Bars",
@@ -48,6 +49,7 @@ __all__ = [
     "classes",
     "dxmin",
     "esd",
+    "form_of",
     "heatmap",
     "of_measure",
     "of_metric",

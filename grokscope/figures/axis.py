@@ -9,9 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from grokscope.numbers import compact, power_of_ten
+from grokscope.numbers import compact, count, number, percent, power_of_ten, probability
 
 Scale = Literal["linear", "log"]
+Form = Literal["number", "percent", "count", "p"]
+"""How a value is spelled: a share as a percentage, a count in as few digits as it has, a p-value as one."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Axis:
     low: float = 0.0
     high: float = 1.0
     unit: str = ""
+    form: Form = "number"
 
     @property
     def log(self) -> bool:
@@ -49,9 +52,19 @@ class Axis:
             return self.low + position * (self.high - self.low)
         return float(10 ** (math.log10(self.low) + position * (math.log10(self.high) - math.log10(self.low))))
 
+    def spell(self, value: float, draws: int = 0) -> str:
+        """A value on the axis as a person reads it; a p-value with the bound that so many draws set."""
+        if self.form == "percent":
+            return f"{percent(value)} %" if math.isfinite(value) else percent(value)
+        if self.form == "p":
+            return probability(value, draws)
+        return count(value) if self.form == "count" else number(value)
+
     def ticks(self, most: int) -> list[tuple[float, str]]:
         """At most `most` round values on the axis with their labels: decades when logarithmic."""
         values = log_ticks(self.low, self.high, most) if self.log else linear_ticks(self.low, self.high, most)
+        if self.form == "percent":
+            return [(v, f"{100 * v:.4g} %") for v in values]
         powers = self.log and len(values) > 0 and min(values) < 0.01 and all(map(is_decade, values))
         return [(v, power_of_ten(round(math.log10(v))) if powers else compact(v)) for v in values]
 

@@ -87,7 +87,7 @@ class HLine(Mark):
 class Heatmap(Mark):
     """A value a cell: x_edges float64 [n + 1], values float64 [m, n], NaN where unknown.
 
-    Rows lie between y_edges float64 [m + 1], from the bottom; or have names, m of them, and lie between 0, 1, … m.
+    Rows lie between y_edges float64 [m + 1], ascending; or have names, m of them, and lie between 0, 1, … m.
     `low` and `high` are the values at the ends of the colour scale, logarithmic where `log`.
     """
 
@@ -98,6 +98,17 @@ class Heatmap(Mark):
     high: float
     log: bool = False
     names: tuple[str, ...] = ()
+
+    def levels(self, count: int) -> NDArray[np.intp]:
+        """The level of every cell: 0 (lowest) to count − 1; −1 where it is unknown, or nothing."""
+        low, high, values = self.low, self.high, self.values
+        nothing = (values == 0) & (low == 0)
+        if self.log:
+            low, high = float(np.log(low)), float(np.log(high))
+            values = np.log(np.where(values > 0, values, np.nan))
+        share = (values - low) / ((high - low) or 1.0)
+        levels = np.clip(np.nan_to_num(share) * count, 0, count - 1).astype(np.intp)
+        return np.where(np.isfinite(share) & ~nothing, levels, -1)
 
 
 @dataclass(frozen=True)

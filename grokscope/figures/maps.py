@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.figures.axis import Axis, Scale, axis_over
+from grokscope.figures.axis import Axis, Form, Scale, axis_over
 from grokscope.figures.data import Curve, Figure, Heatmap, Mark, Points
 from grokscope.figures.histogram import num_bins, positive
 from grokscope.figures.history import History, on_axis, step_axis, step_edges
@@ -24,12 +24,36 @@ LOGARITHMIC = {"alpha", "norm", "stable_rank", "dominance", "ks_p"}
 """Measures whose ratios matter: their colours are logarithmic."""
 
 
+WORDS = {
+    "alpha": "α",
+    "num_traps": "traps",
+    "norm": "‖W‖",
+    "ks_p": "KS p",
+    "sigma_mp": "σ_mp",
+    "stable_rank": "stable rank",
+    "abs_entropy": "entropy",
+    "power_law_distance": "D",
+    "num_tail": "tail",
+}
+"""What measures are called in words; the others by the names of their columns."""
+
+
+def form_of(field: str) -> Form:
+    """How the values of a measure are spelled."""
+    if field.startswith("num_"):
+        return "count"
+    return "p" if field in P_VALUES else "number"
+
+
+P_VALUES = ("ks_p", "ks_p_naive", "ks_p_bulk", "alpha_p")
+
+
 def heatmap(run: History, field: str = "alpha", *, steps: Scale = "log") -> Figure:
-    """A measure of every layer at every checkpoint, layers from the bottom in their order."""
-    title, x = f"{field} of layers × steps", step_axis([run], scale=steps)
-    values = np.array([run.measure(field, layer) for layer in run.layers]).reshape(-1, len(run.steps))
+    """A measure of every layer at every checkpoint, the first layer on top."""
+    title, x = f"{WORDS.get(field, field)} of layers × steps", step_axis([run], scale=steps)
+    values = np.array([run.measure(field, layer) for layer in run.layers]).reshape(len(run.layers), len(run.steps))
     names = tuple(safe_name(layer) for layer in run.layers)
-    y = Axis("layer", high=float(max(len(names), 1)))
+    y = Axis("layer", low=float(max(len(names), 1)), high=0.0)
     log = field in LOGARITHMIC
     if not _known(values, log).size:
         return Figure(title, x, y, reason=NOT_YET)
@@ -42,7 +66,7 @@ def classes(run: History, *, steps: Scale = "log") -> Figure:
     if run.predictions is None or not len(run.predictions):
         return Figure(title, x, Axis("class"), reason="no predictions recorded")
     count = run.predictions.shape[1]
-    y, names = Axis("class", high=float(count)), tuple(map(str, range(count)))
+    y, names = Axis("class", low=float(count), high=0.0), tuple(map(str, range(count)))
     edges = np.arange(count + 1.0)
     return Figure(title, x, y, (_cells(x, run, edges, run.predictions.T, "share", False, names),))
 

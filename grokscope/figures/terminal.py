@@ -200,7 +200,7 @@ class _Canvas:
         up[y == mark.y_edges[-1]] -= 1
         inside = ((up >= 0) & (up < len(mark.values)))[:, None] & ((across >= 0) & (across < mark.values.shape[1]))
         looks = [(color, "█") for color in RAMP] if self.colors else [(mark.role, shade) for shade in SHADES[1:]]
-        levels = levels_of(mark, len(looks))[up % len(mark.values)][:, across % mark.values.shape[1]]
+        levels = mark.levels(len(looks))[up % len(mark.values)][:, across % mark.values.shape[1]]
         for level, (color, marker) in enumerate(looks):
             found = np.argwhere(inside & (levels == level))
             self._scatter(x[found[:, 1]], y[found[:, 0]], marker, color)
@@ -225,18 +225,6 @@ class _Canvas:
     def _plot(self, across: Array, up: Array, marker: str, role: str, *, fill: bool = False) -> None:
         x, y, color = across.tolist(), up.tolist(), _rgb(role)
         self.plotext.plot(x, y, marker=marker, color=color, fillx=fill)
-
-
-def levels_of(mark: Heatmap, count: int) -> NDArray[np.intp]:
-    """The level of every cell, intp like `values`: 0 (lowest) to count − 1; −1 where it is unknown, or nothing."""
-    low, high, values = mark.low, mark.high, mark.values
-    nothing = (values == 0) & (low == 0)
-    if mark.log:
-        low, high = float(np.log(low)), float(np.log(high))
-        values = np.log(np.where(values > 0, values, np.nan))
-    share = (values - low) / ((high - low) or 1.0)
-    levels = np.clip(np.nan_to_num(share) * count, 0, count - 1).astype(np.intp)
-    return np.where(np.isfinite(share) & ~nothing, levels, -1)
 
 
 def _pieces(across: Array, up: Array) -> list[slice]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
 from grokscope.importers.layer_names import depth_order
+from grokscope.importers.shard_index import shards_of
 from grokscope.importers.stored import BREAKS_OFF, Bytes, StoredTensor, StoredTensors, size_of
 
 DTYPES = {
@@ -40,8 +41,6 @@ def read_safetensors(path: Path) -> StoredTensors:
 
 
 def _read_index(path: Path) -> StoredTensors:
-    from grokscope.importers.shards import shards_of
-
     shards = shards_of(path)
     tensors: dict[str, StoredTensor] = {}
     for shard in shards:

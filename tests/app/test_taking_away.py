@@ -51,6 +51,12 @@ async def test_export_writes_the_screen_and_its_numbers_beside_the_run(own_run: 
     elif view == "traps":
         assert float(rows[0]["eigenvalue"]) == last.traps[0].eigenvalue
         assert f"W[{PLANTED[0]},{PLANTED[1]}]={PLANTED[2]}" in rows[0]["entries"]
+    elif view == "heatmap":
+        assert [int(row["step"]) for row in rows] == STEPS
+        assert float(rows[-1]["fc1.alpha"]) == last.alpha
+    elif view == "spectrogram":
+        assert {int(row["step"]) for row in rows} == set(STEPS)
+        np.testing.assert_array_equal([float(row["eigenvalue"]) for row in rows[-len(last.esd) :]], last.esd)
     else:
         assert [int(row["step"]) for row in rows] == STEPS
         assert float(rows[-1]["fc1.alpha"]) == last.alpha
@@ -113,6 +119,8 @@ async def test_the_printed_python_rebuilds_the_view(analysed_run: Path, view: st
         assert "ESD fc1" in done.stdout
     elif view == "traps":
         assert done.stdout.count("Trap(") == len(spectrum.traps)
+    elif view in {"heatmap", "spectrogram"}:
+        assert {"heatmap": "α of layers × steps", "spectrogram": "spectrogram fc1"}[view] in done.stdout
     else:
         assert "pre-grokking" in done.stdout
 

@@ -70,6 +70,16 @@ def analysed(trained_run: Path, tmp_path_factory: pytest.TempPathFactory, groksc
     return path
 
 
+def test_several_runs_are_measured_in_turn_and_none_where_one_cannot_be_opened(
+    trained_run: Path, tmp_path: Path, grokscope_command: Command
+) -> None:
+    runs = [Path(shutil.copy(trained_run, tmp_path / name)) for name in ("a.h5", "b.h5")]
+    refused = grokscope_command("analyze", *runs, tmp_path / "none.h5", *FAST)
+    assert (refused.returncode, list(tmp_path.glob("*.spectra.h5"))) == (2, [])
+    done = grokscope_command("analyze", *runs, *FAST)
+    assert (done.returncode, done.stdout.split()) == (0, [str(tmp_path / f"{name}.spectra.h5") for name in "ab"])
+
+
 def parsed(done: subprocess.CompletedProcess[str]) -> Any:
     """The command's JSON, which is all that it printed."""
     assert done.returncode == 0, done.stderr
@@ -160,13 +170,13 @@ def test_export_gives_every_metric_of_every_checkpoint(analysed: Path, grokscope
 
 
 def test_odd_names_and_numbers_stay_plain_csv_and_json(tmp_path: Path, grokscope_command: Command) -> None:
-    path, names = tmp_path / "run.h5", ["loss, held out", 'a "quoted" one']
+    path, names = tmp_path / "run.h5", ["loss, held out", 'a "quoted" one', "never"]
     layers = [LayerSpec("fc1", (2, 3), bias=False)]
     config = {"clip": float("inf"), "floor": float("nan"), "lr": 0.1}
     with RunWriter.create(path, steps=[0], layers=layers, metrics=names, config=config, origin="t") as writer:
-        writer.commit(0, {"fc1": np.ones((2, 3))}, {}, dict.fromkeys(names, 0.5))
+        writer.commit(0, {"fc1": np.ones((2, 3))}, {}, dict.fromkeys(names[:2], 0.5))
     [row] = csv.DictReader(io.StringIO(grokscope_command("export", path).stdout))
-    assert [row[name] for name in names] == ["0.5", "0.5"]
+    assert [row[name] for name in names] == ["0.5", "0.5", ""]
     described = json.loads(grokscope_command("info", path, "--json").stdout, parse_constant=pytest.fail)
     assert described["config"] == {"clip": None, "floor": None, "lr": 0.1}
 

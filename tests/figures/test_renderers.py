@@ -14,7 +14,7 @@ from grokscope.errors import UsageError
 from grokscope.figures import PANELS, Axis, Band, Bars, Curve, Figure, Heatmap, Points
 from grokscope.figures.paper import page, save
 from grokscope.figures.plain import plain
-from grokscope.figures.terminal import SHADES, _marker, levels_of, text
+from grokscope.figures.terminal import SHADES, _marker, text
 
 KINDS = (
     *PANELS, "alpha of one layer", "alpha of three seeds", "esd", "esd, linear", "esd of two", "randomized",
@@ -164,7 +164,7 @@ def test_every_cell_of_a_map_is_read_back_from_the_text(
     figure = every_figure[kind]
     rows = area(text(figure, width, height, colors=False))
     (cells,) = figure.of(Heatmap)
-    levels = np.pad(levels_of(cells, 4), ((1, 1), (0, 0)), mode="edge")
+    levels = np.pad(cells.levels(4), ((1, 1), (0, 0)), mode="edge")
     x, y = figure.x.position(cells.x_edges), figure.y.position(cells.y_edges)
     smaller = kind == "spectrogram"
     checked = 0
@@ -200,7 +200,7 @@ def test_the_text_holds_the_bars_numbers(every_figure: dict[str, Figure], kind: 
 def test_a_heat_maps_shades_are_its_values_levels() -> None:
     """Four shades from low to high; unknown and nothing are blank."""
     cells = Heatmap(np.arange(6.0), np.arange(2.0), np.array([[0.0, 0.2, 0.45, 1.0, np.nan]]), 0.0, 1.0)
-    assert levels_of(cells, 4).tolist() == [[-1, 0, 1, 3, -1]]
+    assert cells.levels(4).tolist() == [[-1, 0, 1, 3, -1]]
     figure = Figure("map", Axis("step", "linear", 0, 5), Axis("layer", "linear", 0, 1), (cells,))
     row = area(text(figure, 80, 24, colors=False))[5]
     quarters = [

@@ -145,9 +145,14 @@ def _name(canvas: Canvas, row: int, first: int, last: int, letter: str, word: st
         canvas.put(row, first, letter * max(1, room), color)
 
 
+def run_color(palette: Palette, number: int, count: int) -> str:
+    """The colour of one of several other runs: each its own where the eye can tell so many apart."""
+    return palette.runs[number] if count <= len(palette.runs) else palette.muted
+
+
 def _accuracies(figure: Figure, data: Timeline, others: Sequence[Timeline], palette: Palette) -> None:
     """The front run's accuracies over the other runs', with a legend where there is room beside them."""
-    colors = [palette.runs[number % len(palette.runs)] for number in range(len(others))]
+    colors = [run_color(palette, number, len(others)) for number in range(len(others))]
     shown = [(data, "train", palette.train), (data, "test", palette.test)]
     shown += [(other, f"test {other.run}", color) for other, color in zip(others, colors, strict=True)]
     curves = []
@@ -159,18 +164,20 @@ def _accuracies(figure: Figure, data: Timeline, others: Sequence[Timeline], pale
 
 
 def _legend(figure: Figure, words: Sequence[tuple[str, str]]) -> None:
-    """Write (words, colour) where nothing is drawn: all in one place, else each where there is room for it."""
-    size = sum(cell_len(text) + 2 for text, _ in words) - 2
-    if place := _gap(figure, size):
-        row, column, _ = place
-        for text, color in words:
-            figure.canvas.put(row, column, text, color)
-            column += cell_len(text) + 2
-        return
-    for text, color in words:
-        if place := _gap(figure, cell_len(text)) or _gap(figure, SHORTEST_NAME):
-            row, column, room = place
-            figure.canvas.put(row, column, fit(text, min(room, cell_len(text))), color)
+    """Write (words, colour) in one place where nothing is drawn: whole, else shorter, else the first two and how
+    many there are beside; nothing where there is no such place."""
+    own, others = list(words[:2]), list(words[2:])
+    counted = [(f"+ {len(others)} other {'run' if len(others) == 1 else 'runs'}", others[-1][1])] if others else []
+    names = [(text.removeprefix("test "), color) for text, color in others]
+    shorter = [(fit(text, min(SHORTEST_NAME, cell_len(text))), color) for text, color in names]
+    for form in (own + others, own + shorter, own + counted, own):
+        size = sum(cell_len(text) + 2 for text, _ in form) - 2
+        if place := _gap(figure, size):
+            row, column, _ = place
+            for text, color in form:
+                figure.canvas.put(row, column, text, color)
+                column += cell_len(text) + 2
+            return
 
 
 def _gap(figure: Figure, size: int) -> tuple[int, int, int] | None:

@@ -26,8 +26,14 @@ LIVE_WORDS = {
 }
 STOPPED = ("stalled", "interrupted", "crashed")
 
-PROMPTS = {"step": ("go to step", "0 to {last}; 500k and 2.2e5 will do; esc leaves")}
+PROMPTS = {
+    "step": ("go to step", "0 to {last}; 500k and 2.2e5 will do; esc leaves"),
+    "layers": ("layers /", "part of a name, or a pattern such as *.attn.*; esc has all"),
+}
 """What is asked for in the last line, and how to answer."""
+
+MANY_LAYERS = 6
+"""More are filtered and sorted rather than read."""
 
 NOTE_CELLS = 72
 """Of what is wrong, before anything else may stand beside it."""
@@ -68,13 +74,20 @@ def header(state: State, width: int, height: int = 1) -> Text:
     verdict = NOT_KNOWN if frame.inferred == "unknown" else f"say {said} {frame.inferred}"
     ground = palette.background if palette.dark else "#ffffff"
     names = (name, fit(name, 24), fit(name, 14)) if cell_len(name) > 14 else (name,)
+    phases = [
+        Piece((f" {letter} {seen} ", f" {letter} "), ground, (10, 20), palette.phases[letter], True),
+        Piece((f"weights {verdict}", f"weights {said}"), palette.phases[said], (1, 8)),
+        *_accuracies(state),
+    ]
+    if frame.damaged:
+        phases = [
+            Piece(("DAMAGED: restore the file from a copy", "DAMAGED"), palette.warning, (10, 99), bold=True)
+        ]
     pieces = [
         Piece(names, palette.text, (2, 5, 9)[-len(names) :], bold=True),
         Piece((f"step {whole(frame.step)}", whole(frame.step)), palette.cursor, (3, 99), bold=True),
         Piece((f"{frame.index + 1}/{frame.num_checkpoints}",), palette.muted, (6,)),
-        Piece((f" {letter} {seen} ", f" {letter} "), ground, (10, 20), palette.phases[letter], True),
-        Piece((f"weights {verdict}", f"weights {said}"), palette.phases[said], (1, 8)),
-        *_accuracies(state),
+        *phases,
         *_badge(state),
     ]
     return line(pieces, width)
@@ -183,6 +196,7 @@ def _situation(state: State, width: int) -> Situation:
         one_spectrum=width < BESIDE,
         single=state.timeline.single,
         listing=state.listing,
+        many=state.timeline.single or len(state.timeline.layers) > MANY_LAYERS,
     )
 
 

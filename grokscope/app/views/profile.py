@@ -13,7 +13,7 @@ from grokscope.app.plots.axis import Axis
 from grokscope.app.plots.canvas import fit
 from grokscope.app.plots.density import empty
 from grokscope.app.plots.figure import Curve, Figure
-from grokscope.app.state import State
+from grokscope.app.state import ORDERS, State
 from grokscope.app.theme import Palette
 from grokscope.figures import Curve as Interval
 from grokscope.figures import Figure as Described
@@ -69,7 +69,7 @@ def hit_profile(state: State, place: Place) -> Action | None:
 
 def _described(state: State) -> Described:
     layers = () if state.frame is None else state.frame.layers
-    order = "worst first" if state.worst_first else "by depth"
+    order = ORDERS[state.order or ("worst" if state.worst_first else "depth")].removeprefix("that look ")
     return profile([layers[place].spectrum for place in state.rows] if layers else [], order, "α of each layer")
 
 

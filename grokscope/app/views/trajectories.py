@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.text import Text
 
 from grokscope.analysis.timeline import Timeline
+from grokscope.app.layer_names import telling
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.timeline import Cursors
 from grokscope.app.plots.trajectory import Line, Panel, class_shares, trajectory
 from grokscope.app.state import State
+from grokscope.app.views.other_runs import others
 from grokscope.figures.panels import SPARSITIES
 from grokscope.names import safe_name
 from grokscope.numbers import count, percent, probability
@@ -31,11 +34,12 @@ def panels(state: State) -> list[Panel | str]:
     timeline, palette = state.timeline, state.palette
     accuracies = (
         Line("test", timeline.metric("test_accuracy"), palette.test),
-        *_other_metric(state, "test_accuracy"),
+        *_metric_of_others(state, "test_accuracy"),
         Line("train", timeline.metric("train_accuracy"), palette.train),
     )
     losses = (
         Line("test", timeline.metric("test_loss"), palette.test),
+        *_metric_of_others(state, "test_loss"),
         Line("train", timeline.metric("train_loss"), palette.train),
     )
     found: list[Panel | str] = [
@@ -45,7 +49,7 @@ def panels(state: State) -> list[Panel | str]:
         Panel("units that a bright image lights", _gates(state, "lit"), y_log=True, show=_share),
         Panel("KS p", _layers(state, "ks_p", joined=False), y_log=True, references=(0.05,), show=_p_values(state)),
         CLASSES,
-        Panel("‖W‖ of all layers", (Line("l²", total_norm(timeline), palette.test), *_other_norm(state))),
+        Panel("‖W‖ of all layers", (Line("l²", total_norm(timeline), palette.test), *others(state, total_norm))),
         Panel("σ_mp", _layers(state, "sigma_mp"), references=(1.0,)),
         Panel("entropy −Σ|w|log|w|", _layers(state, "abs_entropy")),
         Panel("sparsity", _sparsity(state), limits=(-0.02, 1.04)),
@@ -132,6 +136,7 @@ def _layers(
     """A line a layer, the selected one first and with its interval, then the other run's; at most six layers,
     around the selected one."""
     timeline, palette = state.timeline, state.palette
+    short = telling(timeline.layers)
     first = min(max(0, state.layer - MOST_LAYERS // 2), max(0, len(timeline.layers) - MOST_LAYERS))
     shown = range(first, min(first + MOST_LAYERS, len(timeline.layers)))
     lines = []
@@ -141,13 +146,17 @@ def _layers(
             (timeline.measure(name, layer) for name in interval) if interval and k == state.layer else (None, None)
         )
         color = palette.layers[k % len(palette.layers)]
-        lines.append(Line(safe_name(layer), timeline.measure(field, layer), color, low, high, joined=joined))
-    others = [
-        Line("b", other.measure(field, other.layers[state.layer]), palette.mark, timeline=other, joined=joined)
-        for other in state.others[:1]
-        if state.layer < len(other.layers)
-    ]
-    return (*lines[:1], *others, *lines[1:])
+        lines.append(Line(short[k], timeline.measure(field, layer), color, low, high, joined=joined))
+    beside = others(state, partial(_of_selected, state, field), joined=joined)
+    return (*lines[:1], *beside, *lines[1:])
+
+
+def _of_selected(state: State, field: str, other: Timeline) -> Array:
+    """A measure of the selected layer in another run: of the layer of its name, else of the one at its place."""
+    name = state.timeline.layers[state.layer]
+    place = state.layer if name not in other.layers else other.layers.index(name)
+    known = place < len(other.layers)
+    return other.measure(field, other.layers[place]) if known else np.full(len(other.steps), np.nan)
 
 
 def _share(value: float) -> str:
@@ -183,12 +192,8 @@ def _p_values(state: State) -> Callable[[float], str]:
     return lambda p: probability(p, draws)
 
 
-def _other_metric(state: State, name: str) -> list[Line]:
-    return [Line("b", other.metric(name), state.palette.mark, timeline=other) for other in state.others[:1]]
-
-
-def _other_norm(state: State) -> list[Line]:
-    return [Line("b", total_norm(other), state.palette.mark, timeline=other) for other in state.others[:1]]
+def _metric_of_others(state: State, name: str) -> tuple[Line, ...]:
+    return others(state, lambda run: run.metric(name))
 
 
 def _sparsity(state: State) -> tuple[Line, ...]:

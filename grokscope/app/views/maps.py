@@ -1,0 +1,160 @@
+"""Maps over time: a measure of every layer at every step, and the spectrum of a layer at every step."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+
+import numpy as np
+from rich.text import Text
+
+from grokscope.analysis.timeline import Timeline
+from grokscope.app import actions
+from grokscope.app.actions import Action
+from grokscope.app.layout import Place
+from grokscope.app.plots.canvas import Canvas, fit_end
+from grokscope.app.plots.density import empty
+from grokscope.app.plots.heat import LEVELS, heat, shades
+from grokscope.app.plots.marks import draw
+from grokscope.app.plots.plot import Plot
+from grokscope.app.plots.timeline import LABEL_WIDTH
+from grokscope.app.state import State
+from grokscope.figures import WORDS, Axis, Figure, Heatmap, form_of, heatmap, on_axis, spectrogram
+from grokscope.figures.axis import Scale
+from grokscope.numbers import number, whole
+
+SCALE_CELLS = 12
+
+
+def draw_heatmap(state: State, width: int, height: int) -> Text:
+    """The measure of every layer at every step; the cell of the cursor is marked and named with its value."""
+    figure = _heatmap(state.timeline, state.measure, _scale(state))
+    if figure.reason:
+        return empty(width, height, figure.title, figure.reason, state.palette)
+    plot, cells = Plot(figure, width, height, state.palette, least_left=LABEL_WIDTH), _cells(figure)
+    shared = heat(plot, cells)
+    _mark_cursor(plot, state)
+    row = plot.top + int((state.layer + 0.5) / len(cells.names) * plot.rows)
+    _name_row(plot, row, cells.names[state.layer])
+    column = plot.column(_at(state, figure.x))
+    if column is not None:
+        ground = plot.canvas.looks[row][column]
+        bright = shades(state.palette).index(ground[0] or "") >= LEVELS // 2
+        ink = state.palette.background if bright else state.palette.cursor
+        plot.canvas.put(row, column, "◆", ink, ground[0], bold=True)
+    value = float(cells.values[state.layer, state.index])
+    spelled = Axis("", form=form_of(state.measure)).spell(value, _draws(state))
+    words = [
+        (f"{WORDS.get(state.measure, state.measure)} {spelled}", state.palette.cursor),
+        (f"{cells.names[state.layer]} at step {whole(state.step)}", state.palette.text),
+        (f"a row is the median of up to {shared} layers" if shared > 1 else "", state.palette.muted),
+    ]
+    _title(plot.canvas, words, state, cells)
+    return plot.canvas.text()
+
+
+def hit_heatmap(state: State, place: Place) -> Action | None:
+    """The checkpoint and the layer of the cell that was clicked at."""
+    figure = _heatmap(state.timeline, state.measure, _scale(state))
+    if figure.reason:
+        return None
+    plot = Plot(figure, place.width, place.height, state.palette, least_left=LABEL_WIDTH)
+    layer = min(int(plot.y_at(place.row)), len(state.timeline.layers) - 1)
+    return partial(actions.put_cell, index=_nearest(state, plot, place.column), layer=layer)
+
+
+def draw_spectrogram(state: State, width: int, height: int) -> Text:
+    """The selected layer's spectrum at every step, with xmin, λ₊ and the traps over it."""
+    figure = _spectrogram(state.timeline, state.layer, _scale(state))
+    if figure.reason:
+        return empty(width, height, figure.title, figure.reason, state.palette)
+    plot, palette = Plot(figure, width, height, state.palette, least_left=LABEL_WIDTH), state.palette
+    draw(plot)
+    _mark_cursor(plot, state)
+    spectrum = None if state.selected is None else state.selected.spectrum
+    words = [(figure.title, palette.text)]
+    if spectrum is not None:
+        words.append((f"xmin {number(spectrum.xmin)}", palette.fit))
+        words.append((f"λ₊ {number(spectrum.lambda_plus)}", palette.edge))
+        words.append((f"traps {len(spectrum.traps)}", palette.trap))
+        words.append((f"largest λ {number(float(np.nanmax(spectrum.esd, initial=0.0)))}", palette.muted))
+    words.append(("share of eigenvalues per e-fold of λ", palette.muted))
+    _title(plot.canvas, words, state, _cells(figure))
+    return plot.canvas.text()
+
+
+def hit_spectrogram(state: State, place: Place) -> Action | None:
+    """The checkpoint nearest to a column."""
+    figure = _spectrogram(state.timeline, state.layer, _scale(state))
+    if figure.reason:
+        return None
+    plot = Plot(figure, place.width, place.height, state.palette, least_left=LABEL_WIDTH)
+    return partial(actions.put_cursor, index=_nearest(state, plot, place.column))
+
+
+@lru_cache(maxsize=4)
+def _heatmap(timeline: Timeline, field: str, scale: Scale) -> Figure:
+    return heatmap(timeline, field, steps=scale)
+
+
+@lru_cache(maxsize=4)
+def _spectrogram(timeline: Timeline, layer: int, scale: Scale) -> Figure:
+    if not timeline.layers:
+        return Figure("spectrogram", Axis("step"), Axis("λ"), reason="no layers")
+    name = timeline.layers[layer]
+    return spectrogram(timeline, name, timeline.spectra.get(name, ()), steps=scale)
+
+
+def _scale(state: State) -> Scale:
+    return "log" if state.steps_log else "linear"
+
+
+def _cells(figure: Figure) -> Heatmap:
+    return next(mark for mark in figure.marks if isinstance(mark, Heatmap))
+
+
+def _at(state: State, axis: Axis, index: int | None = None) -> float:
+    return float(on_axis(state.timeline.steps, axis)[state.index if index is None else index])
+
+
+def _nearest(state: State, plot: Plot, column: int) -> int:
+    at = plot.x.position(on_axis(state.timeline.steps, plot.x))
+    return int(np.argmin(np.abs(at - float(plot.x.position(plot.x_at(column))))))
+
+
+def _draws(state: State) -> int:
+    spectrum = None if state.selected is None else state.selected.spectrum
+    return 0 if spectrum is None else spectrum.null_draws
+
+
+def _mark_cursor(plot: Plot, state: State) -> None:
+    """A sign below the columns of the cursor and of the mark: a line would hide what the map shows."""
+    bottom = plot.top + plot.rows
+    for index, sign, color in ((state.mark, "◆", state.palette.mark), (state.index, "▲", state.palette.cursor)):
+        column = None if index is None else plot.column(_at(state, plot.x, index))
+        if column is not None:
+            plot.canvas.put(bottom, column, sign, color, bold=True)
+
+
+def _name_row(plot: Plot, row: int, name: str) -> None:
+    """The selected layer's name beside its row, over those of others."""
+    room, palette = plot.left - 1, plot.palette
+    words = name if len(name) <= room else fit_end(name, room)
+    plot.canvas.put(row, 0, " " * room)
+    plot.canvas.put_right(row, room, words, palette.accent, bold=True)
+
+
+def _title(canvas: Canvas, words: list[tuple[str, str]], state: State, cells: Heatmap) -> None:
+    """Words as far as there is room beside the scale of colours, which stands at the right end."""
+    low, high = number(cells.low), number(cells.high)
+    room = canvas.width - len(low) - len(high) - SCALE_CELLS - 4
+    column = 1
+    for text, color in words:
+        if text and column + len(text) <= room:
+            canvas.put(0, column, text, color, bold=column == 1)
+            column += len(text) + 2
+    colors = shades(state.palette)
+    canvas.put(0, room + 2, low, state.palette.muted)
+    for k in range(SCALE_CELLS):
+        level = colors[k * (LEVELS - 1) // (SCALE_CELLS - 1)]
+        canvas.put(0, room + 3 + len(low) + k, "█", level, level)
+    canvas.put_right(0, canvas.width, high, state.palette.muted)
