@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from grokscope.figures import WORDS
 from grokscope.numbers import whole
 from grokscope.runfile.liveness import Liveness
 from grokscope.steps import parse_step
+
+if TYPE_CHECKING:
+    from grokscope.app.catalog import Entry
 
 Action = Callable[[State], State]
 
@@ -84,6 +88,8 @@ def follow(state: State) -> State:
 
 def select(state: State, by: int) -> State:
     """Another layer; in the list of traps, another trap, past its end the next layer's first."""
+    if state.choosing:
+        return replace(state, row=max(0, min(state.row + by, len(state.entries) - 1)))
     layer, trap, rows = state.layer, 0, state.rows
     row = rows.index(layer) if layer in rows else -1
     if state.listing and 0 <= state.trap + by < _num_traps(state, layer):
@@ -177,7 +183,9 @@ def put_cell(state: State, index: int, layer: int) -> State:
 
 
 def enter(state: State) -> State:
-    """From the map of layers × steps to the spectrum of the layer in question."""
+    """From the map of layers × steps to the spectrum of the layer in question; from the list of runs into one."""
+    if state.choosing:
+        return replace(state, wanted=state.entries[state.row].path) if state.entries else state
     return view(state, "spectrum") if state.view == "heatmap" else state
 
 
@@ -212,7 +220,8 @@ def theme(state: State) -> State:
 
 
 def leave(state: State) -> State:
-    """One layer out: stop playing, drop the mark, leave D(xmin), have all layers, return to the overview."""
+    """One layer out: stop playing, drop the mark, leave D(xmin), have all layers, return to the overview, and
+    from there to the list of runs."""
     if state.playing:
         return replace(state, playing=False)
     if state.mark is not None:
@@ -221,7 +230,14 @@ def leave(state: State) -> State:
         return replace(state, search=False)
     if state.filter:
         return keep(state, "")
-    return view(state, "overview")
+    return view(state, "runs" if state.folder and state.view == "overview" else "overview")
+
+
+def listed(state: State, entries: tuple[Entry, ...]) -> State:
+    """The runs of the folder; the chosen one stays chosen."""
+    chosen = state.entries[state.row].path if state.entries else None
+    places = [place for place, entry in enumerate(entries) if entry.path == chosen]
+    return replace(state, entries=entries, row=places[0] if places else max(0, min(state.row, len(entries) - 1)))
 
 
 def looked(state: State, run: int, liveness: Liveness | None, problem: str) -> State:

@@ -20,7 +20,14 @@ from grokscope.trajectory import Trajectory
 
 
 def take(
-    runs: Sequence[Trajectory], output: Path, columns: int, rows: int, press: Sequence[str], *, theme: str = "dark"
+    runs: Sequence[Trajectory],
+    output: Path,
+    columns: int,
+    rows: int,
+    press: Sequence[str],
+    *,
+    theme: str = "dark",
+    folder: Path | None = None,
 ) -> list[str]:
     """Write the app's screen after the given keys as SVG; returns a sentence for each run not wholly analysed.
 
@@ -31,24 +38,32 @@ def take(
         raise UsageError(f"--screenshot {output}: the picture is SVG; give a name that ends in .svg")
     keys = [key_named(word) for word in press]
     sessions = [Session.whole(run, range(run.num_checkpoints)) for run in runs]
-    svg = asyncio.run(picture_of(sessions, columns, rows, keys, theme=theme))
+    svg = asyncio.run(picture_of(sessions, columns, rows, keys, theme=theme, folder=folder))
     write_result(output, svg)
     return [sentence for session in sessions if (sentence := _not_analysed(session))]
 
 
 async def picture_of(
-    sessions: Sequence[Session], columns: int, rows: int, press: Sequence[str], *, theme: str = "dark"
+    sessions: Sequence[Session],
+    columns: int,
+    rows: int,
+    press: Sequence[str],
+    *,
+    theme: str = "dark",
+    folder: Path | None = None,
 ) -> str:
     """The screen after the keys, by Textual's names, as SVG."""
-    app = Microscope(sessions, theme=theme, analysis=False, watching=False)
+    app = Microscope(sessions, folder=folder, theme=theme, analysis=False, watching=False)
     async with app.run_test(size=(columns, rows)) as pilot:
         for number, session in enumerate(sessions):
             app.put(actions.warned(app.state, number, caveats(session.run)))
+        if folder is not None:
+            await app.settled()
         for key in press:
             await pilot.press(key)
         await app.settled()
         await pilot.pause()
-        return app.export_screenshot(title=sessions[0].name)
+        return app.export_screenshot(title=sessions[0].name if sessions else app.state.folder)
 
 
 def key_named(word: str) -> str:
