@@ -9,7 +9,7 @@ import numpy as np
 
 from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline
-from grokscope.app.state import Direction, State
+from grokscope.app.state import ORDERS, Direction, State
 from grokscope.app.theme import DARK, LIGHT
 from grokscope.figures import WORDS, Scale, Scales, step_axis
 from grokscope.numbers import whole
@@ -85,7 +85,7 @@ def follow(state: State) -> State:
 def select(state: State, by: int) -> State:
     """Another layer; in the list of traps, another trap, past its end the next layer's first."""
     layer, trap, rows = state.layer, 0, state.rows
-    row = rows.index(layer) if layer in rows else 0
+    row = rows.index(layer) if layer in rows else -1
     if state.listing and 0 <= state.trap + by < _num_traps(state, layer):
         trap = state.trap + by
     elif 0 <= (there := _clamped(row + by, state, by)) < len(rows):
@@ -98,13 +98,22 @@ def select(state: State, by: int) -> State:
 
 def _clamped(row: int, state: State, by: int) -> int:
     """A jump of several layers ends at the first or the last one."""
-    return max(0, min(row, len(state.timeline.layers) - 1)) if abs(by) > 1 else row
+    return max(0, min(row, len(state.rows) - 1)) if abs(by) > 1 else row
 
 
 def order(state: State) -> State:
-    """The layers that look worst first in the table, or by depth."""
-    words = "layers by depth" if state.worst_first else "layers that look worst first"
-    return replace(state, order="depth" if state.worst_first else "worst", notice=words)
+    """The layers in the next order: by depth, by a measure, or those that look worst first."""
+    names = list(ORDERS)
+    now = state.order or ("worst" if state.worst_first else "depth")
+    name = names[(names.index(now) + 1) % len(names)]
+    state = replace(state, order=name, notice=f"layers {ORDERS[name]}")
+    return state if state.chosen or not state.rows else replace(state, layer=state.rows[0])
+
+
+def keep(state: State, wanted: str) -> State:
+    """Only the layers whose names match in the table, or all; one of them is selected."""
+    state = replace(state, filter=wanted)
+    return state if not state.rows or state.layer in state.rows else select_layer(state, state.rows[0])
 
 
 def _num_traps(state: State, layer: int) -> int:
@@ -141,7 +150,8 @@ def axis(state: State, which: str) -> State:
     """An axis of the pane made logarithmic, or linear again; of a layer profile, along which its layers stand, x
     has them worst first or by depth."""
     if state.timeline.single and state.view == "overview" and which == "x":
-        return order(state)
+        name = "depth" if state.worst_first else "worst"
+        return replace(state, order=name, notice=f"layers {ORDERS[name]}")
     if state.view in {"trajectories", "traps", "heatmap", "spectrogram"} and which == "x":
         return replace(state, steps_log=not state.steps_log)
     if state.view == "trajectories":
@@ -227,12 +237,13 @@ def mark(state: State) -> State:
 
 
 def other_run(state: State) -> State:
-    """The next run in front, at the same step."""
+    """The next run in front, at the same step and the layer of the same name; where none is, at its place."""
     if len(state.runs) < 2:
         return replace(state, notice="one run only; `grokscope view a.h5 b.h5` shows two")
     step, front = state.step, (state.front + 1) % len(state.runs)
-    index = state.runs[front].nearest(step)
-    state = replace(state, front=front, index=index, mark=None, layer=0, liveness=None)
+    run, name = state.runs[front], (*state.timeline.layers, "")[state.layer]
+    layer = run.layers.index(name) if name in run.layers else min(state.layer, len(run.layers) - 1)
+    state = replace(state, front=front, index=run.nearest(step), mark=None, layer=max(0, layer), liveness=None)
     return replace(state, analysing=None, analysis_note="", problem="", following=False, playing=False)
 
 
@@ -242,7 +253,8 @@ def theme(state: State) -> State:
 
 
 def leave(state: State) -> State:
-    """One layer out: the other panes back, stop playing, drop the mark, leave D(xmin), return to the overview."""
+    """One layer out: the other panes back, stop playing, drop the mark, leave D(xmin), have all layers, return to
+    the overview."""
     if state.full:
         return replace(state, full=False)
     if state.playing:
@@ -251,6 +263,8 @@ def leave(state: State) -> State:
         return replace(state, mark=None)
     if state.search:
         return replace(state, search=False)
+    if state.filter:
+        return keep(state, "")
     return view(state, "overview")
 
 
@@ -306,20 +320,23 @@ def scroll(state: State, by: int) -> State:
 
 def ask(state: State, what: str) -> State:
     """A question, to be answered in the last line."""
-    return replace(state, prompt=what, typed="") if len(state.timeline.steps) else state
+    typed = state.filter if what == "layers" else ""
+    return replace(state, prompt=what, typed=typed) if len(state.timeline.steps) else state
 
 
 def type_in(state: State, key: str, character: str | None) -> State:
-    """A key typed into the answer: characters, backspace, enter and esc."""
-    if key == "escape":
-        return replace(state, prompt="", typed="")
+    """A key typed into the answer: characters, backspace, enter and esc; the layers are those typed so far."""
     if key == "enter":
         return _answered(replace(state, prompt="", typed=""), state.prompt, state.typed)
-    if key == "backspace":
-        return replace(state, typed=state.typed[:-1])
-    if key == "ctrl+u":
-        return replace(state, typed="")
-    return replace(state, typed=state.typed + character) if character and character.isprintable() else state
+    typed = state.typed
+    if key in {"escape", "ctrl+u"}:
+        typed = ""
+    elif key == "backspace":
+        typed = typed[:-1]
+    elif character and character.isprintable():
+        typed += character
+    state = keep(state, typed) if state.prompt == "layers" else state
+    return replace(state, typed=typed, prompt="" if key == "escape" else state.prompt)
 
 
 def _answered(state: State, prompt: str, typed: str) -> State:

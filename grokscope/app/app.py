@@ -23,7 +23,7 @@ from grokscope.app.actions import Action
 from grokscope.app.background import Analysed, Background, Computed, Damaged, Looked, Reread, Warned
 from grokscope.app.glass import Act, Glass
 from grokscope.app.keys import SHEET_KEYS, Key, by_name
-from grokscope.app.session import Session, at_cursor, timelines
+from grokscope.app.session import Session, at_cursor, numbered, timelines
 from grokscope.app.state import State
 from grokscope.app.theme import DARK, LIGHT, PALETTES, textual_theme
 
@@ -73,7 +73,8 @@ class Microscope(App[str]):
             self.register_theme(textual_theme(palette))
         palette = LIGHT if theme == "light" else DARK
         self.theme = palette.name
-        self.state = at_cursor(actions.last(State(timelines(self.sessions), palette=palette)), self.sessions)
+        start = State(timelines(self.sessions), numbered(self.sessions), palette=palette)
+        self.state = at_cursor(actions.last(start), self.sessions)
         self.background = Background(
             self.sessions, self.post_message, lambda: (self.state.front, self.state.index)
         )

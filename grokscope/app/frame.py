@@ -28,6 +28,12 @@ class Layer:
     glanced: bool = False
     note: str = ""
     damaged: bool = False
+    short: str = ""
+
+    @property
+    def brief(self) -> str:
+        """The name for places where there is little room: without what all layers share."""
+        return self.short or self.name
 
     @property
     def why_missing(self) -> str:

@@ -36,8 +36,8 @@ KEYS: tuple[Key, ...] = (
     Key(("right", "l"), "→ l", "move(1)", "on", "one checkpoint on", "Time", "Next checkpoint"),
     Key(("shift+left", "H"), "⇧← H", "move(-10)", "back 10", "ten back", "Time", "Back ten checkpoints"),
     Key(("shift+right", "L"), "⇧→ L", "move(10)", "on 10", "ten on", "Time", "On ten checkpoints"),
-    Key(("g", "home"), "g Home", "first", "first", "first checkpoint", "Time", "First checkpoint"),
-    Key(("G", "end"), "G End", "last", "last", "last one; follows a live run", "Time", "Last checkpoint"),
+    Key(("g",), "g", "first", "first", "first checkpoint", "Time", "First checkpoint"),
+    Key(("G",), "G", "last", "last", "last one; follows a live run", "Time", "Last checkpoint"),
     Key(("left_square_bracket",), "[", "event(-1)", "event", "previous event", "Time", "Previous event"),
     Key(("right_square_bracket",), "]", "event(1)", "event", "next event (phase, trap)", "Time", "Next event"),
     Key(("colon",), ":", "ask('step')", "go to", "go to a step", "Time", "Go to a step"),
@@ -47,6 +47,10 @@ KEYS: tuple[Key, ...] = (
     Key(("down", "j"), "↓ j", "select(1)", "layer", "next layer", "Look", "Next layer"),
     Key(("pageup",), "PgUp", "select(-10)", "layers", "ten layers back", "Look", "Ten layers back"),
     Key(("pagedown",), "PgDn", "select(10)", "layers", "ten layers on", "Look", "Ten layers on"),
+    Key(("home",), "Home", "select(-9999)", "layers", "first layer", "Look", "First layer"),
+    Key(("end",), "End", "select(9999)", "layers", "last layer", "Look", "Last layer"),
+    Key(("slash",), "/", "ask('layers')", "filter", "only layers of some name", "Look", "Filter the layers"),
+    Key(("s",), "s", "order", "sort", "sort: α, traps, norm, worst", "Look", "Sort the layers"),
     Key(("1",), "1", "view('overview')", "overview", "overview", "Look", "Overview"),
     Key(("2",), "2", "view('spectrum')", "spectrum", "spectrum", "Look", "Spectrum"),
     Key(("3",), "3", "view('traps')", "traps", "traps", "Look", "Traps"),
@@ -95,7 +99,8 @@ class Situation:
     """What decides which keys matter now, and what they do.
 
     `mark` is "", "here" (the cursor stands on it) or "elsewhere"; `one_spectrum` that the overview has room for
-    one of the two; `single` that there is no time to move through; `listing` that the arrows walk through traps.
+    one of the two; `single` that there is no time to move through; `listing` that the arrows walk through traps;
+    `many` that there are more layers than the table has room for.
     """
 
     view: str
@@ -106,6 +111,7 @@ class Situation:
     one_spectrum: bool = False
     single: bool = False
     listing: bool = False
+    many: bool = False
 
 
 _STEP = Hint("step", ("move(-1)", "move(1)"), 8)
@@ -118,7 +124,8 @@ _PANE = Hint("pane", ("pane(1)",), 5)
 _AXES = Hint("axes", ("axis('x')", "axis('y')"), 3)
 _SEARCH = Hint("D(xmin)", ("search",), 3)
 _COMPARE = Hint("compare", ("mark",), 4)
-_ORDER = Hint("order", ("axis('x')",), 8)
+_ORDER = Hint("sort", ("order",), 5)
+_FILTER = Hint("filter", ("ask('layers')",), 5)
 _WHY = Hint("why", ("sheet('why')",), 2)
 _ALWAYS = (Hint("help", ("sheet('help')",), 20), Hint("quit", ("quit",), 20))
 
@@ -178,7 +185,7 @@ def _as_it_is(hint: Hint, now: Situation) -> Hint:
 
 def _now(now: Situation) -> list[Hint]:
     """What matters in this situation alone."""
-    found = [_ORDER] if now.single and now.view == "overview" else []
+    found = [_FILTER, _ORDER] if now.many and now.view == "overview" else []
     if now.view == "overview" and now.one_spectrum:
         found.append(Hint("spectra", _PANE.actions, 6))
     if now.playing:

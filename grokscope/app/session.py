@@ -12,7 +12,9 @@ from grokscope.analysis.evidence import infer_all
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.analysis.timeline import Timeline, glance, read_timeline
 from grokscope.app.frame import Frame, Layer
+from grokscope.app.layer_names import telling
 from grokscope.app.state import Comparison, State
+from grokscope.experiments import experiment_of
 from grokscope.names import safe_name
 from grokscope.numbers import whole
 from grokscope.phases import Inferred
@@ -103,16 +105,17 @@ class Session:
         timeline = self.timeline
         damaged = int(timeline.steps[index]) in self._damaged
         inferred = self._inferred[index] if self._inferred and not damaged else UNREAD
-        layers = tuple(self._layer(index, layer, damaged) for layer in self.run.layers)
+        short = telling(tuple(layer.name for layer in self.run.layers))
+        layers = tuple(self._layer(index, *one, damaged) for one in zip(self.run.layers, short, strict=True))
         metrics = {name: float(values[index]) for name, values in timeline.metrics.items()}
         return Frame(
             self.name, index, count, int(timeline.steps[index]), layers, metrics,
             timeline.observed[index], inferred.label, inferred.reasons, damaged,
         )  # fmt: skip
 
-    def _layer(self, index: int, layer: LayerSpec, damaged: bool) -> Layer:
+    def _layer(self, index: int, layer: LayerSpec, short: str, damaged: bool) -> Layer:
         read = (lambda: None) if damaged else partial(self._spectrum, index, layer.name)
-        return Layer(safe_name(layer.name), layer.shape, read, self.glanced, layer.note, damaged)
+        return Layer(safe_name(layer.name), layer.shape, read, self.glanced, layer.note, damaged, short)
 
     def _spectrum(self, index: int, layer: str) -> LayerSpectrum | None:
         """A layer's spectrum; None as well where the spectra file, which may be deleted at any time, just was."""
@@ -127,10 +130,16 @@ def timelines(sessions: Sequence[Session]) -> tuple[Timeline, ...]:
     return tuple(session.timeline for session in sessions)
 
 
+def numbered(sessions: Sequence[Session]) -> tuple[int, ...]:
+    """The number of each run's experiment, equal where only their seeds differ."""
+    found = [experiment_of(session.run) for session in sessions]
+    return tuple(found.index(one) for one in found)
+
+
 def at_cursor(state: State, sessions: Sequence[Session]) -> State:
     """The state with the frame under its cursor, and what that is compared with."""
     state = replace(state, frame=sessions[state.front].frame(state.index))
-    if state.worst_first and not state.chosen:  # what is worst changes while layers are being measured
+    if state.rows and state.worst_first and not state.chosen:  # what is worst changes while layers are measured
         state = replace(state, layer=state.rows[0])
     return replace(state, comparison=_comparison(state, sessions))
 

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.analysis.timeline import Timeline
 from grokscope.app.frame import Frame, Layer
+from grokscope.app.layer_names import matches
 from grokscope.app.theme import DARK, Palette
 from grokscope.figures import Scale, Scales, step_axis
 from grokscope.runfile.liveness import Liveness
+
+SORTED_BY = {
+    "alpha": ("alpha", 1, "least α"),
+    "traps": ("num_traps", -1, "most traps"),
+    "norm": ("norm", -1, "largest ‖W‖"),
+}
+"""Orders of the layers by a measure: which, 1 for the least first and -1 for the largest, and in words."""
+
+ORDERS = {"depth": "by depth", **{name: f"{words} first" for name, (_, _, words) in SORTED_BY.items()},
+          "worst": "that look worst first"}  # fmt: skip
+"""Every order of the layers, in words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,16 +49,18 @@ class Direction:
 class State:
     """What the panes are drawn from: the runs through time, the cursor, and what the user chose to see.
 
+    `experiments` has the number of each run's experiment: equal where only their seeds differ.
     `front` is the number of the run in front, `index` the checkpoint under the cursor; `frame`, `comparison` and
     `direction` are what was read there. `notice` is a sentence that stands until the next key. `sheet` is the text
     that lies over the panes, from its row `scroll` on; `prompt` what is asked for, `typed` the answer so far.
-    `chosen` tells that the user has chosen a layer, `order` how the table has them: "depth", "worst", or "" for
-    what is usual; `window` are the first and last step that are zoomed in to; `full` that one pane fills the
-    screen; `measure` is what the map of layers × steps shows. `caveats` are sentences by the number of the
-    run that they are about.
+    `chosen` tells that the user has chosen a layer, `order` how the table has them, one of `ORDERS` or "" for what
+    is usual, and `filter` which: those whose names match it; `window` are the first and last step that are zoomed
+    in to; `full` that one pane fills the screen; `measure` is what the map of layers × steps shows. `caveats` are
+    sentences by the number of the run that they are about.
     """
 
     runs: tuple[Timeline, ...]
+    experiments: tuple[int, ...] = ()
     front: int = 0
     index: int = 0
     frame: Frame | None = None
@@ -57,6 +72,7 @@ class State:
     layer: int = 0
     chosen: bool = False
     order: str = ""
+    filter: str = ""
     pane: int = 0
     trap: int = 0
     measure: str = "alpha"
@@ -105,12 +121,18 @@ class State:
         """Whether the table has the layers that look worst first: usual of a model without a history."""
         return self.order == "worst" or (not self.order and self.timeline.single)
 
-    @property
+    @cached_property
     def rows(self) -> tuple[int, ...]:
-        """The places of the layers in the order in which the table has them."""
+        """The places of the layers that the table has, in its order."""
+        names = self.timeline.layers
+        kept = [place for place, name in enumerate(names) if matches(name, self.filter)]
+        if self.order in SORTED_BY and len(self.timeline.steps):
+            field, sign, _ = SORTED_BY[self.order]
+            values = [sign * float(self.timeline.measure(field, names[place])[self.index]) for place in kept]
+            return tuple(kept[k] for k in np.argsort(values, kind="stable"))  # NaN come last
         if self.worst_first and self.frame is not None and self.frame.layers:
-            return self.frame.worst_first
-        return tuple(range(len(self.timeline.layers)))
+            return tuple(place for place in self.frame.worst_first if place in set(kept))
+        return tuple(kept)
 
     @property
     def selected(self) -> Layer | None:

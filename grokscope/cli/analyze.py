@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grokscope.cli.common import echo, name_damaged, progress
-from grokscope.cli.opening import AnyPath, Match, Network, StepRegex, StepsFrom, open_noted
+from grokscope.cli.opening import AnyPaths, Match, Network, StepRegex, StepsFrom, open_noted
 
 if TYPE_CHECKING:
-    from grokscope.analysis import Parameters
+    from grokscope.analysis import Parameters, Spectra
     from grokscope.trajectory import Trajectory
 
 OTHERS_SECONDS = 30.0  # a viewer holds the spectra for one checkpoint: what was asked for waits, and wins
 
 
 def analyze(
-    run: AnyPath,
+    runs: AnyPaths,
     jobs: Annotated[int, typer.Option("-j", "--jobs", help="Processes; 0 takes one for each core.")] = 0,
     seed: Annotated[int | None, typer.Option(help="Seed of the permutations (default: 0).")] = None,
     permutations: Annotated[
@@ -41,36 +41,57 @@ def analyze(
 ) -> None:
     """Measure alpha, the Marchenko-Pastur fit, KS and traps of every layer at every checkpoint.
 
-    What is given may be a run file, a folder of checkpoints or a model; the results lie beside it
+    What is given may be run files, folders of checkpoints or models; the results of each lie beside it
     (RUN.spectra.h5). Only what is not measured yet is measured; Ctrl-C keeps what is done. Damaged checkpoints
     are named and left out, and the exit code is then 1. Where seed, permutations or draws are not given, those of
     an earlier analysis are kept.
     """
-    from grokscope.analysis import analyze as analyze_run
     from grokscope.errors import UsageError
-    from grokscope.trajectory.duplicates import same_weights
 
-    opened = open_noted(run, step_regex, steps_from, match, network)
-    if not opened.num_checkpoints:
-        raise UsageError(f"{run} holds no checkpoint yet; train it first")
-    parameters = _parameters(opened, seed, permutations, null_draws)
-    with progress("analysing", unit="layers") as bar:
-        spectra = analyze_run(
-            opened, parameters=parameters, jobs=jobs or -1, scheduler=scheduler, on_done=bar.update,
+    opened = [open_noted(path, step_regex, steps_from, match, network) for path in runs]
+    for path, run in zip(runs, opened, strict=True):
+        if not run.num_checkpoints:
+            raise UsageError(f"{path} holds no checkpoint yet; train it first")
+    damaged = False
+    for number, run in enumerate(opened, start=1):
+        parameters = _parameters(run, seed, permutations, null_draws)
+        what = f"analysing {number} of {len(runs)}" if len(runs) > 1 else "analysing"
+        spectra = _measured(run, parameters, jobs or -1, scheduler, what)
+        if weightwatcher:
+            _ask_weightwatcher(run)
+        _say_what_came_of_it(spectra)
+        damaged |= bool(spectra.damaged)
+    if damaged:
+        raise typer.Exit(1)
+
+
+def _measured(
+    run: Trajectory, parameters: Parameters | None, jobs: int, scheduler: str | None, what: str
+) -> Spectra:
+    from grokscope.analysis import analyze as analyze_run
+
+    with progress(what, unit="layers") as bar:
+        return analyze_run(
+            run, parameters=parameters, jobs=jobs, scheduler=scheduler, on_done=bar.update,
             patience=OTHERS_SECONDS,
         )  # fmt: skip
-    if weightwatcher:
-        from grokscope.analysis.weightwatcher_columns import run_weightwatcher
 
-        with progress("WeightWatcher", unit="checkpoints") as bar:
-            run_weightwatcher(opened, on_done=bar.update)
+
+def _ask_weightwatcher(run: Trajectory) -> None:
+    from grokscope.analysis.weightwatcher_columns import run_weightwatcher
+
+    with progress("WeightWatcher", unit="checkpoints") as bar:
+        run_weightwatcher(run, on_done=bar.update)
+
+
+def _say_what_came_of_it(spectra: Spectra) -> None:
+    from grokscope.trajectory.duplicates import same_weights
+
     sys.stderr.write(f"{int(spectra.done.sum())} of {spectra.done.size} layers measured\n")
     echo(f"{spectra.path}")
-    for caveat in same_weights(opened):
+    for caveat in same_weights(spectra.run):
         echo(f"note: {caveat}", err=True)
     name_damaged(spectra.damaged)
-    if spectra.damaged:
-        raise typer.Exit(1)
 
 
 def _parameters(

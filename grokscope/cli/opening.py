@@ -18,6 +18,10 @@ AnyPath = Annotated[
         help="A run file, a folder of checkpoints, or a model.", metavar="RUN.h5|FOLDER|MODEL", show_default=False
     ),
 ]
+AnyPaths = Annotated[
+    list[Path],
+    typer.Argument(help="Run files, folders of checkpoints, or models.", metavar="RUN.h5|…", show_default=False),
+]
 StepRegex = Annotated[
     str | None, typer.Option(help="Its first group finds the step in a checkpoint's name.", metavar="REGEX")
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grokscope.cli.common import AsJson, echo, name_damaged
-from grokscope.cli.opening import Match, Network, StepRegex, StepsFrom, open_noted
+from grokscope.cli.opening import AnyPaths, Match, Network, StepRegex, StepsFrom, open_noted
 from grokscope.names import safe_name
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 UNBOUND = 250  # columns: more than any table has
 LEFT = 2  # columns that hold names
-
-Runs = Annotated[list[Path], typer.Argument(help="Run files, folders, or models.", metavar="RUN.h5|…")]
 
 
 Output = Annotated[
@@ -33,7 +31,7 @@ Output = Annotated[
 
 
 def report(
-    runs: Runs,
+    runs: AnyPaths,
     output: Output = None,
     as_json: AsJson = False,
     step_regex: StepRegex = None,

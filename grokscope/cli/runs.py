@@ -106,11 +106,17 @@ def _column(values: Mapping[str, object]) -> list[str]:
 def check(run: RunPath) -> None:
     """Check every checkpoint and training state of a run file against its CRC; exit 1 where something is damaged.
 
-    So is the list of training images. Times, the plan and the configuration have no CRC and are not checked.
+    So is the list of training images. Times, the plan and the configuration have no CRC and are not checked. A
+    file that crashes HDF5, or on which it hangs, is damaged if it reads a sound one; else the check has failed.
     """
+    from grokscope.runfile.check import CheckFailed
     from grokscope.runfile.check import check as check_run
 
-    report = check_run(run)
+    try:
+        report = check_run(run)
+    except CheckFailed as error:
+        echo(f"grokscope: {error}", err=True)
+        raise typer.Exit(1) from None
     for problem in report.problems:
         echo(f"grokscope: {problem}", err=True)
     for note in report.notes:

@@ -48,7 +48,11 @@ def view(
     """Scrub through a run with the keyboard: alpha, spectra, correlation traps and phases of every checkpoint."""
     if theme not in {"dark", "light"}:
         raise UsageError(f"--theme {theme} is neither dark nor light")
+    from grokscope.trajectory.lineage import parent_of
+
     opened = [open_noted(path, step_regex, steps_from, match, network) for path in runs]
+    if len(opened) == 1 and (parent := parent_of(opened[0])) is not None:  # a branch lives on its timeline
+        opened.append(parent)
     if screenshot is not None:
         columns, rows = parse_size(size)
         from grokscope.app.screenshot import take

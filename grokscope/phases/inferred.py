@@ -36,7 +36,20 @@ STATES = {
 }
 CONFIRM = 2  # checkpoints in a row that a closing has to last
 MIN_TAIL = 20
+FEW, FIRST = 6, 2  # more layers than that are counted, and so many named
 DOMINANT = 10.0  # largest eigenvalue of W over the edge of its shuffled entries
+
+RULE = (
+    "No layer with learned directions (eigenvalues of W beyond the edge of its own shuffled entries) is "
+    "pre-grokking. With them the gates of the first layer decide: open is grokking; closed "
+    f"for {CONFIRM} checkpoints is anti-grokking; nearly closed is undecided. Closed is {CLOSED:g} halvings: "
+    f"an input lights 1/{2**CLOSED:.0f} of the units, where every {BIAS_HALVING:g} of a row's norm by which the "
+    f"next layer's biases are below 0 counts as one halving more; nearly closed is {NARROW:g}. Undecided as well: "
+    "a first layer that began at an ordinary size, and shuffled labels. Unknown: one checkpoint alone, and gates "
+    "that are not defined. α below 2, traps by large entries and one dominating direction are named, and decide "
+    "nothing."
+)
+"""The rule in words, for whoever asks why."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +104,7 @@ def _why_unknown(evidence: Evidence) -> str:
 
 def _without_structure(evidence: Evidence, large: Sequence[LayerEvidence], seen: tuple[str, ...]) -> Inferred:
     if unmeasured := [layer.name for layer in large if not layer.known]:
-        return Inferred("unknown", (f"not measured here: {', '.join(unmeasured)}", *seen))
+        return Inferred("unknown", (f"not measured here: {_listed(unmeasured, len(large))}", *seen))
     quiet = "no learned direction: no eigenvalue lies beyond those of the same weights shuffled"
     if evidence.left_out:
         return Inferred("undecided", (f"{quiet}, but {evidence.left_out} weights are left out", *seen))
@@ -137,7 +150,14 @@ def _in_words(first: LayerEvidence, second: LayerEvidence) -> str:
 def _named(sign: str, layers: Sequence[LayerEvidence], look: Callable[[LayerEvidence], str]) -> list[str]:
     """Look for a sign in every layer; one sentence that names the layers which have it, or none."""
     found = [f"{layer.name} {detail}" for layer in layers if layer.known and (detail := look(layer))]
-    return [f"{sign}: {', '.join(found)}"] if found else []
+    return [f"{sign}: {_listed(found, len(layers))}"] if found else []
+
+
+def _listed(found: Sequence[str], count: int) -> str:
+    """Layers in words: each where they are few, else how many of all and the first of them."""
+    if len(found) <= FEW:
+        return ", ".join(found)
+    return f"{len(found)} of {count} layers, the first {', '.join(found[:FIRST])}"
 
 
 def _structure(layer: LayerEvidence) -> str:

@@ -12,6 +12,7 @@ from grokscope.analysis.checkpoint import checkpoint_at
 from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline, read_timeline
 from grokscope.errors import DamagedCheckpoint, RunLocked, UsageError
+from grokscope.experiments import experiment_of, experiments, labels
 from grokscope.figures import (
     MEASURES,
     PANELS,
@@ -31,7 +32,6 @@ from grokscope.figures import (
     spectrogram,
 )
 from grokscope.numbers import whole
-from grokscope.report.experiments import experiment_of, experiments, labels
 from grokscope.spectra import LayerSpectrum
 from grokscope.trajectory import Opening, Trajectory, find_damaged, open_trajectory
 from grokscope.trajectory.lineage import lineage_of, parent_of

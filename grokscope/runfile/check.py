@@ -31,6 +31,10 @@ STILL_SECONDS = 600.0  # for a checkpoint, not for the file
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL}
 
 
+class CheckFailed(RuntimeError):
+    """The check itself failed, and so says nothing of the file."""
+
+
 @dataclass(frozen=True)
 class Report:
     """What a check found: the checkpoints and the whole training states, and what is wrong, one sentence each.
@@ -52,8 +56,8 @@ def check(path: Path, timeout: float = STILL_SECONDS) -> Report:
     heartbeat, the plan and the configuration have no CRC.
 
     A child that crashes, or stands still for `timeout` seconds, is itself a finding if another one reads a sound
-    file in the same way. Raises BadRunFile where the path is no run file at all, RuntimeError where the check
-    itself fails and so says nothing of the file.
+    file in the same way. Raises BadRunFile where the path is no run file at all, CheckFailed where the check
+    itself fails.
     """
     answer = _asked(path, timeout)
     if isinstance(answer, str):
@@ -66,7 +70,7 @@ def check(path: Path, timeout: float = STILL_SECONDS) -> Report:
 
 
 def _asked(path: Path, timeout: float) -> dict[str, Any] | str:
-    """Return a child's answer about a file, or how reading crashed or hung; RuntimeError where it was ended."""
+    """Return a child's answer about a file, or how reading crashed or hung; CheckFailed where it was ended."""
     with tempfile.TemporaryFile("w+") as errors:
         command = python_module("grokscope.runfile.check", path)
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
@@ -83,7 +87,7 @@ def _asked(path: Path, timeout: float) -> dict[str, Any] | str:
             return f"crashes HDF5 ({signal.Signals(-child.returncode).name})"
         errors.seek(0)
         why = errors.read().strip().rpartition("\n")[2] or f"exit code {child.returncode}"
-        raise RuntimeError(f"the check was ended, and nothing is known of {path} ({why})")
+        raise CheckFailed(f"the check was ended, and nothing is known of {path} ({why})")
 
 
 def _last_line(child: subprocess.Popen[bytes], timeout: float) -> bytes | None:
@@ -101,14 +105,14 @@ def _last_line(child: subprocess.Popen[bytes], timeout: float) -> bytes | None:
 
 
 def _refuse_broken_reader(path: Path, finding: str, timeout: float) -> None:
-    """Raise RuntimeError where a sound file fares no better than the one at `path`."""
+    """Raise CheckFailed where a sound file fares no better than the one at `path`."""
     with tempfile.TemporaryDirectory() as folder:
         sound = Path(folder) / "sound.h5"
         layer = LayerSpec("layer", (2, 2), bias=False)
         with RunWriter.create(sound, steps=[0], layers=[layer], metrics=[], config={}, origin="") as writer:
             writer.commit(0, {"layer": np.eye(2)}, {}, {})
         if isinstance(_asked(sound, timeout), str):
-            raise RuntimeError(f"reading {finding} with a sound file too, so nothing is known of {path}")
+            raise CheckFailed(f"reading {finding} with a sound file too, so nothing is known of {path}")
 
 
 def inspect(run: Run, on_checkpoint: Callable[[], None] = lambda: None) -> Report:

@@ -173,7 +173,10 @@ class RunWriter:
             values["test_predictions"] = lambda: predictions
         step = int(self.steps[index]) if step is None else step
         crc = zlib.crc32(raw_bytes(np.int64(step)))
-        for name in checkpoint_paths(self.layers, self.metrics, "test_predictions" in self._file.extents):
+        paths = checkpoint_paths(self.layers, self.metrics, "test_predictions" in self._file.extents)
+        if lacking := [name for name in paths if name not in values and name != "test_predictions"]:
+            raise UsageError(f"checkpoint {index} of {self.path} lacks {lacking[0]}; give every layer's arrays")
+        for name in paths:
             row = self._row(name, index, values)
             crc = zlib.crc32(raw_bytes(row), crc)
             self._file.write_row(name, index, row)
@@ -187,8 +190,6 @@ class RunWriter:
         extent = self._file.extents[name]
         if name == "test_predictions" and name not in values:
             return np.zeros(extent.shape[1:], extent.dtype)
-        if name not in values:
-            raise UsageError(f"checkpoint {index} of {self.path} lacks {name}; give every layer's arrays")
         given = np.asarray(values[name]())
         if extent.dtype.kind == "u" and given.dtype.kind == "f":
             raise UsageError(f"{self.path} holds {name} as codes; give these, not the numbers that they stand for")

@@ -68,4 +68,5 @@ def test_a_column_leaves_out_torn_rows_and_the_next_analysis_mends_them(run: Run
         file["layers/fc2/alpha"][1] += 1
         file["layers/fc2/esd"][0, 0] += 1
     assert np.isnan(Spectra(run).column("alpha", "fc2")).all()
+    assert [Spectra(run).layer(index, "fc2") for index in (0, 1)] == [None, None]
     assert np.array_equal(analyze(run, indices=[0, 1]).column("alpha", "fc2"), before, equal_nan=True)

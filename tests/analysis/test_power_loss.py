@@ -12,7 +12,7 @@ from grokscope.runfile import LayerSpec, Run, RunWriter
 from grokscope.runfile.check import inspect
 from grokscope.trajectory import Checkpoints
 from grokscope.trajectory.importing import write_run
-from tests.runfile.power_loss import Disk, states
+from tests.runfile.power_loss import Disk, kills, states
 
 SHAPE = (12, 15)
 MOST = [2, pytest.param(512, marks=pytest.mark.torture)]
@@ -66,6 +66,10 @@ def test_a_torn_row_of_spectra_is_no_measurement(tmp_path: Path, most: int) -> N
     whole = Spectra(run)
     right = [whole.layer(index, "layer") for index in range(2)]
     assert None not in right
+    for content in kills(disk.moments):
+        spectra.write_bytes(content)
+        whole.refresh()
+        assert [whole.layer(index, "layer") is not None for index in range(2)] == whole.done[:, 0].tolist()
     columns = {field: whole.column(field, "layer") for field in ("alpha", "ks_p", "num_traps")}
     count = 0
     for content, promised in states(disk.moments[:: SHOWN[most]], most):

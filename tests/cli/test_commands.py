@@ -70,6 +70,16 @@ def analysed(trained_run: Path, tmp_path_factory: pytest.TempPathFactory, groksc
     return path
 
 
+def test_several_runs_are_measured_in_turn_and_none_where_one_cannot_be_opened(
+    trained_run: Path, tmp_path: Path, grokscope_command: Command
+) -> None:
+    runs = [Path(shutil.copy(trained_run, tmp_path / name)) for name in ("a.h5", "b.h5")]
+    refused = grokscope_command("analyze", *runs, tmp_path / "none.h5", *FAST)
+    assert (refused.returncode, list(tmp_path.glob("*.spectra.h5"))) == (2, [])
+    done = grokscope_command("analyze", *runs, *FAST)
+    assert (done.returncode, done.stdout.split()) == (0, [str(tmp_path / f"{name}.spectra.h5") for name in "ab"])
+
+
 def parsed(done: subprocess.CompletedProcess[str]) -> Any:
     """The command's JSON, which is all that it printed."""
     assert done.returncode == 0, done.stderr

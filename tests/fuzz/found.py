@@ -17,5 +17,6 @@ FOUND = (
     Case("pt", "pickled", 4974, "info {path} --json"),  # an infinite step
     Case("run", "other_shape", 8234, "plot {path} spectrogram --json"),  # predictions without their axis
     Case("npz", "bad_name", 8725, "analyze -j 1 {path}"),  # a layer called "."
+    Case("run", "renamed", 840, "train -o {path} --resume --steps 60"),  # a layer that the configuration has not
     Case("run", "linked", 589, "plot {path} spectrogram --json"),  # a group in a dataset's place
 )

@@ -140,14 +140,25 @@ class Fuzzer:
         return [word.format(path=path, out=out) for word in command.split()]
 
 
-def run_cases(cases: Sequence[Case], light: bool, told: Callable[[Outcome], None]) -> Iterator[Outcome]:
-    """Yield the outcomes that something is wrong with; every one is `told`."""
-    with Fuzzer(light) as fuzzer:
-        for case in cases:
-            outcome = fuzzer.outcome(case)
-            told(outcome)
-            if outcome.problems:
-                yield outcome
+def do_cases(fuzzer: Fuzzer, cases: Sequence[Case]) -> int:
+    """Do cases, print a line for each find and one that sums up; return the number of finds."""
+    counts, commands, seconds, finds = Counter[str](), Counter[str](), 0.0, 0
+    for case in cases:
+        outcome = fuzzer.outcome(case)
+        ended = outcome.ended
+        seconds += ended.seconds
+        counts[f"{case.kind}/{case.mutation}/{ended.code}"] += 1
+        commands[f"{case.command.split()[0]}/{ended.code}"] += 1
+        if len(cases) == 1:
+            sys.stdout.write(f"{case}\n{ended.stdout}{ended.stderr}")
+        if outcome.problems:
+            finds += 1
+            words = {"problems": outcome.problems, "code": ended.code, "stderr": ended.stderr[-400:]}
+            sys.stdout.write(json.dumps(asdict(case) | words) + "\n")
+            sys.stdout.flush()
+    summary = {"cases": len(cases), "finds": finds, "seconds": round(seconds, 1)}
+    sys.stdout.write(json.dumps(summary | {"counts": counts, "commands": commands}) + "\n")
+    return finds
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -156,24 +167,8 @@ def main(arguments: Sequence[str]) -> int:
     first, last = numbers if len(numbers) == 2 else (numbers[0], numbers[0] + 1)
     cases = [case_of(number, light) for number in range(first, last)]
     cases += FOUND if "--found" in arguments else ()
-    counts, commands, seconds, finds = Counter[str](), Counter[str](), 0.0, 0
-
-    def tell(outcome: Outcome) -> None:
-        nonlocal seconds
-        seconds += outcome.ended.seconds
-        counts[f"{outcome.case.kind}/{outcome.case.mutation}/{outcome.ended.code}"] += 1
-        commands[f"{outcome.case.command.split()[0]}/{outcome.ended.code}"] += 1
-        if len(cases) == 1:
-            sys.stdout.write(f"{outcome.case}\n{outcome.ended.stdout}{outcome.ended.stderr}")
-
-    for outcome in run_cases(cases, light, tell):
-        finds += 1
-        words = {"problems": outcome.problems, "code": outcome.ended.code, "stderr": outcome.ended.stderr[-400:]}
-        sys.stdout.write(json.dumps(asdict(outcome.case) | words) + "\n")
-        sys.stdout.flush()
-    summary = {"cases": len(cases), "finds": finds, "seconds": round(seconds, 1)}
-    sys.stdout.write(json.dumps(summary | {"counts": counts, "commands": commands}) + "\n")
-    return min(finds, 1)
+    with Fuzzer(light) as fuzzer:
+        return min(do_cases(fuzzer, cases), 1)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,6 @@ COMMANDS = {
     "analyze with workers": (5, "analyze -j 2 {run}"),
     "train with workers": (5, f"train -o {{run}} --seeds 0-1 --no-batched {OPTIONS}"),
 }
-SECONDS = {"analyze with workers": 3.0, "train with workers": 5.0}  # moments are drawn below this, else below
-ELSE_SECONDS = 0.6
 LEFT_SECONDS = 10.0  # for workers to save, and end
 
 
@@ -45,18 +43,26 @@ class Kills:
     """One kill after another, each on a fresh copy of the sound material."""
 
     def __init__(self, fuzzer: Fuzzer) -> None:
-        """Find out in what each command ends that is not killed."""
-        self.fuzzer = fuzzer
-        self.right = {name: self._result(name, self._prepared(name)) for name in COMMANDS}
+        """Begin with no command known."""
+        self.fuzzer, self._known = fuzzer, dict[str, tuple[object, float]]()
+
+    def _right(self, name: str) -> tuple[object, float]:
+        """Return in what a command ends that is not killed, and how many seconds it takes."""
+        if name not in self._known:
+            folder, began = self._prepared(name), time.monotonic()
+            result = self._result(name, folder)
+            self._known[name] = result, time.monotonic() - began
+        return self._known[name]
 
     def kill(self, number: int) -> tuple[str, bool, list[str]]:
         """Kill a command; return its name, whether it still lived, and what was wrong afterwards."""
         random = Random(number)
         [name] = random.choices(list(COMMANDS), [weight for weight, _ in COMMANDS.values()])
+        _, seconds = self._right(name)
         folder = self._prepared(name)
         before = facts_of(folder)
         forked = Forked(lambda: grokscope(*self._words(name, folder)), self.fuzzer.home)
-        time.sleep(random.uniform(0.0, SECONDS.get(name, ELSE_SECONDS)))
+        time.sleep(random.uniform(0.0, seconds))
         os.kill(forked.pid, signal.SIGKILL)
         met = forked.wait().code == -signal.SIGKILL
         return name, met, list(self._problems(name, folder, forked.pid, before))
@@ -105,7 +111,7 @@ class Kills:
         if before.get(f"run/{RUN}"):
             yield from lost(self.fuzzer.material / "run" / RUN, folder / "run" / RUN)
         result = self._result(name, folder)
-        if result != self.right[name]:
+        if result != self._right(name)[0]:
             yield f"another result: {result if isinstance(result, str) else 'other contents'}"
         yield from (f"left {path}" for path in facts_of(folder) if path.endswith((".tmp", ".lock", ".importing")))
 
@@ -124,21 +130,24 @@ def _living_of(session: int) -> list[str]:
     return found
 
 
+def do_kills(fuzzer: Fuzzer, numbers: Sequence[int]) -> int:
+    """Kill as often as there are numbers, print a line for each find and one that sums up; return how many."""
+    kills, met, finds = Kills(fuzzer), Counter[str](), 0
+    for number in numbers:
+        name, lived, problems = kills.kill(number)
+        met[f"{name}/{'killed' if lived else 'had ended'}"] += 1
+        if problems:
+            finds += 1
+            sys.stdout.write(json.dumps({"number": number, "command": name, "problems": problems}) + "\n")
+            sys.stdout.flush()
+    sys.stdout.write(json.dumps({"kills": len(numbers), "finds": finds, "counts": met}) + "\n")
+    return finds
+
+
 def main(arguments: Sequence[str]) -> int:
     """Kill from one number to another; return 1 where anything was wrong."""
-    first, last = map(int, arguments)
-    met, finds = Counter[str](), 0
     with Fuzzer() as fuzzer:
-        kills = Kills(fuzzer)
-        for number in range(first, last):
-            name, lived, problems = kills.kill(number)
-            met[f"{name}/{'killed' if lived else 'had ended'}"] += 1
-            if problems:
-                finds += 1
-                sys.stdout.write(json.dumps({"number": number, "command": name, "problems": problems}) + "\n")
-                sys.stdout.flush()
-    sys.stdout.write(json.dumps({"kills": last - first, "finds": finds, "counts": met}) + "\n")
-    return min(finds, 1)
+        return min(do_kills(fuzzer, range(*map(int, arguments))), 1)
 
 
 if __name__ == "__main__":

@@ -17,18 +17,14 @@ def run_module(module: str, *arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_three_hundred_changed_files_and_all_that_was_ever_found() -> None:
-    run_module("fuzz", "0", "300", "--light", "--found")
+def test_three_hundred_changed_files_all_that_was_ever_found_and_some_kills() -> None:
+    run_module("short")
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("first", range(0, 10_000, 1000))
 def test_a_thousand_changed_files(first: int) -> None:
     run_module("fuzz", str(first), str(first + 1000))
-
-
-def test_kills_lose_nothing_and_leave_nothing() -> None:
-    run_module("kills", "0", "12")
 
 
 @pytest.mark.torture

@@ -105,6 +105,16 @@ def states(moments: list[Moment], most: int) -> Iterator[tuple[bytes, tuple[Any,
                     yield key
 
 
+def kills(moments: list[Moment]) -> Iterator[bytes]:
+    """Yield each different content that a kill can leave: of what was done by then nothing is lost."""
+    seen = None
+    for moment in moments:
+        for durable, pending in moment.candidates[-1:]:
+            if (content := _with(durable, list(pending))) != seen:
+                seen = content
+                yield content
+
+
 def _subsets(count: int, most: int, generator: random.Random) -> Iterator[tuple[int, ...]]:
     if 2**count <= most:
         for length in range(count + 1):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -214,3 +216,62 @@ def test_what_was_written_once_needs_no_crc(with_states: Path) -> None:
         del file["fixed/train_indices"].attrs["crc32"]
     assert check(with_states).problems == ()
     assert np.array_equal(Run(with_states).fixed("train_indices"), np.arange(9))  # type: ignore[arg-type]
+
+
+SABOTAGE = """
+import os, signal, sys, time
+if "grokscope.runfile.check" in sys.orig_argv and sys.orig_argv[-1].endswith({file!r}):
+    {how}
+"""
+CRASH, HANG, END = (f"os.kill(os.getpid(), signal.{name})" for name in ("SIGSEGV", "SIGSTOP", "SIGKILL"))
+
+
+@pytest.fixture
+def broken_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Have every Python that starts as a check of a file of some name end in a way of its own."""
+
+    def break_(file: str, how: str) -> None:
+        (tmp_path / "sitecustomize.py").write_text(SABOTAGE.format(file=file, how=how))
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    return break_
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        (CRASH, r"reading .* crashes HDF5 \(SIGSEGV\); restore it"),
+        pytest.param(HANG, "reading .* hangs", marks=pytest.mark.torture),
+    ],
+)
+def test_a_file_that_crashes_its_reader_or_stops_it_is_damaged_if_a_sound_one_does_not(
+    run_with: Callable[[int], Path], broken_reader: Callable[[str, str], None], how: str, says: str
+) -> None:
+    path = run_with(1)
+    broken_reader(path.name, how)
+    [problem] = check(path, timeout=20).problems
+    assert re.search(says, problem)
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        (CRASH, "crashes HDF5 (SIGSEGV) with a sound file too, so nothing is known of"),
+        (END, "the check was ended, and nothing is known of"),
+    ],
+)
+def test_a_broken_reader_says_nothing_of_the_file(
+    run_with: Callable[[int], Path],
+    broken_reader: Callable[[str, str], None],
+    grokscope_command: Callable[..., subprocess.CompletedProcess[str]],
+    how: str,
+    says: str,
+) -> None:
+    path = run_with(1)
+    broken_reader("", how)
+    done = grokscope_command("check", path)
+    assert done.returncode == 1
+    [sentence] = done.stderr.splitlines()
+    assert says in sentence
+    assert "damaged" not in sentence
+    assert "restore" not in sentence

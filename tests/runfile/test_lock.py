@@ -112,3 +112,25 @@ def test_a_killed_writers_temporary_file_is_removed_by_the_next_and_others_stay(
     RunWriter.reopen(run).close()
     assert not left.exists()
     assert all(path.exists() for path in others)
+
+
+def test_a_lock_file_that_is_removed_just_before_it_is_locked_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its holder lets go, and another takes a new one, between our opening and our locking of the old one."""
+    run = tmp_path / "run.h5"
+    before, real = WriterLock(run), fcntl.flock
+
+    def after_the_others(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", real)
+        before.release()
+        others.append(WriterLock(run))
+        real(descriptor, how)
+
+    others: list[WriterLock] = []
+    monkeypatch.setattr(fcntl, "flock", after_the_others)
+    with pytest.raises(RunLocked):
+        WriterLock(run)
+    others[0].release()
+    assert not is_locked(run)
+    WriterLock(run).release()

@@ -16,7 +16,7 @@ from grokscope_train.engines import spin_briefly
 from grokscope_train.environment import environment_of
 from grokscope_train.plan import kept_steps, planned_steps
 from grokscope_train.recorded import data_folder, train_indices
-from grokscope_train.trained_network import TrainedNetwork
+from grokscope_train.trained_network import TrainedNetwork, layer_specs
 from grokscope_train.training import Training
 
 CHANGEABLE = ("steps",)  # on resume; every other option is the run's own
@@ -99,7 +99,10 @@ def open_recorded(path: Path, given: Mapping[str, Any], other_place: bool) -> tu
     run = Run.open(path)
     if run.origin != ORIGIN:
         raise BadRunFile(f"{path} was not made by `grokscope train` and cannot be resumed by it")
-    return run, _agreed(TrainConfig.from_mapping(run.config), given, path, other_place)
+    config = TrainConfig.from_mapping(run.config)
+    if run.layers != layer_specs(config.sizes(run.layers[0].shape[-1], CLASSES)):
+        raise BadRunFile(f"the layers of {path} are not those of its configuration; restore the file from a copy")
+    return run, _agreed(config, given, path, other_place)
 
 
 def reopen_file(run: Run, config: TrainConfig, data_dir: Path | None, num_seeds: int = 1) -> RunWriter:

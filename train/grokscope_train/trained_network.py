@@ -7,6 +7,7 @@ alone has a column in the stack; it rests at 0 there, since its gradient is 0, a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import EllipsisType
@@ -81,6 +82,11 @@ class Checkpoint:
     predictions: NDArray[np.int32]
 
 
+def layer_specs(sizes: Sequence[int]) -> tuple[LayerSpec, ...]:
+    """Return the layers of a network of these widths, from the input to the output."""
+    return tuple(LayerSpec(f"fc{i + 1}", (outputs, inputs)) for i, (inputs, outputs) in enumerate(pairwise(sizes)))
+
+
 class TrainedNetwork:
     """A network at the step that its training has reached, at first at step 0."""
 
@@ -99,9 +105,7 @@ class TrainedNetwork:
         """
         self.config = config
         sizes = config.sizes(experiment.train.pixels.shape[1], CLASSES)
-        self.layers = tuple(
-            LayerSpec(f"fc{i + 1}", (outputs, inputs)) for i, (inputs, outputs) in enumerate(pairwise(sizes))
-        )
+        self.layers = layer_specs(sizes)
         self._trained, self._steps, self._row = trained, steps, row
         self._black = black_of(config, experiment)
         self._layout = FlatLayout((int((~self._black).sum()), *sizes[1:]))

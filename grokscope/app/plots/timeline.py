@@ -20,6 +20,8 @@ from grokscope.figures.over_time import ACCURACY_LIMITS
 from grokscope.numbers import whole
 
 LABEL_WIDTH = 9
+MOST_COLORS = 4
+"""As many other runs the eye can tell apart by their colours."""
 SHORTEST_NAME = 10  # cells of a legend's entry, below which it says nothing
 
 NOT_OBSERVED, NOT_KNOWN = "no accuracies", "not known"
@@ -123,32 +125,40 @@ def _name(canvas: Canvas, row: int, first: int, last: int, letter: str, word: st
     canvas.put(row, first, letter, color, bold=True)
 
 
+def run_role(number: int, count: int) -> str:
+    """The role of one of several other runs: each its own where the eye can tell so many apart."""
+    return f"run{number}" if count <= MOST_COLORS else "faint"
+
+
 def _accuracies(plot: Plot, data: Timeline, others: Sequence[Timeline], axis: Axis) -> None:
     """The front run's accuracies over the other runs', with a legend where there is room beside them."""
     behind = [
-        Curve(on_axis(other.steps, axis), other.metric("test_accuracy"), label=f"test {other.run}", role=f"run{k}")
-        for k, other in enumerate(others)
-    ]
+        Curve(on_axis(other.steps, axis), other.metric("test_accuracy"), label=f"test {other.run}",
+              role=run_role(number, len(others)))
+        for number, other in enumerate(others)
+    ]  # fmt: skip
     front = over_time(PANELS["accuracy"](data, ()), [data]).marks
     curves = [mark for mark in front if isinstance(mark, (Curve, Points))]
     draw(plot, [*behind, *curves])
-    named = {mark.label: plot.palette.role(mark.role) for mark in (*curves, *behind)}
-    _legend(plot, list(named.items()))
+    own = {name: plot.palette.role(name) for name in ("train", "test")}
+    _legend(plot, [*own.items(), *((mark.label, plot.palette.role(mark.role)) for mark in behind)])
 
 
 def _legend(plot: Plot, words: Sequence[tuple[str, str]]) -> None:
-    """Write (words, colour) where nothing is drawn: all in one place, else each where there is room for it."""
-    size = sum(cell_len(text) + 2 for text, _ in words) - 2
-    if place := _gap(plot, size):
-        row, column, _ = place
-        for text, color in words:
-            plot.canvas.put(row, column, text, color)
-            column += cell_len(text) + 2
-        return
-    for text, color in words:
-        if place := _gap(plot, cell_len(text)) or _gap(plot, SHORTEST_NAME):
-            row, column, room = place
-            plot.canvas.put(row, column, fit(text, min(room, cell_len(text))), color)
+    """Write (words, colour) in one place where nothing is drawn: whole, else shorter, else the first two and how
+    many there are beside; nothing where there is no such place."""
+    own, others = list(words[:2]), list(words[2:])
+    counted = [(f"+ {len(others)} other {'run' if len(others) == 1 else 'runs'}", others[-1][1])] if others else []
+    names = [(text.removeprefix("test "), color) for text, color in others]
+    shorter = [(fit(text, min(SHORTEST_NAME, cell_len(text))), color) for text, color in names]
+    for form in (own + others, own + shorter, own + counted, own):
+        size = sum(cell_len(text) + 2 for text, _ in form) - 2
+        if place := _gap(plot, size):
+            row, column, _ = place
+            for text, color in form:
+                plot.canvas.put(row, column, text, color)
+                column += cell_len(text) + 2
+            return
 
 
 def _gap(plot: Plot, size: int) -> tuple[int, int, int] | None:

@@ -26,8 +26,14 @@ LIVE_WORDS = {
 }
 STOPPED = ("stalled", "interrupted", "crashed")
 
-PROMPTS = {"step": ("go to step", "0 to {last}; 500k and 2.2e5 will do; esc leaves")}
+PROMPTS = {
+    "step": ("go to step", "0 to {last}; 500k and 2.2e5 will do; esc leaves"),
+    "layers": ("layers /", "part of a name, or a pattern such as *.attn.*; esc has all"),
+}
 """What is asked for in the last line, and how to answer."""
+
+MANY_LAYERS = 6
+"""More are filtered and sorted rather than read."""
 
 NOTE_CELLS = 72
 """Of what is wrong, before anything else may stand beside it."""
@@ -190,6 +196,7 @@ def _situation(state: State, width: int) -> Situation:
         one_spectrum=width < BESIDE,
         single=state.timeline.single,
         listing=state.listing,
+        many=state.timeline.single or len(state.timeline.layers) > MANY_LAYERS,
     )
 
 

@@ -17,6 +17,7 @@ from grokscope.app.plots.timeline import NOT_KNOWN, NOT_OBSERVED
 from grokscope.app.state import State
 from grokscope.app.theme import Palette, phase_letter
 from grokscope.numbers import whole
+from grokscope.phases.inferred import RULE
 
 COLUMN = 38
 """Cells of a column of keys."""
@@ -64,14 +65,6 @@ def _wrapped(entry: str, width: int) -> list[str]:
     return [(title if row == 0 else " " * len(title)) + line for row, line in enumerate(wrapped)]
 
 
-RULE = (
-    "The rule: without eigenvalues of W beyond the edge of its own shuffled entries it is pre-grokking, with them "
-    "grokking. Two of three signs make it anti-grokking, one alone is undecided: traps made by large entries; α "
-    "whose whole interval is below 2; one direction that dominates a layer. The last two count only while the "
-    "norm grows."
-)
-
-
 def why_text(palette: Palette, frame: Frame, width: int, caveats: Sequence[str] = ()) -> Text:
     """The two verdicts on a checkpoint, the reasons of the weights' one, and the rule."""
     text = Text(end="")
@@ -87,7 +80,7 @@ def why_text(palette: Palette, frame: Frame, width: int, caveats: Sequence[str] 
     for reason in (*frame.reasons, *caveats):
         lines = textwrap.wrap(reason, width, initial_indent="  • ", subsequent_indent="    ")
         text.append("\n".join(lines) + "\n", Style(color=palette.text))
-    text.append("\n" + "\n".join(textwrap.wrap(RULE, width)), Style(color=palette.muted))
+    text.append("\n" + "\n".join(textwrap.wrap(f"The rule: {RULE}", width)), Style(color=palette.muted))
     return text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
 
@@ -10,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.analysis.timeline import Timeline
+from grokscope.app.layer_names import telling
 from grokscope.app.state import State
+from grokscope.app.views.other_runs import Other
 from grokscope.figures import PANELS, History, Line, Panel
 from grokscope.figures.axis import Form, Scale
 from grokscope.figures.over_time import ACCURACY_LIMITS
@@ -68,7 +69,9 @@ def panel_of(run: Timeline, layer: int, name: str) -> Panel | str:
     if name in OF_LAYERS:
         first, *rest = _shown_layers(run, layer)
         panel = PANELS[name](run, (first,)) if first else Panel(name, name, ())
-        return replace(panel, lines=(*panel.lines, *(PANELS[name](run, rest).lines if rest else ())))
+        lines = (*panel.lines, *(PANELS[name](run, rest).lines if rest else ()))
+        short = dict(zip(map(safe_name, run.layers), telling(run.layers), strict=True))
+        return replace(panel, lines=tuple(replace(line, name=short.get(line.name, line.name)) for line in lines))
     if name in GATES:
         columns = [(one, run.measure(name, one)) for one in run.layers if one in run.gated]
         return _panel(*GATES[name], columns, run)
@@ -99,16 +102,21 @@ def _column(values: Array, run: History) -> Array:
     return values
 
 
-def of_others(
-    panel: Panel, run: Timeline, others: tuple[Timeline, ...], layer: int
-) -> Iterator[tuple[Panel, Timeline]]:
-    """The same panel of the run that is compared with, with its first line alone."""
-    for other in others[:1]:
-        names = [name for name in (*OF_LAYERS, "accuracy", "norm") if _title(run, name) == panel.title]
-        layers = other.layers[layer : layer + 1]
-        if names and (layers or names[0] not in OF_LAYERS):
-            same = PANELS[names[0]](other, layers if names[0] in OF_LAYERS else ())
-            yield replace(same, lines=(replace(same.lines[0], name="b", role="mark", low=None, high=None),)), other
+def of_other(panel: Panel, run: Timeline, layer: int, other: Other) -> Panel | None:
+    """What a panel of a run shows of another: its first line alone, of the same layer; None where it has none."""
+    names = [name for name in (*OF_LAYERS, "accuracy", "loss", "norm") if _title(run, name) == panel.title]
+    layers = _same_layer(run, layer, other.runs[0])
+    if not names or (names[0] in OF_LAYERS and not layers):
+        return None
+    same = PANELS[names[0]](other.runs[0], layers if names[0] in OF_LAYERS else ())
+    line = replace(same.lines[0], name=other.name, role=other.role, low=None, high=None)
+    return replace(same, lines=(line,))
+
+
+def _same_layer(run: Timeline, layer: int, other: Timeline) -> tuple[str, ...]:
+    """The other run's layer of the same name, else the one at the same place."""
+    name = run.layers[layer] if layer < len(run.layers) else ""
+    return (name,) if name in other.layers else other.layers[layer : layer + 1]
 
 
 def _title(run: Timeline, name: str) -> str:

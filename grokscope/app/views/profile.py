@@ -13,7 +13,7 @@ from grokscope.app.plots.canvas import fit
 from grokscope.app.plots.described import empty, name_axis, put_words
 from grokscope.app.plots.marks import draw, vertical
 from grokscope.app.plots.plot import Plot
-from grokscope.app.state import State
+from grokscope.app.state import ORDERS, State
 from grokscope.app.theme import Palette
 from grokscope.figures import Figure, Points, profile
 from grokscope.numbers import fixed
@@ -63,7 +63,7 @@ def hit_profile(state: State, place: Place) -> Action | None:
 
 def _described(state: State) -> Figure:
     layers = () if state.frame is None else state.frame.layers
-    order = "worst first" if state.worst_first else "by depth"
+    order = ORDERS[state.order or ("worst" if state.worst_first else "depth")].removeprefix("that look ")
     return profile([layers[place].spectrum for place in state.rows] if layers else [], order, "α of each layer")
 
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from grokscope.app import actions
 from grokscope.app.actions import Action
 from grokscope.app.frame import Layer
+from grokscope.app.layer_names import shortened
 from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas, fit_end
 from grokscope.app.state import State
@@ -20,6 +22,9 @@ from grokscope.spectra.layer import LayerSpectrum
 from grokscope.spectra.power_law import DECIDABLE_TAIL
 
 NAME_WIDTH = 8
+SORTING = {"alpha": "α [95 %]", "traps": "traps", "norm": "‖W‖"}
+"""The column by which the layers are sorted, by order."""
+
 VERDICT_COLORS = {"over-trained": "A", "well-trained": "G", "under-trained": "P"}
 
 
@@ -88,14 +93,15 @@ def table(state: State, width: int, height: int) -> Text:
         canvas.put_fitted(0, 1, width - 1, "waiting for the first checkpoint", palette.muted)
         return canvas.text()
     name_width = _name_width(frame.layers, width)
-    each, first, room = _window(state, len(frame.layers), height)
-    last = min(first + room, len(frame.layers))
-    shown = state.rows[first:last]
+    each, first, room = _window(state, height)
+    shown = state.rows[first : first + room]
     partners = {place: state.partner(frame.layers[place], place) for place in shown}
     pairs = {k: (frame.layers[k].spectrum, other.spectrum if other else None) for k, other in partners.items()}
     columns = fitting(width - name_width - 2, list(pairs.values()))
-    count_of = f"{first + 1}–{last}/{len(frame.layers)}" if last - first < len(frame.layers) else ""
-    _titles(canvas, columns, name_width, palette, count_of)
+    _titles(canvas, columns, name_width, state, _which(state, first, len(shown)))
+    if not shown and frame.layers:
+        words = f"none of {len(frame.layers)} layers has a name with {state.filter}; esc has all"
+        canvas.put_fitted(1, 2, width - 3, words, palette.muted)
     for line, place in enumerate(shown):
         row, layer = 1 + line * each, frame.layers[place]
         _row(canvas, row, layer, columns, name_width, palette, selected=place == state.layer)
@@ -106,19 +112,24 @@ def table(state: State, width: int, height: int) -> Text:
 
 def hit_table(state: State, place: Place) -> Action | None:
     """The layer of the row that was clicked at."""
-    count = 0 if state.frame is None else len(state.frame.layers)
-    each, first, room = _window(state, count, place.height)
+    each, first, room = _window(state, place.height)
     row = (place.row - 1) // each
-    inside = 0 <= row < min(room, count - first)
+    inside = 0 <= row < min(room, len(state.rows) - first)
     return partial(actions.select_layer, layer=state.rows[first + row]) if inside else None
 
 
-def _window(state: State, count: int, height: int) -> tuple[int, int, int]:
+def _window(state: State, height: int) -> tuple[int, int, int]:
     """Rows a layer, the first layer shown, and how many there is room for: the selected one is among them."""
     each = 1 if state.comparison is None else 2
     room = max(1, (height - 1) // each)
     selected = state.rows.index(state.layer) if state.layer in state.rows else 0
-    return each, min(max(0, selected - room + 1), max(0, count - room)), room
+    return each, min(max(0, selected - room + 1), max(0, len(state.rows) - room)), room
+
+
+def _which(state: State, first: int, count: int) -> str:
+    """Which of the layers are shown, `1–2/3`, and by what filter; nothing where all are."""
+    words = f"{first + 1}–{first + count}/{len(state.rows)}" if count < len(state.rows) else ""
+    return f"/{state.filter} {words}" if state.filter else words
 
 
 def fitting(
@@ -153,20 +164,24 @@ def row_values(layer: Layer) -> dict[str, str]:
 
 
 def _name_width(layers: Sequence[Layer], width: int) -> int:
-    longest = max([len(layer.name) for layer in layers], default=0)
+    longest = max([len(layer.brief) for layer in layers], default=0)
     return min(max(NAME_WIDTH, longest + 1), max(NAME_WIDTH, width // 6))
 
 
 def _titles(
-    canvas: Canvas, columns: Sequence[tuple[Column, int]], name_width: int, palette: Palette, shown: str
+    canvas: Canvas, columns: Sequence[tuple[Column, int]], name_width: int, state: State, shown: str
 ) -> None:
-    """The titles; where not all layers are shown the first one says which, `1–2/3`."""
+    """The titles, with a mark at that by which the rows are sorted; the first says which layers are shown."""
+    palette, first = state.palette, shown or "layer"
     canvas.background(0, 0, canvas.width, palette.panel)
-    canvas.put(0, 2, shown or "layer", palette.accent if shown else palette.muted)
     end = name_width + 2
     for column, width in columns:
         end += width
-        canvas.put_right(0, end, column.title, palette.muted)
+        sorts = column.title == SORTING.get(state.order)
+        title = f"▾{column.title}" if sorts else column.title
+        canvas.put_right(0, end, title, palette.accent if sorts else palette.muted)
+    first = first if cell_len(first) <= name_width else fit_end(first, name_width)
+    canvas.put(0, 2, first, palette.accent if shown else palette.muted)
 
 
 def _row(
@@ -182,7 +197,7 @@ def _row(
     if selected:
         canvas.background(row, 0, canvas.width, palette.selected)
         canvas.put(row, 0, "▸", palette.accent, bold=True)
-    canvas.put(row, 2, fit_end(layer.name, name_width - 1), palette.text, bold=selected)
+    canvas.put(row, 2, shortened(layer.brief, name_width - 1), palette.text, bold=selected)
     spectrum = layer.spectrum
     if spectrum is None or spectrum.reason:
         words = _not_measured(layer)

@@ -18,9 +18,11 @@ from grokscope.app.plots.described import empty, framed, name_axis
 from grokscope.app.plots.heat import heat
 from grokscope.app.plots.marks import draw, vertical
 from grokscope.app.state import State
-from grokscope.app.views.panels import draws, of_others, panels
+from grokscope.app.views.other_runs import Other, others, value_at
+from grokscope.app.views.panels import draws, of_other, panels
 from grokscope.app.views.time import nearest_to, x_of, zoomed
 from grokscope.figures import (
+    Band,
     Curve,
     Figure,
     Heatmap,
@@ -91,15 +93,15 @@ def _places(state: State, width: int, height: int) -> list[tuple[int, str, Place
 def _figure(state: State, panel: Panel | str) -> Figure:
     """The figure of a panel over the shown steps."""
     return zoomed(
-        _whole(panel, state.timeline, state.others, state.layer, state.steps_scale, state.values_log), state
+        _whole(panel, state.timeline, others(state), state.layer, state.steps_scale, state.values_log), state
     )
 
 
 @lru_cache(maxsize=64)
 def _whole(
-    panel: Panel | str, run: Timeline, others: tuple[Timeline, ...], layer: int, steps: Scale, turned: bool
+    panel: Panel | str, run: Timeline, beside: tuple[Other, ...], layer: int, steps: Scale, turned: bool
 ) -> Figure:
-    """The figure of a panel over all steps, the compared run's curve of it behind that of its first line."""
+    """The figure of a panel over all steps, the other runs' curves of it behind that of its first line."""
     if isinstance(panel, str):
         figure = classes(run, steps=steps)
         marks = [replace(one, high=min(one.high, 3 / len(one.values))) for one in figure.marks
@@ -108,9 +110,10 @@ def _whole(
     if turned and panel.limits is None:
         panel = replace(panel, scale="linear" if panel.scale == "log" else "log")
     figure = over_time(panel, [run], steps=steps)
-    compared = [over_time(one, [other], steps=steps) for one, other in of_others(panel, run, others, layer)]
+    same = [(of_other(panel, run, layer, other), other.runs) for other in beside]
+    compared = [over_time(one, runs, steps=steps) for one, runs in same if one is not None]
     figure, *behind = on_common_axes([figure, *compared])
-    more = [mark for one in behind for mark in one.marks if isinstance(mark, (Curve, Points))]
+    more = [mark for one in behind for mark in one.marks if isinstance(mark, (Band, Curve, Points))]
     return replace(figure, marks=(*figure.marks[:-1], *more, *figure.marks[-1:]))
 
 
@@ -142,16 +145,13 @@ def _draw(state: State, number: int, width: int, height: int, label: str) -> Can
 
 
 def _values(state: State, panel: Panel, figure: Figure) -> list[tuple[Line, str]]:
-    """Each line with its value at the cursor: the first, those of the compared run, the others."""
-    own = [(line, line.values(state.timeline)[state.index]) for line in panel.lines]
-    others = [
-        (line, line.values(run)[run.nearest(float(state.step))])
-        for one, run in of_others(panel, state.timeline, state.others, state.layer)
-        for line in one.lines
-        if len(run.steps)
-    ]
-    spelled = (*own[:1], *others, *own[1:])
-    return [(line, figure.y.spell(float(value), draws(state))) for line, value in spelled]
+    """Each line with its value at the cursor: the first, those of the other runs, the others."""
+    step = float(state.step)
+    own = [(line, value_at(line, (state.timeline,), step)) for line in panel.lines]
+    beside = [(of_other(panel, state.timeline, state.layer, other), other.runs) for other in others(state)]
+    theirs = [(one.lines[0], value_at(one.lines[0], runs, step)) for one, runs in beside if one is not None]
+    spelled = (*own[:1], *theirs, *own[1:])
+    return [(line, figure.y.spell(value, draws(state))) for line, value in spelled]
 
 
 def _title(canvas: Canvas, title: str, words: list[tuple[str, str, str]], state: State, *, focused: bool) -> None:

@@ -1,0 +1,18 @@
+"""Some changed files, all that was ever found, and some kills, in one process: `python -m tests.fuzz.short`."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.fuzz.case import case_of
+from tests.fuzz.found import FOUND
+from tests.fuzz.fuzz import Fuzzer, do_cases
+from tests.fuzz.kills import do_kills
+
+CASES, KILLS = range(300), range(2, 12)
+
+if __name__ == "__main__":
+    with Fuzzer(light=True) as fuzzer:
+        finds = do_cases(fuzzer, [*(case_of(number, light=True) for number in CASES), *FOUND])
+        finds += do_kills(fuzzer, KILLS)
+    sys.exit(min(finds, 1))
