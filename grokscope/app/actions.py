@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from grokscope.figures import WORDS, Scale, Scales, step_axis
 from grokscope.numbers import whole
 from grokscope.runfile.liveness import Liveness
 from grokscope.steps import parse_step
+
+if TYPE_CHECKING:
+    from grokscope.app.catalog import Entry
 
 Action = Callable[[State], State]
 
@@ -84,6 +88,8 @@ def follow(state: State) -> State:
 
 def select(state: State, by: int) -> State:
     """Another layer; in the list of traps, another trap, past its end the next layer's first."""
+    if state.choosing:
+        return replace(state, row=max(0, min(state.row + by, len(state.entries) - 1)))
     layer, trap, rows = state.layer, 0, state.rows
     row = rows.index(layer) if layer in rows else -1
     if state.listing and 0 <= state.trap + by < _num_traps(state, layer):
@@ -216,7 +222,9 @@ def put_cell(state: State, index: int, layer: int) -> State:
 
 def enter(state: State) -> State:
     """The pane that the keys act on fills the screen, or no longer; from the map of layers × steps to the spectrum
-    of the layer in question."""
+    of the layer in question; from the list of runs into one."""
+    if state.choosing:
+        return replace(state, wanted=state.entries[state.row].path) if state.entries else state
     if state.view == "heatmap":
         return view(state, "spectrum")
     return replace(state, full=not state.full and state.view != "traps")
@@ -254,7 +262,7 @@ def theme(state: State) -> State:
 
 def leave(state: State) -> State:
     """One layer out: the other panes back, stop playing, drop the mark, leave D(xmin), have all layers, return to
-    the overview."""
+    the overview, and from there to the list of runs."""
     if state.full:
         return replace(state, full=False)
     if state.playing:
@@ -265,7 +273,14 @@ def leave(state: State) -> State:
         return replace(state, search=False)
     if state.filter:
         return keep(state, "")
-    return view(state, "overview")
+    return view(state, "runs" if state.folder and state.view == "overview" else "overview")
+
+
+def listed(state: State, entries: tuple[Entry, ...]) -> State:
+    """The runs of the folder; the chosen one stays chosen."""
+    chosen = state.entries[state.row].path if state.entries else None
+    places = [place for place, entry in enumerate(entries) if entry.path == chosen]
+    return replace(state, entries=entries, row=places[0] if places else max(0, min(state.row, len(entries) - 1)))
 
 
 def looked(state: State, run: int, liveness: Liveness | None, problem: str) -> State:

@@ -98,18 +98,21 @@ class Computed(Message):
 
 
 class Background:
-    """All threads of an app on these runs, started by `start`, gone after `end`."""
+    """All threads of an app on these runs, started by `start`; after `end` nothing is posted any more."""
 
     def __init__(self, sessions: Sequence[Session], post: Post, cursor: Cursor) -> None:
+        self.sessions, self._post, self._ended = sessions, post, False
         places = [Place.of(session.run) for session in sessions]
-        self.reader = Reader(sessions, post)
-        self.watcher = Watcher(places, post)
-        self.analyst = Analyst(places, post, cursor)
-        self.artist = Artist(places, post)
+        self.reader = Reader(sessions, self._tell)
+        self.watcher = Watcher(places, self._tell)
+        self.analyst = Analyst(places, self._tell, cursor)
+        self.artist = Artist(places, self._tell)
         self._started: list[threading.Thread] = []
 
     def start(self, *, watching: bool, analysis: bool) -> None:
-        """Start looking and analysing, as asked for."""
+        """Start looking and analysing, as asked for, where there is a run."""
+        if not self.sessions:
+            return
         wanted = [(self.reader, True), (self.watcher, watching), (self.analyst, analysis), (self.artist, True)]
         self._started = [thread for thread, asked in wanted if asked]
         for thread in self._started:
@@ -117,11 +120,17 @@ class Background:
 
     def end(self) -> None:
         """End the threads, and wait for them a moment; what has been measured is kept."""
+        self._ended = True
         for one in (self.reader, self.watcher, self.analyst, self.artist):
             one.end()
         latest = time.monotonic() + JOIN_SECONDS
         for thread in self._started:
             thread.join(max(0.0, latest - time.monotonic()))
+
+    def _tell(self, message: Message) -> None:
+        """Post; not of a run that another has taken the place of while a thread still read it."""
+        if not self._ended:
+            self._post(message)
 
 
 class Reader(threading.Thread):

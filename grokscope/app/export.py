@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import os
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from grokscope.app.frame import Frame
 from grokscope.app.state import State
 from grokscope.app.theme import DARK
 from grokscope.app.views.table import row_values
+from grokscope.files import write_result
 from grokscope.trajectory import Trajectory
 
 Row = Sequence[object]
@@ -39,9 +41,10 @@ def export(state: State, run: Path, svg: str) -> tuple[Path, Path]:
     step = "none" if state.frame is None else str(state.frame.step)
     stem = folder / f"{run.stem}-step{step}-{state.view}"
     picture, numbers = Path(f"{stem}.svg"), Path(f"{stem}.csv")
-    picture.write_text(svg, encoding="utf-8")
-    with numbers.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows_of(state))
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows(rows_of(state))
+    write_result(picture, svg)
+    write_result(numbers, table.getvalue())
     return picture.absolute(), numbers.absolute()
 
 

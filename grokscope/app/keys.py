@@ -127,6 +127,7 @@ _COMPARE = Hint("compare", ("mark",), 4)
 _ORDER = Hint("sort", ("order",), 5)
 _FILTER = Hint("filter", ("ask('layers')",), 5)
 _WHY = Hint("why", ("sheet('why')",), 2)
+_RUN = Hint("run", ("select(-1)", "select(1)"), 9)
 _ALWAYS = (Hint("help", ("sheet('help')",), 20), Hint("quit", ("quit",), 20))
 
 _HINTS: dict[str, tuple[Hint, ...]] = {
@@ -136,7 +137,11 @@ _HINTS: dict[str, tuple[Hint, ...]] = {
     "trajectories": (_STEP, _LAYER, _PANE, _AXES, _VIEW, _WHY),
     "heatmap": (_STEP, _EVENT, _LAYER, _MEASURE, _OPEN, _VIEW, _WHY),
     "spectrogram": (_STEP, _EVENT, _LAYER, _VIEW, _WHY),
+    "runs": (_RUN, Hint("open", ("enter",), 8)),
 }
+
+IN_THE_LIST = ("select", "enter", "sheet", "theme", "command_palette", "suspend_process", "quit")
+"""The actions that there are while the list of runs is shown."""
 
 
 def by_name() -> dict[str, Key]:

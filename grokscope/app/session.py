@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from grokscope.analysis.evidence import infer_all
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.analysis.timeline import Timeline, glance, read_timeline
@@ -126,8 +128,8 @@ class Session:
 
 
 def timelines(sessions: Sequence[Session]) -> tuple[Timeline, ...]:
-    """All runs through time."""
-    return tuple(session.timeline for session in sessions)
+    """All runs through time; where none is open, one without a checkpoint."""
+    return tuple(session.timeline for session in sessions) or (Timeline("", np.empty(0, dtype=np.int64), 0),)
 
 
 def numbered(sessions: Sequence[Session]) -> tuple[int, ...]:
@@ -138,6 +140,8 @@ def numbered(sessions: Sequence[Session]) -> tuple[int, ...]:
 
 def at_cursor(state: State, sessions: Sequence[Session]) -> State:
     """The state with the frame under its cursor, and what that is compared with."""
+    if not sessions:
+        return state
     state = replace(state, frame=sessions[state.front].frame(state.index))
     if state.rows and state.worst_first and not state.chosen:  # what is worst changes while layers are measured
         state = replace(state, layer=state.rows[0])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,9 @@ from grokscope.app.layer_names import matches
 from grokscope.app.theme import DARK, Palette
 from grokscope.figures import Scale, Scales, step_axis
 from grokscope.runfile.liveness import Liveness
+
+if TYPE_CHECKING:
+    from grokscope.app.catalog import Entry
 
 SORTED_BY = {
     "alpha": ("alpha", 1, "least α"),
@@ -50,9 +55,11 @@ class State:
     """What the panes are drawn from: the runs through time, the cursor, and what the user chose to see.
 
     `experiments` has the number of each run's experiment: equal where only their seeds differ.
-    `front` is the number of the run in front, `index` the checkpoint under the cursor; `frame`, `comparison` and
-    `direction` are what was read there. `notice` is a sentence that stands until the next key. `sheet` is the text
-    that lies over the panes, from its row `scroll` on; `prompt` what is asked for, `typed` the answer so far.
+    `entries` are the runs of `folder`, which the view "runs" lists; `row` is the chosen one, `wanted` what is to
+    be opened. `front` is the number of the run in front, `index` the checkpoint under the cursor; `frame`,
+    `comparison` and `direction` are what was read there. `notice` is a sentence that stands until the next key.
+    `sheet` is the text that lies over the panes, from its row `scroll` on; `prompt` what is asked for, `typed` the
+    answer so far.
     `chosen` tells that the user has chosen a layer, `order` how the table has them, one of `ORDERS` or "" for what
     is usual, and `filter` which: those whose names match it; `window` are the first and last step that are zoomed
     in to; `full` that one pane fills the screen; `measure` is what the map of layers × steps shows. `caveats` are
@@ -95,6 +102,15 @@ class State:
     scroll: int = 0
     prompt: str = ""
     typed: str = ""
+    folder: str = ""
+    entries: tuple[Entry, ...] = ()
+    row: int = 0
+    wanted: Path | None = None
+
+    @property
+    def choosing(self) -> bool:
+        """Whether the list of runs is shown."""
+        return self.view == "runs"
 
     @property
     def timeline(self) -> Timeline:

@@ -342,11 +342,12 @@ def test_the_deciding_words_stand_in_the_status_line_whatever_else_there_is(
         "one sign of collapse, not two",
         "one direction dominates while the norm grows: fc1 10.2 times the edge",
     )
-    state = replace(state, frame=replace(state.frame, reasons=reasons))
+    frame = replace(state.frame, reasons=reasons)
+    state = replace(state, frame=frame)
     if finished:
         state = replace(state, liveness=Liveness("finished", 3_162_278, 0.0, 9e9, 0.0))
     if compared:
-        state = replace(state, comparison=Comparison("mnist-wd001.h5 at 1,000,000", state.frame))
+        state = replace(state, comparison=Comparison("mnist-wd001.h5 at 1,000,000", frame))
     words = status_of(state, width)
     assert len(words) <= width
     assert "why ?: one sign of collapse, not two" in words

@@ -16,6 +16,7 @@ from grokscope.app.views.header import footer, has_status, header, status
 from grokscope.app.views.help import draw_sheet, sheet_size
 from grokscope.app.views.maps import draw_heatmap, draw_spectrogram, hit_heatmap, hit_spectrogram
 from grokscope.app.views.profile import draw_profile, hit_profile
+from grokscope.app.views.runs import draw_runs, hit_runs
 from grokscope.app.views.spectrum import draw_esd, draw_randomized
 from grokscope.app.views.table import hit_table, table
 from grokscope.app.views.timeline import draw_timeline, hit_timeline
@@ -49,6 +50,9 @@ def panes(state: State, width: int, height: int) -> tuple[Pane, ...]:
     """The panes from top to bottom, an open sheet over them; a sentence alone where there is no room for any."""
     if too_small(width, height):
         return (Pane("too small", 0, 0, width, height, _too_small),)
+    if state.choosing:
+        found = [Pane("runs", 0, 0, width, height - 1, draw_runs, hit_runs, wheel=actions.select)]
+        return _framed(state, found, width, height)
     rows = layout(
         width, height, state.view, layers=len(state.timeline.layers), compared=state.comparison is not None,
         status=has_status(state), runs=len(state.runs),
@@ -63,6 +67,11 @@ def panes(state: State, width: int, height: int) -> tuple[Pane, ...]:
         found.append(_over_time_or_depth(state, top, width, rows.timeline))
         top += rows.timeline
         found += _view(state, width, top, height - 1 - top, rows.table, beside=rows.beside)
+    return _framed(state, found, width, height)
+
+
+def _framed(state: State, found: list[Pane], width: int, height: int) -> tuple[Pane, ...]:
+    """The panes with the last line below them, and the open sheet over them."""
     found.append(Pane("footer", 0, height - 1, width, 1, footer))
     if state.sheet:
         across, down = sheet_size(state, width, height)
