@@ -16,7 +16,7 @@ from grokscope.app.keys import by_name
 from grokscope.app.plots.picture import picture
 from grokscope.app.state import Comparison, Direction, State
 from grokscope.app.theme import DARK
-from grokscope.app.views.trajectories import panels
+from grokscope.app.views.panels import panels
 from grokscope.app.views.traps import _pictures
 from grokscope.runfile.liveness import Liveness
 from grokscope.spectra import analyze_layer
