@@ -54,9 +54,7 @@ def analyze(
                 on_done(done, len(tasks))
                 if stop is not None and stop.is_set():
                     break
-    spectra = Spectra(run)
-    spectra.damaged = damaged
-    return spectra
+    return Spectra(run).leave_out(damaged)
 
 
 def pending(spectra: Spectra, indices: Sequence[int] | None = None) -> list[Task]:
