@@ -15,7 +15,7 @@ from grokscope.app.plots.canvas import fit
 from grokscope.app.plots.timeline import NOT_KNOWN, NOT_OBSERVED
 from grokscope.app.state import State
 from grokscope.app.theme import phase_letter
-from grokscope.numbers import duration, number, percent, whole
+from grokscope.numbers import duration, number, percent_sign, whole
 
 LIVE_WORDS = {
     "running": "● LIVE",
@@ -97,7 +97,7 @@ def _accuracies(state: State) -> list[Piece]:
     frame, palette = state.frame, state.palette
     if frame is None or frame.observed == "unknown":
         return []
-    train, test = percent(frame.metric("train_accuracy")), percent(frame.metric("test_accuracy"))
+    train, test = (percent_sign(frame.metric(f"{name}_accuracy")) for name in ("train", "test"))
     return [Piece((f"train {train}",), palette.train, (7,)), Piece((f"test {test}",), palette.test, (12,))]
 
 
