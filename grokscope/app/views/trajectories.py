@@ -66,7 +66,24 @@ def panels(state: State) -> list[Panel | str]:
         Panel("on/off patterns of the training images", _hidden(state, "patterns"), show=count, y_log=True),
         Panel("class purity of the units", _hidden(state, "purity"), limits=(-0.02, 1.04)),
     ]
+    found += _stored(state)
     return [panel for panel in found if _has_values(panel, timeline)] or found[:1]
+
+
+CURVES = ("train_accuracy", "test_accuracy", "train_loss", "test_loss", "circuit_complexity")
+SHOWN = (*CURVES, "circuit_complexity_sd", *SPARSITIES)
+HIDDEN = ("units_lit", "dead_units", "patterns", "purity")
+"""The metrics that have a panel of their own: of the run, and of each hidden layer."""
+
+
+def _stored(state: State) -> list[Panel]:
+    """A panel for every other metric that the run has."""
+    shown = {*SHOWN, *(f"{measure}_{layer}" for measure in HIDDEN for layer in state.timeline.layers)}
+    return [
+        Panel(safe_name(name), (Line("", values, state.palette.test), *_metric_of_others(state, name)))
+        for name, values in state.timeline.metrics.items()
+        if name not in shown
+    ]
 
 
 def _has_values(panel: Panel | str, timeline: Timeline) -> bool:
