@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from grokscope.analysis.spectra_file import Spectra
 from grokscope.app.analyst_process import DAMAGED, DONE, LOCKED
 from grokscope.app.session import Session
 from grokscope.app.state import Direction
+from grokscope.children import python_module
 from grokscope.errors import DamagedCheckpoint, GrokscopeError, RunLocked
 from grokscope.runfile.liveness import Liveness
 from grokscope.trajectory import Place, Trajectory
@@ -337,7 +337,7 @@ class Analyst(threading.Thread):
     def _running(self) -> subprocess.Popen[str]:
         if self.process is None or self.process.poll() is not None:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "grokscope.app.analyst_process"],
+                python_module("grokscope.app.analyst_process"),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                 start_new_session=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
             )  # fmt: skip

@@ -159,13 +159,10 @@ def python_for(state: State, run: Trajectory) -> str:
             "from rich.console import Console",
             "",
             "from grokscope.analysis import Spectra",
-            "from grokscope.app.plots.density import Axes",
-            "from grokscope.app.plots.own_spectrum import esd",
-            "from grokscope.app.plots.shuffled_spectrum import randomized_esd",
             "from grokscope.app.plots.timeline import Cursors, timeline",
             "from grokscope.app.session import Session",
             f"from grokscope.app.theme import {palette}",
-            "from grokscope.figures import heatmap, spectrogram",
+            "from grokscope.figures import dxmin, esd, heatmap, randomized, spectrogram",
             "from grokscope.figures.terminal import text",
             "from grokscope.trajectory import open_trajectory",
             "",
@@ -198,14 +195,14 @@ def _plot_lines(state: State, palette: str) -> list[str]:
         ]
     if state.view == "traps":
         return [*lines, "for trap in spectrum.traps if spectrum else ():", "    print(trap)"]
-    axes = [f"Axes({a.x_log}, {a.y_log})" for a in (state.esd_axes, state.randomized_axes)]
+    own = "dxmin(spectrum)" if state.search else f"esd(spectrum, scales={state.esd_axes})"
     return [
         *lines,
         "if spectrum is not None:",
         "    low, high, tail = spectrum.alpha_low, spectrum.alpha_high, spectrum.num_tail",
         '    print(f"alpha {spectrum.alpha:.3f} [{low:.3f}, {high:.3f}] on {tail} eigenvalues")',
-        f"    {show}(esd(spectrum, width, 20, {palette}, axes={axes[0]}, search={state.search}))",
-        f"    {show}(randomized_esd(spectrum, width, 20, {palette}, axes={axes[1]}))",
+        f"    print(text({own}, width, 24))",
+        f"    print(text(randomized(spectrum, scales={state.randomized_axes}), width, 24))",
     ]
 
 

@@ -89,13 +89,15 @@ class Session:
         news = run.refresh()
         damaged = self._damaged | {int(run.steps[index]) for index in find_damaged(run, doubted)}
         news = news or damaged != self._damaged
+        left_out = {index: "damaged" for index, step in enumerate(run.steps.tolist()) if step in damaged}
         if spectra is None:
-            spectra, news = Spectra(run), True
+            spectra, news = Spectra(run).leave_out(left_out), True
             if run.num_checkpoints * len(run.layers) >= MANY:
                 yield Session(run, spectra, damaged=damaged)
         else:
             spectra.run = run
             news = spectra.refresh() or news
+            spectra.leave_out(left_out)
         if news:
             yield Session(run, spectra, infer_all(spectra), damaged)
 
@@ -116,7 +118,7 @@ class Session:
         )  # fmt: skip
 
     def _layer(self, index: int, layer: LayerSpec, short: str, damaged: bool) -> Layer:
-        read = (lambda: None) if damaged else partial(self._spectrum, index, layer.name)
+        read = partial(self._spectrum, index, layer.name)
         return Layer(safe_name(layer.name), layer.shape, read, self.glanced, layer.note, damaged, short)
 
     def _spectrum(self, index: int, layer: str) -> LayerSpectrum | None:

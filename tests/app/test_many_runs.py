@@ -15,9 +15,11 @@ from grokscope.analysis.timeline import Timeline
 from grokscope.app import actions
 from grokscope.app.session import Session, numbered
 from grokscope.app.state import State
-from grokscope.app.views.other_runs import others
+from grokscope.app.views.other_runs import Other, others, value_at
 from grokscope.app.views.timeline import draw_timeline
 from grokscope.app.views.trajectories import draw_trajectories
+from grokscope.figures import Band, Curve, Figure, Line, Panel, over_time
+from grokscope.figures.over_time import metric
 from grokscope.runfile import Run
 from tests.app.conftest import commit, create
 
@@ -34,26 +36,33 @@ def a_run(name: str, height: float, steps: np.ndarray = STEPS, **more: Any) -> T
 SEEDS = (a_run("s0.h5", 0.2), a_run("s1.h5", 0.4, STEPS[1:]), a_run("s2.h5", 0.9))
 
 
-def accuracy(run: Timeline) -> np.ndarray:
-    return run.metric("test_accuracy")
+ACCURACY = Line("test", "test", metric("test_accuracy"))
+
+
+def drawn(other: Other) -> Figure:
+    return over_time(Panel("accuracy", "accuracy", (ACCURACY,)), other.runs)
 
 
 def test_seeds_of_one_experiment_are_their_mean_and_spread_at_the_steps_that_all_have() -> None:
     state = State((*SEEDS, a_run("other.h5", 0.7)), (0, 0, 0, 3))
-    mean, other = others(state, accuracy)
-    assert mean.timeline is not None
-    assert mean.timeline.steps.tolist() == [10, 100, 1000]
-    assert mean.values == pytest.approx(np.full(3, 0.5))
-    assert mean.low == pytest.approx(np.full(3, 0.5 - np.std([0.2, 0.4, 0.9], ddof=1)))
+    mean, other = others(state)
+    (curve,), (band,) = drawn(mean).of(Curve), drawn(mean).of(Band)
+    assert isinstance(curve, Curve)
+    assert isinstance(band, Band)
+    assert curve.x.tolist() == [10, 100, 1000]
+    assert curve.y == pytest.approx(np.full(3, 0.5))
+    assert band.low == pytest.approx(np.full(3, 0.5 - np.std([0.2, 0.4, 0.9], ddof=1)))
     assert "3" in mean.name
-    assert other.values == pytest.approx(np.array([0, 0.7, 0.7, 0.7]))
-    from_behind = others(replace(state, front=3), accuracy)
-    assert [line.name for line in from_behind] == [mean.name], "the front run itself is no other"
+    assert [value_at(ACCURACY, one.runs, 100) for one in (mean, other)] == pytest.approx([0.5, 0.7])
+    assert np.isnan(value_at(ACCURACY, mean.runs, 5)), "no step that all have"
+    from_behind = others(replace(state, front=3))
+    assert [one.name for one in from_behind] == [mean.name], "the front run itself is no other"
+    assert "mean of 3 50.0 %" in draw_trajectories(replace(state, front=3, index=2, full=True), 80, 24).plain
 
 
 def test_two_runs_of_one_experiment_are_a_line_each() -> None:
-    (line,) = others(State(SEEDS[:2], (0, 0)), accuracy)
-    assert line.values == pytest.approx(np.full(3, 0.4))
+    (other,) = others(State(SEEDS[:2], (0, 0)))
+    assert other.runs == (SEEDS[1],)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)])
@@ -61,7 +70,7 @@ def test_thirty_runs_are_drawn_and_counted(size: tuple[int, int]) -> None:
     late = [{"test_accuracy": np.array([0, 0, 0, k / 30])} for k in range(1, 31)]
     runs = tuple(a_run(f"run-{k}.h5", 0, metrics=one) for k, one in enumerate(late))
     state = State(runs, tuple(range(30)))
-    assert len(others(state, accuracy)) == 29
+    assert len(others(state)) == 29
     assert "+ 29 other runs" in draw_timeline(state, size[0], size[1] // 3).plain
     alone = replace(state, runs=state.runs[:1], experiments=(0,))
     dots = [sum("⠀" < c <= "⣿" for c in draw_trajectories(one, *size).plain) for one in (alone, state)]

@@ -180,7 +180,7 @@ def footer(state: State, width: int, height: int = 1) -> Text:
 def topic(state: State) -> str:
     """What is explained: the chosen column of the table, or the pane of another view."""
     if state.view == "trajectories":
-        from grokscope.app.views.trajectories import panels
+        from grokscope.app.views.panels import panels
 
         found = panels(state)
         panel = found[state.pane % len(found)]

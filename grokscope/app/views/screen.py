@@ -20,7 +20,7 @@ from grokscope.app.views.runs import draw_runs, hit_runs
 from grokscope.app.views.spectrum import draw_esd, draw_randomized
 from grokscope.app.views.table import hit_table, table
 from grokscope.app.views.timeline import draw_timeline, hit_timeline
-from grokscope.app.views.trajectories import draw_trajectories
+from grokscope.app.views.trajectories import draw_trajectories, hit_trajectories
 from grokscope.app.views.traps import draw_traps, hit_traps
 
 Draw = Callable[[State, int, int], Text]
@@ -61,9 +61,12 @@ def panes(state: State, width: int, height: int) -> tuple[Pane, ...]:
     found = [Pane("header", 0, 0, width, 1, header)]
     if rows.status:
         found.append(Pane("status", 0, 1, width, 1, status))
-    found.append(_over_time_or_depth(state, top, width, rows.timeline))
-    top += rows.timeline
-    found += _view(state, width, top, height - 1 - top, rows.table, beside=rows.beside)
+    if state.full:
+        found.append(_alone(state, top, width, height - 1 - top))
+    else:
+        found.append(_over_time_or_depth(state, top, width, rows.timeline))
+        top += rows.timeline
+        found += _view(state, width, top, height - 1 - top, rows.table, beside=rows.beside)
     return _framed(state, found, width, height)
 
 
@@ -77,6 +80,16 @@ def _framed(state: State, found: list[Pane], width: int, height: int) -> tuple[P
     return tuple(found)
 
 
+def _alone(state: State, top: int, width: int, height: int) -> Pane:
+    """The pane that the keys act on, on the whole screen."""
+    if state.view == "trajectories":
+        return Pane("trajectories", 0, top, width, height, draw_trajectories, hit_trajectories)
+    if state.view == "spectrogram":
+        return Pane("spectrogram", 0, top, width, height, draw_spectrogram, hit_spectrogram, wheel=actions.move)
+    name, draw = ("randomized", draw_randomized) if state.pane % 2 else ("esd", draw_esd)
+    return Pane(name, 0, top, width, height, draw, wheel=actions.move)
+
+
 def _over_time_or_depth(state: State, top: int, width: int, height: int) -> Pane:
     """The run through time; a model without a history over its depth."""
     if state.timeline.single:
@@ -88,7 +101,7 @@ def _view(state: State, width: int, top: int, height: int, table_rows: int, *, b
     if state.view == "traps":
         return [Pane("traps", 0, top, width, height, draw_traps, hit_traps, wheel=actions.select)]
     if state.view == "trajectories":
-        return [Pane("trajectories", 0, top, width, height, draw_trajectories)]
+        return [Pane("trajectories", 0, top, width, height, draw_trajectories, hit_trajectories)]
     if state.view == "heatmap":
         return [Pane("heatmap", 0, top, width, height, draw_heatmap, hit_heatmap, wheel=actions.select)]
     if state.view == "spectrogram":
