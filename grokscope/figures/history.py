@@ -67,6 +67,21 @@ def on_axis(steps: NDArray[np.int64], axis: Axis) -> Array:
     return np.maximum(steps, axis.low).astype(np.float64)
 
 
+WIDE, VISIBLE = 6.0, 1 / 12
+"""A gap between checkpoints: so many times their median distance on the axis, and such a part of the axis."""
+
+
+def broken(at: Array, values: Array, axis: Axis) -> tuple[Array, Array]:
+    """A curve's x and y, float64 [n] each, with a NaN in every gap between checkpoints: nothing is known there."""
+    places = axis.position(at)
+    distances = np.diff(places)
+    if len(distances) < 2:
+        return at, values
+    wide = np.flatnonzero((distances > WIDE * np.median(distances)) & (distances > VISIBLE))
+    between = [axis.value(float(places[k] + places[k + 1]) / 2) for k in wide.tolist()]
+    return np.insert(at, wide + 1, between), np.insert(values, wide + 1, np.nan)
+
+
 def phase_spans(history: History, axis: Axis) -> tuple[Span, ...]:
     """The observed phases as stretches of the axis, each up to where the next begins."""
     at, spans = on_axis(history.steps, axis), []
