@@ -42,7 +42,7 @@ def draw_heatmap(state: State, width: int, height: int) -> Text:
         bright = shades(state.palette).index(ground[0] or "") >= LEVELS // 2
         ink = state.palette.background if bright else state.palette.cursor
         plot.canvas.put(row, column, "◆", ink, ground[0], bold=True)
-    value = float(cells.values[state.layer, state.index])
+    value = float(state.timeline.measure(state.measure, state.timeline.layers[state.layer])[state.index])
     spelled = Axis("", form=form_of(state.measure)).spell(value, draws(state))
     words = [
         (f"{WORDS.get(state.measure, state.measure)} {spelled}", state.palette.cursor),

@@ -140,7 +140,8 @@ def _draw(state: State, number: int, width: int, height: int, label: str) -> Can
         if index is not None:
             vertical(plot, x_of(state, plot.x, index), color, sign)
     _title(plot.canvas, figure.title, words, state, focused=focused)
-    name_axis(plot)
+    if not state.full:
+        name_axis(plot)
     return plot.canvas
 
 
