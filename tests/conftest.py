@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -63,6 +64,17 @@ def grokscope_command() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: str | Path, timeout: float = 120, **options: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "grokscope", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options)  # type: ignore[call-overload, no-any-return]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def grokscope_here() -> Callable[..., Result]:
+    """Run the command line within this process: where nothing but words and files matters, without its start."""
+    from grokscope.cli.main import app
+
+    def run(*arguments: str | Path) -> Result:
+        return CliRunner().invoke(app, [str(word) for word in arguments])
 
     return run
 

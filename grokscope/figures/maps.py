@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from grokscope.figures.axis import Axis, Form, Scale, axis_over
 from grokscope.figures.data import Curve, Figure, Heatmap, Mark, Points
 from grokscope.figures.histogram import num_bins, positive
-from grokscope.figures.history import History, broken, on_axis, step_axis, step_edges
+from grokscope.figures.history import History, broken, on_axis, step_axis, step_cells
 from grokscope.names import safe_name
 
 if TYPE_CHECKING:
@@ -116,7 +116,8 @@ def _cells(
 ) -> Heatmap:
     known = _known(values, log)
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-    edges = step_edges(run.steps, x)
+    edges, shown = step_cells(run.steps, x)
+    values = np.where(shown >= 0, values[:, shown], np.nan)
     return Heatmap(edges, y_edges, values, low, high, log, names, label=label, role="test")
 
 

@@ -99,7 +99,11 @@ def _accuracies(state: State) -> list[Piece]:
     if frame is None or frame.observed == "unknown":
         return []
     train, test = (percent_sign(frame.metric(f"{name}_accuracy")) for name in ("train", "test"))
-    return [Piece((f"train {train}",), palette.train, (7,)), Piece((f"test {test}",), palette.test, (12,))]
+    forms = [
+        (f"{name} {value}", f"{name} {value.removesuffix(' %')}")
+        for name, value in (("train", train), ("test", test))
+    ]
+    return [Piece(forms[0], palette.train, (0, 7)), Piece(forms[1], palette.test, (0, 12))]
 
 
 def _badge(state: State) -> list[Piece]:
