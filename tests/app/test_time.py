@@ -111,6 +111,7 @@ async def test_enter_fills_the_screen_with_a_pane_and_its_legend_and_esc_gives_t
         alone = screen_of(app)
         assert [pane.name for pane in app.main.glass.panes] == ["header", "randomized", "footer"]
         assert "Marchenko–Pastur" in alone
+        assert "esc all panes" in alone
         assert "↑ density per unit of λ" in alone
         await press(pilot, "escape", "tab")
         assert screen_of(app) == before
