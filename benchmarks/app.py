@@ -155,7 +155,7 @@ def report(run: Path, starts: int, keys: int) -> None:
                      f"{np.median(used[1:]):.2f}", "≤ 0.6"))  # fmt: skip
     for size, bound in BYTES.items():
         viewer = Viewer(run, size, "--no-analysis")
-        viewer.wait("ESD")
+        viewer.wait("verdict")
         viewer.settle(3.0)
         before = viewer.read
         viewer.settle(10.0)
@@ -169,7 +169,7 @@ def report(run: Path, starts: int, keys: int) -> None:
 def first_frame(run: Path) -> tuple[float, float]:
     """Seconds, and processor seconds, from starting to the drawn overview."""
     viewer = Viewer(run, (120, 40))
-    found = viewer.wait("ESD") - viewer.started, viewer.processor()
+    found = viewer.wait("verdict") - viewer.started, viewer.processor()
     viewer.settle()
     viewer.quit()
     return found
@@ -209,9 +209,7 @@ def quits(folder: Path, count: int) -> None:
             took.append(seconds)
             used.append(processor)
     within = sum(seconds <= 0.3 for seconds in took)
-    print(
-        f"\nq while {len(LARGE)} layers are live and being analysed: {count} of {count} left, {within} within 0.3 s;"
-    )
+    print(f"\nq while {len(LARGE)} layers are live and being analysed: {within} of {count} within 0.3 s;")
     words = f"processor {np.median(used):.2f} s, most {max(used):.2f} s; bound ≤ 0.3 s"
     print(f"median {np.median(took):.2f} s, slowest {max(took):.2f} s; {words}")
 
