@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,10 +25,16 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_blas_thread() -> None:
-    """Small matrices on many threads are slower, and tests run side by side."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+def _one_blas_thread() -> Iterator[None]:
+    """Small matrices on many threads are slower, and tests run side by side.
+
+    No variable is set that chooses BLAS's kernels or threads: commands that tests start look after their own.
+    """
+    import scipy.linalg  # noqa: F401 (brings a BLAS of its own, to be limited as well)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -181,7 +181,8 @@ def storage_errors(path: Path) -> Iterator[None]:
             raise StorageError(
                 f"no room for {path} ({reason}); free space and go on: what was acknowledged is safe"
             ) from error
-        raise StorageError(f"cannot write {path} ({reason}); choose another folder") from error
+        way_out = "a shorter name" if error.errno == errno.ENAMETOOLONG else "another folder"
+        raise StorageError(f"cannot write {path} ({reason}); choose {way_out}") from error
 
 
 def _reserve(descriptor: int, size: int) -> None:

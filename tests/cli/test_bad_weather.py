@@ -114,6 +114,29 @@ def test_a_link_in_the_place_of_spectra_or_of_an_import_is_not_followed(
     assert other.read_bytes() == before
 
 
+@pytest.mark.parametrize("length", [253, 248, 245, 240, 235])
+def test_a_name_too_long_for_what_is_made_beside_it_is_one_sentence(
+    tmp_path: Path, grokscope_here: Callable[..., Result], length: int
+) -> None:
+    model = tmp_path / "model.npz"
+    np.savez(model, weight=np.eye(12, 15))
+    done = grokscope_here("import", model, "-o", tmp_path / f"{'n' * (length - 3)}.h5")
+    assert done.exit_code == 2
+    assert "(File name too long); choose a shorter name" in done.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == [model]
+
+
+def test_the_spectra_of_a_run_of_a_very_long_name_lie_in_the_cache(
+    trained_run: Path, tmp_path: Path, grokscope_here: Callable[..., Result]
+) -> None:
+    run = Path(shutil.copy(trained_run, tmp_path / f"{'n' * 252}.h5"))
+    done = grokscope_here("analyze", "-j", "1", "--permutations", "1", "--null-draws", "100", run)
+    assert done.exit_code == 0, done.stderr
+    for command in (["show"], ["report"], ["plot", "alpha"]):
+        assert grokscope_here(command[0], run, *command[1:]).exit_code == 0
+    assert list(tmp_path.iterdir()) == [run]
+
+
 def test_what_files_hold_cannot_move_the_cursor(
     trained_run: Path, tmp_path: Path, grokscope_here: Callable[..., Result]
 ) -> None:
