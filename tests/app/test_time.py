@@ -137,6 +137,13 @@ def test_an_alpha_that_decides_nothing_is_in_another_ink(tail: float, undecided:
     assert (DARK.phases["?"] in colors_of(state, 80, 20, "•")) is undecided
 
 
+def test_the_front_run_is_drawn_over_another_that_is_the_same() -> None:
+    run = replace(a_run(), metrics={})
+    state = replace(ALPHA, runs=(run, replace(run, run="b.h5")), pane=0, full=False)
+    braille = "".join(map(chr, range(0x2801, 0x2900)))
+    assert colors_of(state, 80, 20, braille) == {DARK.layers[0]}
+
+
 def test_a_short_phase_is_named_by_its_letter_once() -> None:
     run = a_run(np.unique(np.round(np.logspace(0, 5, 60)).astype(int)))
     short = replace(run, observed=["grokking"] * 50 + ["anti-grokking"] * (len(run.steps) - 50))
