@@ -105,7 +105,7 @@ class Situation:
 
     `mark` is "", "here" (the cursor stands on it) or "elsewhere"; `one_spectrum` that the overview has room for
     one of the two; `single` that there is no time to move through; `listing` that the arrows walk through traps;
-    `many` that there are more layers than the table has room for.
+    `full` that one pane fills the screen; `many` that there are more layers than the table has room for.
     """
 
     view: str
@@ -116,6 +116,7 @@ class Situation:
     one_spectrum: bool = False
     single: bool = False
     listing: bool = False
+    full: bool = False
     many: bool = False
 
 
@@ -198,6 +199,8 @@ def _now(now: Situation) -> list[Hint]:
     found = [_FILTER, _ORDER] if now.many and now.view == "overview" else []
     if now.view == "overview" and now.one_spectrum:
         found.append(Hint("spectra", _PANE.actions, 6))
+    if now.full:
+        found.append(Hint("all panes", ("leave",), 10))
     if now.playing:
         found.append(Hint("pause", ("play",), 9))
     elif now.live:

@@ -111,6 +111,7 @@ async def test_enter_fills_the_screen_with_a_pane_and_its_legend_and_esc_gives_t
         alone = screen_of(app)
         assert [pane.name for pane in app.main.glass.panes] == ["header", "randomized", "footer"]
         assert "Marchenko–Pastur" in alone
+        assert "esc all panes" in alone
         assert "↑ density per unit of λ" in alone
         await press(pilot, "escape", "tab")
         assert screen_of(app) == before
@@ -134,6 +135,13 @@ def test_the_interval_of_the_selected_layer_is_drawn_at_every_width(width: int) 
 def test_an_alpha_that_decides_nothing_is_in_another_ink(tail: float, undecided: bool) -> None:
     state = replace(ALPHA, runs=(a_run(tail=tail),))
     assert (DARK.phases["?"] in colors_of(state, 80, 20, "•")) is undecided
+
+
+def test_the_front_run_is_drawn_over_another_that_is_the_same() -> None:
+    run = replace(a_run(), metrics={})
+    state = replace(ALPHA, runs=(run, replace(run, run="b.h5")), pane=0, full=False)
+    braille = "".join(map(chr, range(0x2801, 0x2900)))
+    assert colors_of(state, 80, 20, braille) == {DARK.layers[0]}
 
 
 def test_a_short_phase_is_named_by_its_letter_once() -> None:

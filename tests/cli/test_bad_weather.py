@@ -130,7 +130,7 @@ def test_the_spectra_of_a_run_of_a_very_long_name_lie_in_the_cache(
     trained_run: Path, tmp_path: Path, grokscope_here: Callable[..., Result]
 ) -> None:
     run = Path(shutil.copy(trained_run, tmp_path / f"{'n' * 252}.h5"))
-    done = grokscope_here("analyze", "-j", "1", "--permutations", "1", "--null-draws", "50", run)
+    done = grokscope_here("analyze", "-j", "1", "--permutations", "1", "--null-draws", "100", run)
     assert done.exit_code == 0, done.stderr
     for command in (["show"], ["report"], ["plot", "alpha"]):
         assert grokscope_here(command[0], run, *command[1:]).exit_code == 0

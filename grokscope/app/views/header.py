@@ -218,6 +218,7 @@ def _situation(state: State, width: int) -> Situation:
         one_spectrum=width < BESIDE,
         single=state.timeline.single,
         listing=state.listing,
+        full=state.full,
         many=state.timeline.single or len(state.timeline.layers) > MANY_LAYERS,
     )
 
