@@ -1,6 +1,7 @@
-"""What the trap test finds: planted traps beside WeightWatcher's count, and whether each cause is named right.
+"""What the tests find: heavy tails by the KS test of one permutation and of twenty, planted traps beside
+WeightWatcher's count, and whether each cause is named right.
 
-python benchmarks/spectra_power.py [--draws 20] [--cause-draws 200] [--no-weightwatcher]
+python benchmarks/spectra_power.py [--draws 20] [--ks-draws 200] [--cause-draws 200] [--no-weightwatcher]
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.spectra import analyze_layer
+from grokscope.spectra import analyze_layer, randomised
+from grokscope.spectra.null import null_for
+from grokscope.spectra.permutations import Permutations, seed_key
 from grokscope.spectra.traps import spike_threshold
 
 Array = NDArray[np.float64]
@@ -24,6 +27,41 @@ PLANTED = [
     ((200, 200), (1e3, 3, 3, 3)),
     ((200, 10), (3.0,)),
 ]
+
+
+PERMUTATIONS = 20
+SHAPES = ((200, 200), (784, 200))
+HEAVY = ("normal", "t5", "laplace")
+
+
+def entries(name: str, rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+    """Independent entries of one of the laws in HEAVY."""
+    if name == "t5":
+        return rng.standard_t(5, shape)
+    return rng.laplace(size=shape) if name == "laplace" else rng.standard_normal(shape)
+
+
+def rejected(name: str, shape: tuple[int, int], draws: int) -> tuple[float, float]:
+    """Shares with calibrated p < .05: of the first permutation alone, and of the mean of all."""
+    rng, null = np.random.default_rng([*shape, HEAVY.index(name)]), null_for(*shape)
+    p_values = []
+    for step in range(draws):
+        shuffled = Permutations(entries(name, rng, shape), seed_key(0, step, "fc"))
+        distances = randomised.distances(randomised.randomise(shuffled, PERMUTATIONS, null), *shape, 0.0)
+        mean = float(np.mean(distances))
+        p_values.append((null.distance_p(distances[0]), null.distance_p(mean, PERMUTATIONS)))
+    one, all_of_them = np.mean(np.array(p_values) < 0.05, axis=0)
+    return float(one), float(all_of_them)
+
+
+def ks_power(draws: int) -> None:
+    print(f"Calibrated KS test, {draws} matrices: share with p < .05 (normal entries: its size)")
+    print(f"{'shape':>8}  {'entries':<8}  {'1 permutation':>13}  {f'mean of {PERMUTATIONS}':>10}")
+    for shape in SHAPES:
+        for name in HEAVY:
+            one, all_of_them = rejected(name, shape, draws)
+            print(f"{shape[0]}x{shape[1]:<4}  {name:<8}  {one:>13.2f}  {all_of_them:>10.2f}", flush=True)
+    print()
 
 
 def strength(ratio: float, shape: tuple[int, int]) -> float:
@@ -109,10 +147,12 @@ def causes(draws: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--ks-draws", type=int, default=200)
     parser.add_argument("--cause-draws", type=int, default=200)
     parser.add_argument("--no-weightwatcher", dest="weightwatcher", action="store_false")
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)
+    ks_power(arguments.ks_draws)
     recall(arguments.draws, arguments.weightwatcher)
     causes(arguments.cause_draws)
 

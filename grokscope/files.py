@@ -1,10 +1,16 @@
-"""What a path leads to, told before it is opened: opening a pipe waits for ever, and a device is no file."""
+"""What a path leads to, told before it is opened: opening a pipe waits for ever, and a device is no file.
+
+And results that are written whole or not at all.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import stat
 from pathlib import Path
+
+from grokscope.errors import StorageError
 
 PIECE_BYTES = 1 << 20
 _KINDS = {
@@ -48,3 +54,35 @@ def read_text(path: Path, largest: int, encoding: str = "utf-8") -> str:
             if len(content) > largest:
                 raise OSError(errno.EFBIG, f"it has more than {largest:,} bytes")
     return content.decode(encoding)
+
+
+def write_result(path: Path, content: str | bytes) -> None:
+    """Write a file, which is not there where the disk refuses half of it.
+
+    Raises StorageError where it cannot be written.
+    """
+    if (kind := kind_of(path)) not in ("a file", "nothing"):
+        raise StorageError(f"{path} cannot be written: it is {kind}; name a file")
+    try:
+        file = path.open("wb")
+    except OSError as error:
+        raise _refused(path, error) from None
+    try:
+        with file:
+            file.write(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise _refused(path, error) from None
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those that it lies in, where they are not there; raises StorageError where that fails."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def _refused(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"{path} cannot be written: {error.strerror}; make room or choose another place")

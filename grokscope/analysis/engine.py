@@ -17,6 +17,7 @@ from grokscope.analysis.measure import Result, Task, measure
 from grokscope.analysis.spectra_file import Parameters, Spectra, SpectraWriter
 from grokscope.children import end_with, safe_path
 from grokscope.runfile import LayerSpec
+from grokscope.spectra.esd import LARGE
 from grokscope.trajectory import Trajectory, find_damaged
 
 
@@ -33,8 +34,9 @@ def analyze(
 ) -> Spectra:
     """Measure every layer at every checkpoint of `indices` (all, by default) that is not measured yet.
 
-    `parameters` None means those of the spectra file, where there is one. `jobs` is the number of processes,
-    `scheduler` the address of a Dask scheduler to use instead. `on_done(done, total)` is called after each
+    `parameters` None means those of the spectra file, where there is one. `jobs` is the number of processes (-1:
+    one for each core); LARGE layers are measured one at a time, by as many threads, so that none lies in memory
+    twice. `scheduler` the address of a Dask scheduler to use instead. `on_done(done, total)` is called after each
     layer; setting `stop` ends the work after the layer at hand. What was measured is kept, whatever happens.
     Another analysis of this run is waited for so many seconds of `patience`; RunLocked is raised thereafter.
     Checkpoints whose bytes do not match their CRC are left out, and named in `damaged` of what is returned.
@@ -52,9 +54,7 @@ def analyze(
                 on_done(done, len(tasks))
                 if stop is not None and stop.is_set():
                     break
-    spectra = Spectra(run)
-    spectra.damaged = damaged
-    return spectra
+    return Spectra(run).leave_out(damaged)
 
 
 def pending(spectra: Spectra, indices: Sequence[int] | None = None) -> list[Task]:
@@ -65,9 +65,9 @@ def pending(spectra: Spectra, indices: Sequence[int] | None = None) -> list[Task
     return [(index, layers[column]) for index in chosen for column in np.flatnonzero(~whole[index])]
 
 
-def _measure_task(run: Trajectory, task: Task, parameters: Parameters) -> Result:
+def _measure_task(run: Trajectory, task: Task, parameters: Parameters, threads: int = 1) -> Result:
     index, layer = task
-    return index, measure(run.weight(index, layer.name), layer, int(run.steps[index]), parameters)
+    return index, measure(run.weight(index, layer.name), layer, int(run.steps[index]), parameters, threads)
 
 
 def _results(
@@ -77,10 +77,18 @@ def _results(
         from grokscope.analysis.cluster import results_from_cluster
 
         yield from results_from_cluster(run, tasks, parameters, scheduler)
-    elif jobs == 1 or len(tasks) < 2:
-        yield from (_measure_task(run, task, parameters) for task in tasks)
+        return
+    jobs = jobs if jobs > 0 else os.cpu_count() or 1
+    apart = [task for task in tasks if not _is_large(task)]
+    if jobs == 1 or len(apart) < 2:
+        yield from (_measure_task(run, task, parameters, jobs) for task in apart)
     else:
-        yield from _results_from_processes(run, tasks, parameters, jobs)
+        yield from _results_from_processes(run, apart, parameters, jobs)
+    yield from (_measure_task(run, task, parameters, jobs) for task in tasks if _is_large(task))
+
+
+def _is_large(task: Task) -> bool:
+    return bool(np.prod(task[1].shape) >= LARGE)
 
 
 def _results_from_processes(

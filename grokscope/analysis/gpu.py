@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.spectra.esd import LAPACK, Backend
+from grokscope.spectra.esd import LAPACK, Backend, Matrix
 
 if TYPE_CHECKING:
     import torch
@@ -24,11 +26,11 @@ class TorchBackend:
     def __init__(self, device: str = "cuda") -> None:
         self.device = device
 
-    def gram(self, matrix: Array) -> torch.Tensor:
+    def gram(self, matrix: Matrix) -> torch.Tensor:
         """See `grokscope.spectra.esd.Backend`."""
         import torch
 
-        there = torch.from_numpy(np.ascontiguousarray(matrix)).to(self.device)
+        there = torch.from_numpy(np.ascontiguousarray(matrix)).to(self.device).double()
         return there @ there.T if matrix.shape[0] <= matrix.shape[1] else there.T @ there
 
     def gram_eigenvalues(self, gram_matrix: torch.Tensor) -> Array:
@@ -53,9 +55,18 @@ class TorchBackend:
         return int(np.count_nonzero(self.gram_eigenvalues(gram_matrix) > threshold))
 
 
+DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""What the drivers of GPUs put there on Linux: NVIDIA's, that of WSL, AMD's."""
+
+
+def has_driver() -> bool:
+    """Whether there can be a GPU at all; to ask torch costs two seconds and half a gigabyte."""
+    return not sys.platform.startswith("linux") or any(Path(path).exists() for path in DRIVERS)
+
+
 def backend_for(shape: tuple[int, ...]) -> Backend:
     """A GPU, where there is one, for a weight [out, in, ...] worth sending; else this machine's LAPACK."""
-    if len(shape) < 2 or min(shape[0], int(np.prod(shape[1:]))) < LARGE_SIDE:
+    if len(shape) < 2 or min(shape[0], int(np.prod(shape[1:]))) < LARGE_SIDE or not has_driver():
         return LAPACK
     try:
         import torch

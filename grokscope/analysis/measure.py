@@ -13,8 +13,13 @@ Task = tuple[int, LayerSpec]
 Result = tuple[int, LayerSpectrum]
 
 
-def measure(weight: NDArray[np.generic], layer: LayerSpec, step: int, parameters: Parameters) -> LayerSpectrum:
-    """Measure one layer, a large one on a GPU where there is one, with one BLAS thread: always the same bytes."""
+def measure(
+    weight: NDArray[np.generic], layer: LayerSpec, step: int, parameters: Parameters, threads: int = 1
+) -> LayerSpectrum:
+    """Measure one layer, a large one on a GPU where there is one, always the same bytes: BLAS has one thread.
+
+    `threads` of our own share it.
+    """
     import scipy.linalg  # noqa: F401 (brings its own BLAS: loaded later, it would escape the limit)
     from threadpoolctl import threadpool_limits
 
@@ -31,4 +36,5 @@ def measure(weight: NDArray[np.generic], layer: LayerSpec, step: int, parameters
             permutations=parameters.permutations,
             null_draws=parameters.null_draws,
             backend=backend_for(weight.shape),
+            threads=threads,
         )

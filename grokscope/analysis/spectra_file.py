@@ -87,7 +87,7 @@ class Spectra:
         self._reader: RowReader | None = None
         self._exact: Exact = set()
         self.parameters = Parameters()
-        self.damaged: dict[int, str] = {}  # checkpoints that an analysis met and left out, each with a sentence
+        self.damaged: Mapping[int, str] = {}  # checkpoints that are left out, each with a sentence
         self._row_crcs = np.zeros((run.num_checkpoints, len(run.layers)), dtype=np.uint32)
         self._known_whole: dict[int, NDArray[np.uint32]] = {}  # by layer: the CRCs of rows that were found whole
         self.done = np.zeros((run.num_checkpoints, len(run.layers)), dtype=bool)
@@ -107,7 +107,14 @@ class Spectra:
         if self.path is not None:
             with contextlib.suppress(OSError, KeyError):  # deleted or replaced a moment ago
                 self._read_done(self.path)
+        self.done[[index for index in self.damaged if index < len(self.done)]] = False
         return before.shape != self.done.shape or bool((before != self.done).any())
+
+    def leave_out(self, damaged: Mapping[int, str]) -> Spectra:
+        """Count checkpoints as not measured that are damaged, each with a sentence; return the same spectra."""
+        self.damaged = damaged
+        self.done[list(damaged)] = False
+        return self
 
     def _read_done(self, path: Path) -> None:
         rows = min(len(self.done), _capacity(path))

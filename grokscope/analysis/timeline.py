@@ -198,11 +198,12 @@ class _Columns(Mapping[tuple[str, str], Array]):
 
 
 def _shares(predictions: NDArray[np.int32] | None, count: int) -> Array | None:
-    """Counts of predicted labels [n, classes] as shares of all test images."""
+    """Counts of predicted labels [n, classes] as shares of all test images, NaN where none has any."""
     if predictions is None:
         return None
     counts = predictions[:count].astype(np.float64)
-    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0))
+    totals = counts.sum(axis=1, keepdims=True)
+    return np.asarray(counts / np.where(totals > 0, totals, np.nan))
 
 
 def find_events(

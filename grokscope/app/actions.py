@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,10 +12,13 @@ from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline
 from grokscope.app.state import ORDERS, Direction, State
 from grokscope.app.theme import DARK, LIGHT
-from grokscope.figures import WORDS
+from grokscope.figures import WORDS, Scale, Scales, step_axis
 from grokscope.numbers import whole
 from grokscope.runfile.liveness import Liveness
 from grokscope.steps import parse_step
+
+if TYPE_CHECKING:
+    from grokscope.app.catalog import Entry
 
 Action = Callable[[State], State]
 
@@ -84,6 +88,8 @@ def follow(state: State) -> State:
 
 def select(state: State, by: int) -> State:
     """Another layer; in the list of traps, another trap, past its end the next layer's first."""
+    if state.choosing:
+        return replace(state, row=max(0, min(state.row + by, len(state.entries) - 1)))
     layer, trap, rows = state.layer, 0, state.rows
     row = rows.index(layer) if layer in rows else -1
     if state.listing and 0 <= state.trap + by < _num_traps(state, layer):
@@ -133,14 +139,14 @@ def select_trap(state: State, trap: int) -> State:
 
 def view(state: State, name: str) -> State:
     """Another of the views."""
-    return replace(state, view=name, pane=0)
+    return replace(state, view=name, pane=0, full=False)
 
 
 def pane(state: State, by: int) -> State:
     """The next or previous pane, for the keys to act on."""
     count = 2
     if state.view == "trajectories":
-        from grokscope.app.views.trajectories import panels
+        from grokscope.app.views.panels import panels
 
         count = len(panels(state))
     return replace(state, pane=(state.pane + by) % count)
@@ -159,8 +165,36 @@ def axis(state: State, which: str) -> State:
     if state.view in {"traps", "heatmap", "spectrogram"}:
         return replace(state, notice="no y axis here: 2 shows the spectra, 4 the trajectories")
     if state.pane % 2:
-        return replace(state, randomized_axes=state.randomized_axes.flipped(which))
-    return replace(state, esd_axes=state.esd_axes.flipped(which))
+        return replace(state, randomized_axes=_flipped(state.randomized_axes, which))
+    return replace(state, esd_axes=_flipped(state.esd_axes, which))
+
+
+def _flipped(scales: Scales, which: str) -> Scales:
+    other: dict[Scale, Scale] = {"log": "linear", "linear": "log"}
+    x, y = scales
+    return (other[x], y) if which == "x" else (x, other[y])
+
+
+ZOOM = 0.5
+"""What is left of the shown stretch of time by one step of zooming in."""
+
+CLOSEST = 1e-4
+"""Of the whole stretch: as far as zooming goes."""
+
+
+def zoom(state: State, by: int) -> State:
+    """Half of the shown stretch of time, around the cursor, or twice as much of it; 0: all of it."""
+    axis = step_axis(state.runs, scale=state.steps_scale)
+    low, high = state.shown_steps or (axis.low, axis.high)
+    ends = [float(axis.position(max(x, axis.low))) for x in (low, high, state.step)]
+    size = (ends[1] - ends[0]) * (ZOOM if by > 0 else 1 / ZOOM)
+    if not by or size >= 1 or state.timeline.single:
+        return replace(state, window=None)
+    if size < CLOSEST:
+        return state
+    start = ends[2] - (ends[2] - ends[0]) / (ends[1] - ends[0]) * size
+    start = min(max(start, 0.0), 1 - size)
+    return replace(state, window=(axis.value(start), axis.value(start + size)))
 
 
 def measure(state: State, by: int) -> State:
@@ -171,14 +205,29 @@ def measure(state: State, by: int) -> State:
     return replace(state, measure=MEASURES[(place + by) % len(MEASURES)])
 
 
+def select_pane(state: State, pane: int) -> State:
+    """A pane, which the keys act on from now."""
+    return replace(state, pane=pane)
+
+
+def put_in_pane(state: State, index: int, pane: int) -> State:
+    """The cursor on a checkpoint, by a pane that the keys act on from now."""
+    return select_pane(put_cursor(state, index), pane)
+
+
 def put_cell(state: State, index: int, layer: int) -> State:
     """The cursor on a checkpoint and a layer."""
     return select_layer(put_cursor(state, index), layer)
 
 
 def enter(state: State) -> State:
-    """From the map of layers × steps to the spectrum of the layer in question."""
-    return view(state, "spectrum") if state.view == "heatmap" else state
+    """The pane that the keys act on fills the screen, or no longer; from the map of layers × steps to the spectrum
+    of the layer in question; from the list of runs into one."""
+    if state.choosing:
+        return replace(state, wanted=state.entries[state.row].path) if state.entries else state
+    if state.view == "heatmap":
+        return view(state, "spectrum")
+    return replace(state, full=not state.full and state.view != "traps")
 
 
 def search(state: State) -> State:
@@ -196,12 +245,13 @@ def mark(state: State) -> State:
 
 
 def other_run(state: State) -> State:
-    """The next run in front, at the same step."""
+    """The next run in front, at the same step and the layer of the same name; where none is, at its place."""
     if len(state.runs) < 2:
         return replace(state, notice="one run only; `grokscope view a.h5 b.h5` shows two")
     step, front = state.step, (state.front + 1) % len(state.runs)
-    index = state.runs[front].nearest(step)
-    state = replace(state, front=front, index=index, mark=None, layer=0, liveness=None)
+    run, name = state.runs[front], (*state.timeline.layers, "")[state.layer]
+    layer = run.layers.index(name) if name in run.layers else min(state.layer, len(run.layers) - 1)
+    state = replace(state, front=front, index=run.nearest(step), mark=None, layer=max(0, layer), liveness=None)
     return replace(state, analysing=None, analysis_note="", problem="", following=False, playing=False)
 
 
@@ -211,7 +261,10 @@ def theme(state: State) -> State:
 
 
 def leave(state: State) -> State:
-    """One layer out: stop playing, drop the mark, leave D(xmin), have all layers, return to the overview."""
+    """One layer out: the other panes back, stop playing, drop the mark, leave D(xmin), have all layers, return to
+    the overview, and from there to the list of runs."""
+    if state.full:
+        return replace(state, full=False)
     if state.playing:
         return replace(state, playing=False)
     if state.mark is not None:
@@ -220,7 +273,14 @@ def leave(state: State) -> State:
         return replace(state, search=False)
     if state.filter:
         return keep(state, "")
-    return view(state, "overview")
+    return view(state, "runs" if state.folder and state.view == "overview" else "overview")
+
+
+def listed(state: State, entries: tuple[Entry, ...]) -> State:
+    """The runs of the folder; the chosen one stays chosen."""
+    chosen = state.entries[state.row].path if state.entries else None
+    places = [place for place, entry in enumerate(entries) if entry.path == chosen]
+    return replace(state, entries=entries, row=places[0] if places else max(0, min(state.row, len(entries) - 1)))
 
 
 def looked(state: State, run: int, liveness: Liveness | None, problem: str) -> State:

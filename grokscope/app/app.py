@@ -10,6 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -21,11 +22,16 @@ from textual.timer import Timer
 from grokscope.app import actions
 from grokscope.app.actions import Action
 from grokscope.app.background import Analysed, Background, Computed, Damaged, Looked, Reread, Warned
+from grokscope.app.catalog import Listed, Lister
 from grokscope.app.glass import Act, Glass
-from grokscope.app.keys import SHEET_KEYS, Key, by_name
-from grokscope.app.session import Session, at_cursor, timelines
+from grokscope.app.keys import IN_THE_LIST, SHEET_KEYS, Key, by_name
+from grokscope.app.session import Session, at_cursor, numbered, timelines
 from grokscope.app.state import State
 from grokscope.app.theme import DARK, LIGHT, PALETTES, textual_theme
+from grokscope.errors import GrokscopeError
+from grokscope.names import safe_name
+from grokscope.trajectory import open_trajectory
+from grokscope.trajectory.lineage import with_parent
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -65,7 +71,13 @@ class Microscope(App[str]):
     COMMANDS: ClassVar[set[Any]] = {_commands}
 
     def __init__(
-        self, sessions: Sequence[Session], *, theme: str = "dark", analysis: bool = True, watching: bool = True
+        self,
+        sessions: Sequence[Session],
+        *,
+        folder: Path | None = None,
+        theme: str = "dark",
+        analysis: bool = True,
+        watching: bool = True,
     ) -> None:
         super().__init__()
         self.sessions, self.analysis, self.watching = list(sessions), analysis, watching
@@ -73,15 +85,29 @@ class Microscope(App[str]):
             self.register_theme(textual_theme(palette))
         palette = LIGHT if theme == "light" else DARK
         self.theme = palette.name
-        self.state = at_cursor(actions.last(State(timelines(self.sessions), palette=palette)), self.sessions)
-        self.background = Background(
-            self.sessions, self.post_message, lambda: (self.state.front, self.state.index)
-        )
+        self.lister = None if folder is None else Lister(folder, self.post_message)
+        self.state = self._opened(State((), palette=palette))
+        if self.lister is not None:
+            self.state = replace(
+                self.state, view="runs", folder=safe_name(str(folder)), entries=self.lister.entries
+            )
+        self.background = self._background()
         self.main = MainScreen(self.state, self.press)
         self._keys = by_name()
         self._read = self._place()
         self._waiting = False
         self._playing: Timer | None = None
+
+    def _opened(self, state: State) -> State:
+        """The sessions' runs in place of those before, at the last checkpoint."""
+        kept = ("palette", "folder", "entries", "row")
+        start = State(
+            timelines(self.sessions), numbered(self.sessions), **{name: getattr(state, name) for name in kept}
+        )
+        return at_cursor(actions.last(start), self.sessions)
+
+    def _background(self) -> Background:
+        return Background(self.sessions, self.post_message, lambda: (self.state.front, self.state.index))
 
     @property
     def session(self) -> Session:
@@ -122,6 +148,8 @@ class Microscope(App[str]):
 
     async def do(self, key: Key) -> None:
         """What a row of the table of keys says."""
+        if self.state.choosing and key.name not in IN_THE_LIST:
+            return
         action = getattr(actions, key.name, None)
         if action is None:
             await self.run_action(key.action)
@@ -141,6 +169,8 @@ class Microscope(App[str]):
         self._waiting = False
         if not self.is_running:
             return
+        if self.state.wanted is not None:
+            self._change_runs(self.state.wanted)
         if self._place() != self._read:
             self.state = at_cursor(self.state, self.sessions)
             self._read = self._place()
@@ -154,18 +184,46 @@ class Microscope(App[str]):
         if state.view == "traps" and state.layer == 0 and state.frame is not None:
             self.background.artist.want((state.front, state.index, state.layer))
 
+    def _change_runs(self, path: Path) -> None:
+        """Open a run of the list in place of what was open; its news come after all that is still to be heard."""
+        self.state = replace(self.state, wanted=None)
+        if [session.run.path for session in self.sessions[:1]] == [path]:
+            self.state = actions.view(self.state, "overview")
+            return
+        try:
+            sessions = [Session.quick(run) for run in with_parent([open_trajectory(path)])]
+        except (GrokscopeError, OSError) as error:
+            self.state = replace(self.state, notice=safe_name(str(error)))
+            return
+        self.background.end()
+        self.call_later(self._show_runs, sessions)
+
+    def _show_runs(self, sessions: list[Session]) -> None:
+        self.sessions = sessions
+        self.background = self._background()
+        self.put(self._opened(self.state))
+        self.background.start(watching=self.watching, analysis=self.analysis)
+
     def on_mount(self) -> None:
         """Start the threads once the first frame is on screen."""
         self.app_resume_signal.subscribe(self, lambda _: self.main.glass.refresh())
         self.call_after_refresh(self.background.start, watching=self.watching, analysis=self.analysis)
+        if self.lister is not None:
+            self.call_after_refresh(self.lister.start)
         if not self.is_headless:
             self.set_interval(HANGUP_SECONDS, end_with_terminal)
 
     def on_unmount(self) -> None:
         """End the threads."""
+        if self.lister is not None:
+            self.lister.end()
         self.background.end()
 
     # News from the threads.
+
+    def on_listed(self, message: Listed) -> None:
+        """A run of the folder is not as it was."""
+        self.act(partial(actions.listed, entries=message.entries))
 
     def on_looked(self, message: Looked) -> None:
         """A run file was looked at."""
@@ -197,6 +255,8 @@ class Microscope(App[str]):
 
     async def settled(self) -> None:
         """Wait until what the screen shows is read and computed."""
+        if self.lister is not None:
+            await asyncio.to_thread(self.lister.once.wait)
         await asyncio.to_thread(self.background.reader.idle.wait)
         await asyncio.to_thread(self.background.artist.idle.wait)
 
@@ -237,7 +297,6 @@ class Microscope(App[str]):
     def action_export(self) -> None:
         """Write the screen as SVG and the view's numbers as CSV."""
         from grokscope.app.export import export
-        from grokscope.errors import GrokscopeError
 
         try:
             paths = export(self.state, self.session.run.path, self.export_screenshot(title=self.session.name))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from grokscope.analysis.spectra_file import Spectra
 from grokscope.app.analyst_process import DAMAGED, DONE, LOCKED
 from grokscope.app.session import Session
 from grokscope.app.state import Direction
+from grokscope.children import python_module
 from grokscope.errors import DamagedCheckpoint, GrokscopeError, RunLocked
 from grokscope.runfile.liveness import Liveness
 from grokscope.trajectory import Place, Trajectory
@@ -98,18 +98,21 @@ class Computed(Message):
 
 
 class Background:
-    """All threads of an app on these runs, started by `start`, gone after `end`."""
+    """All threads of an app on these runs, started by `start`; after `end` nothing is posted any more."""
 
     def __init__(self, sessions: Sequence[Session], post: Post, cursor: Cursor) -> None:
+        self.sessions, self._post, self._ended = sessions, post, False
         places = [Place.of(session.run) for session in sessions]
-        self.reader = Reader(sessions, post)
-        self.watcher = Watcher(places, post)
-        self.analyst = Analyst(places, post, cursor)
-        self.artist = Artist(places, post)
+        self.reader = Reader(sessions, self._tell)
+        self.watcher = Watcher(places, self._tell)
+        self.analyst = Analyst(places, self._tell, cursor)
+        self.artist = Artist(places, self._tell)
         self._started: list[threading.Thread] = []
 
     def start(self, *, watching: bool, analysis: bool) -> None:
-        """Start looking and analysing, as asked for."""
+        """Start looking and analysing, as asked for, where there is a run."""
+        if not self.sessions:
+            return
         wanted = [(self.reader, True), (self.watcher, watching), (self.analyst, analysis), (self.artist, True)]
         self._started = [thread for thread, asked in wanted if asked]
         for thread in self._started:
@@ -117,11 +120,17 @@ class Background:
 
     def end(self) -> None:
         """End the threads, and wait for them a moment; what has been measured is kept."""
+        self._ended = True
         for one in (self.reader, self.watcher, self.analyst, self.artist):
             one.end()
         latest = time.monotonic() + JOIN_SECONDS
         for thread in self._started:
             thread.join(max(0.0, latest - time.monotonic()))
+
+    def _tell(self, message: Message) -> None:
+        """Post; not of a run that another has taken the place of while a thread still read it."""
+        if not self._ended:
+            self._post(message)
 
 
 class Reader(threading.Thread):
@@ -328,7 +337,7 @@ class Analyst(threading.Thread):
     def _running(self) -> subprocess.Popen[str]:
         if self.process is None or self.process.poll() is not None:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "grokscope.app.analyst_process"],
+                python_module("grokscope.app.analyst_process"),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                 start_new_session=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
             )  # fmt: skip

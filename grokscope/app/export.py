@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import os
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from grokscope.app.frame import Frame
 from grokscope.app.state import State
 from grokscope.app.theme import DARK
 from grokscope.app.views.table import row_values
+from grokscope.files import write_result
 from grokscope.trajectory import Trajectory
 
 Row = Sequence[object]
@@ -39,9 +41,10 @@ def export(state: State, run: Path, svg: str) -> tuple[Path, Path]:
     step = "none" if state.frame is None else str(state.frame.step)
     stem = folder / f"{run.stem}-step{step}-{state.view}"
     picture, numbers = Path(f"{stem}.svg"), Path(f"{stem}.csv")
-    picture.write_text(svg, encoding="utf-8")
-    with numbers.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows_of(state))
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows(rows_of(state))
+    write_result(picture, svg)
+    write_result(numbers, table.getvalue())
     return picture.absolute(), numbers.absolute()
 
 
@@ -156,13 +159,10 @@ def python_for(state: State, run: Trajectory) -> str:
             "from rich.console import Console",
             "",
             "from grokscope.analysis import Spectra",
-            "from grokscope.app.plots.density import Axes",
-            "from grokscope.app.plots.own_spectrum import esd",
-            "from grokscope.app.plots.shuffled_spectrum import randomized_esd",
             "from grokscope.app.plots.timeline import Cursors, timeline",
             "from grokscope.app.session import Session",
             f"from grokscope.app.theme import {palette}",
-            "from grokscope.figures import heatmap, spectrogram",
+            "from grokscope.figures import dxmin, esd, heatmap, randomized, spectrogram",
             "from grokscope.figures.terminal import text",
             "from grokscope.trajectory import open_trajectory",
             "",
@@ -195,14 +195,14 @@ def _plot_lines(state: State, palette: str) -> list[str]:
         ]
     if state.view == "traps":
         return [*lines, "for trap in spectrum.traps if spectrum else ():", "    print(trap)"]
-    axes = [f"Axes({a.x_log}, {a.y_log})" for a in (state.esd_axes, state.randomized_axes)]
+    own = "dxmin(spectrum)" if state.search else f"esd(spectrum, scales={state.esd_axes})"
     return [
         *lines,
         "if spectrum is not None:",
         "    low, high, tail = spectrum.alpha_low, spectrum.alpha_high, spectrum.num_tail",
         '    print(f"alpha {spectrum.alpha:.3f} [{low:.3f}, {high:.3f}] on {tail} eigenvalues")',
-        f"    {show}(esd(spectrum, width, 20, {palette}, axes={axes[0]}, search={state.search}))",
-        f"    {show}(randomized_esd(spectrum, width, 20, {palette}, axes={axes[1]}))",
+        f"    print(text({own}, width, 24))",
+        f"    print(text(randomized(spectrum, scales={state.randomized_axes}), width, 24))",
     ]
 
 

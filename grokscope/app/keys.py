@@ -59,7 +59,10 @@ KEYS: tuple[Key, ...] = (
     Key(("6",), "6", "view('spectrogram')", "spectrogram", "spectrogram", "Look", "Spectrogram"),
     Key(("n",), "n", "measure(1)", "measure", "layers × steps: next measure", "Look", "Next measure"),
     Key(("N",), "N", "measure(-1)", "measure", "the measure before", "Look", "Previous measure"),
-    Key(("enter",), "enter", "enter", "open", "open what the cursor is on", "Look", "Open what the cursor is on"),
+    Key(("enter",), "enter", "enter", "fill", "this pane alone; 5: spectrum", "Look", "This pane alone"),
+    Key(("plus", "equals_sign"), "+ =", "zoom(1)", "zoom", "zoom in on time", "Look", "Zoom in on time"),
+    Key(("minus",), "-", "zoom(-1)", "zoom", "zoom out", "Look", "Zoom out"),
+    Key(("0",), "0", "zoom(0)", "zoom", "all of time", "Look", "All of time"),
     Key(("tab",), "tab", "pane(1)", "pane", "next pane", "Look", "Next pane"),
     Key(("shift+tab",), "⇧tab", "pane(-1)", "pane", "previous pane", "Look", "Previous pane"),
     Key(("x",), "x", "axis('x')", "x axis", "x axis: log, linear", "Look", "Log or linear x axis"),
@@ -124,6 +127,7 @@ _COMPARE = Hint("compare", ("mark",), 4)
 _ORDER = Hint("sort", ("order",), 5)
 _FILTER = Hint("filter", ("ask('layers')",), 5)
 _WHY = Hint("why", ("sheet('why')",), 2)
+_RUN = Hint("run", ("select(-1)", "select(1)"), 9)
 _ALWAYS = (Hint("help", ("sheet('help')",), 20), Hint("quit", ("quit",), 20))
 
 _HINTS: dict[str, tuple[Hint, ...]] = {
@@ -133,7 +137,11 @@ _HINTS: dict[str, tuple[Hint, ...]] = {
     "trajectories": (_STEP, _LAYER, _PANE, _AXES, _VIEW, _WHY),
     "heatmap": (_STEP, _EVENT, _LAYER, _MEASURE, _OPEN, _VIEW, _WHY),
     "spectrogram": (_STEP, _EVENT, _LAYER, _VIEW, _WHY),
+    "runs": (_RUN, Hint("open", ("enter",), 8)),
 }
+
+IN_THE_LIST = ("select", "enter", "sheet", "theme", "command_palette", "suspend_process", "quit")
+"""The actions that there are while the list of runs is shown."""
 
 
 def by_name() -> dict[str, Key]:

@@ -14,12 +14,20 @@ from grokscope.app import actions
 from grokscope.app.app import Microscope
 from grokscope.app.keys import KEYS
 from grokscope.app.session import Session
-from grokscope.errors import StorageError, UsageError
+from grokscope.errors import UsageError
+from grokscope.files import write_result
 from grokscope.trajectory import Trajectory
 
 
 def take(
-    runs: Sequence[Trajectory], output: Path, columns: int, rows: int, press: Sequence[str], *, theme: str = "dark"
+    runs: Sequence[Trajectory],
+    output: Path,
+    columns: int,
+    rows: int,
+    press: Sequence[str],
+    *,
+    theme: str = "dark",
+    folder: Path | None = None,
 ) -> list[str]:
     """Write the app's screen after the given keys as SVG; returns a sentence for each run not wholly analysed.
 
@@ -30,27 +38,32 @@ def take(
         raise UsageError(f"--screenshot {output}: the picture is SVG; give a name that ends in .svg")
     keys = [key_named(word) for word in press]
     sessions = [Session.whole(run, range(run.num_checkpoints)) for run in runs]
-    svg = asyncio.run(picture_of(sessions, columns, rows, keys, theme=theme))
-    try:
-        output.write_text(svg, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"the picture cannot be written to {output}: {error.strerror}") from None
+    svg = asyncio.run(picture_of(sessions, columns, rows, keys, theme=theme, folder=folder))
+    write_result(output, svg)
     return [sentence for session in sessions if (sentence := _not_analysed(session))]
 
 
 async def picture_of(
-    sessions: Sequence[Session], columns: int, rows: int, press: Sequence[str], *, theme: str = "dark"
+    sessions: Sequence[Session],
+    columns: int,
+    rows: int,
+    press: Sequence[str],
+    *,
+    theme: str = "dark",
+    folder: Path | None = None,
 ) -> str:
     """The screen after the keys, by Textual's names, as SVG."""
-    app = Microscope(sessions, theme=theme, analysis=False, watching=False)
+    app = Microscope(sessions, folder=folder, theme=theme, analysis=False, watching=False)
     async with app.run_test(size=(columns, rows)) as pilot:
         for number, session in enumerate(sessions):
             app.put(actions.warned(app.state, number, caveats(session.run)))
+        if folder is not None:
+            await app.settled()
         for key in press:
             await pilot.press(key)
         await app.settled()
         await pilot.pause()
-        return app.export_screenshot(title=sessions[0].name)
+        return app.export_screenshot(title=sessions[0].name if sessions else app.state.folder)
 
 
 def key_named(word: str) -> str:

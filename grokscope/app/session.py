@@ -8,12 +8,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from grokscope.analysis.evidence import infer_all
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.analysis.timeline import Timeline, glance, read_timeline
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.layer_names import telling
 from grokscope.app.state import Comparison, State
+from grokscope.experiments import experiment_of
 from grokscope.names import safe_name
 from grokscope.numbers import whole
 from grokscope.phases import Inferred
@@ -86,13 +89,15 @@ class Session:
         news = run.refresh()
         damaged = self._damaged | {int(run.steps[index]) for index in find_damaged(run, doubted)}
         news = news or damaged != self._damaged
+        left_out = {index: "damaged" for index, step in enumerate(run.steps.tolist()) if step in damaged}
         if spectra is None:
-            spectra, news = Spectra(run), True
+            spectra, news = Spectra(run).leave_out(left_out), True
             if run.num_checkpoints * len(run.layers) >= MANY:
                 yield Session(run, spectra, damaged=damaged)
         else:
             spectra.run = run
             news = spectra.refresh() or news
+            spectra.leave_out(left_out)
         if news:
             yield Session(run, spectra, infer_all(spectra), damaged)
 
@@ -113,7 +118,7 @@ class Session:
         )  # fmt: skip
 
     def _layer(self, index: int, layer: LayerSpec, short: str, damaged: bool) -> Layer:
-        read = (lambda: None) if damaged else partial(self._spectrum, index, layer.name)
+        read = partial(self._spectrum, index, layer.name)
         return Layer(safe_name(layer.name), layer.shape, read, self.glanced, layer.note, damaged, short)
 
     def _spectrum(self, index: int, layer: str) -> LayerSpectrum | None:
@@ -125,12 +130,20 @@ class Session:
 
 
 def timelines(sessions: Sequence[Session]) -> tuple[Timeline, ...]:
-    """All runs through time."""
-    return tuple(session.timeline for session in sessions)
+    """All runs through time; where none is open, one without a checkpoint."""
+    return tuple(session.timeline for session in sessions) or (Timeline("", np.empty(0, dtype=np.int64), 0),)
+
+
+def numbered(sessions: Sequence[Session]) -> tuple[int, ...]:
+    """The number of each run's experiment, equal where only their seeds differ."""
+    found = [experiment_of(session.run) for session in sessions]
+    return tuple(found.index(one) for one in found)
 
 
 def at_cursor(state: State, sessions: Sequence[Session]) -> State:
     """The state with the frame under its cursor, and what that is compared with."""
+    if not sessions:
+        return state
     state = replace(state, frame=sessions[state.front].frame(state.index))
     if state.rows and state.worst_first and not state.chosen:  # what is worst changes while layers are measured
         state = replace(state, layer=state.rows[0])

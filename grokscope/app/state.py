@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +14,12 @@ from numpy.typing import NDArray
 from grokscope.analysis.timeline import Timeline
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.layer_names import matches
-from grokscope.app.plots.density import LOG_LOG, LOG_X, Axes
 from grokscope.app.theme import DARK, Palette
+from grokscope.figures import Scale, Scales, step_axis
 from grokscope.runfile.liveness import Liveness
+
+if TYPE_CHECKING:
+    from grokscope.app.catalog import Entry
 
 SORTED_BY = {
     "alpha": ("alpha", 1, "least α"),
@@ -49,15 +54,20 @@ class Direction:
 class State:
     """What the panes are drawn from: the runs through time, the cursor, and what the user chose to see.
 
-    `front` is the number of the run in front, `index` the checkpoint under the cursor; `frame`, `comparison` and
-    `direction` are what was read there. `notice` is a sentence that stands until the next key. `sheet` is the text
-    that lies over the panes, from its row `scroll` on; `prompt` what is asked for, `typed` the answer so far.
+    `experiments` has the number of each run's experiment: equal where only their seeds differ.
+    `entries` are the runs of `folder`, which the view "runs" lists; `row` is the chosen one, `wanted` what is to
+    be opened. `front` is the number of the run in front, `index` the checkpoint under the cursor; `frame`,
+    `comparison` and `direction` are what was read there. `notice` is a sentence that stands until the next key.
+    `sheet` is the text that lies over the panes, from its row `scroll` on; `prompt` what is asked for, `typed` the
+    answer so far.
     `chosen` tells that the user has chosen a layer, `order` how the table has them, one of `ORDERS` or "" for what
-    is usual, and `filter` which: those whose names match it; `measure` is what the map of layers × steps shows.
-    `caveats` are sentences by the number of the run that they are about.
+    is usual, and `filter` which: those whose names match it; `window` are the first and last step that are zoomed
+    in to; `full` that one pane fills the screen; `measure` is what the map of layers × steps shows. `caveats` are
+    sentences by the number of the run that they are about.
     """
 
     runs: tuple[Timeline, ...]
+    experiments: tuple[int, ...] = ()
     front: int = 0
     index: int = 0
     frame: Frame | None = None
@@ -74,8 +84,10 @@ class State:
     trap: int = 0
     measure: str = "alpha"
     steps_log: bool = True
-    esd_axes: Axes = LOG_LOG
-    randomized_axes: Axes = LOG_X
+    esd_axes: Scales = ("log", "log")
+    randomized_axes: Scales = ("log", "linear")
+    window: tuple[float, float] | None = None
+    full: bool = False
     values_log: bool = False
     search: bool = False
     palette: Palette = DARK
@@ -90,6 +102,15 @@ class State:
     scroll: int = 0
     prompt: str = ""
     typed: str = ""
+    folder: str = ""
+    entries: tuple[Entry, ...] = ()
+    row: int = 0
+    wanted: Path | None = None
+
+    @property
+    def choosing(self) -> bool:
+        """Whether the list of runs is shown."""
+        return self.view == "runs"
 
     @property
     def timeline(self) -> Timeline:
@@ -162,6 +183,21 @@ class State:
     def live(self) -> bool:
         """Whether a trainer is at work on the run, moving or not."""
         return self.liveness is not None and self.liveness.state in {"running", "stalled"}
+
+    @property
+    def steps_scale(self) -> Scale:
+        """How the axes of steps are drawn."""
+        return "log" if self.steps_log else "linear"
+
+    @property
+    def shown_steps(self) -> tuple[float, float] | None:
+        """The steps that are zoomed in to, moved as far as it takes to have the cursor among them; None: all."""
+        if self.window is None:
+            return None
+        axis = step_axis(self.runs, scale=self.steps_scale)
+        low, high, at = (float(axis.position(max(x, axis.low))) for x in (*self.window, self.step))
+        by = min(0.0, at - low) + max(0.0, at - high)
+        return axis.value(low + by), axis.value(high + by)
 
     @property
     def listing(self) -> bool:

@@ -61,11 +61,11 @@ def evaluate(
     import json
     import sys
 
+    from grokscope.experiments import refuse_twice
     from grokscope.phases import Thresholds
     from grokscope.report.evaluate import evaluate as score
     from grokscope.report.evaluate import read_run
     from grokscope.report.evaluation_text import evaluation_plain, evaluation_rows, evaluation_text
-    from grokscope.report.experiments import refuse_twice
     from grokscope.report.pictures import Source
 
     if as_json and as_csv:

@@ -160,16 +160,21 @@ def export(
 
 
 def _export_layers(opened: Trajectory) -> None:
+    import numpy as np
+
     from grokscope.analysis import Spectra
     from grokscope.analysis.profile import profile_rows
+    from grokscope.trajectory import find_damaged
 
-    spectra = Spectra(opened)
+    damaged = find_damaged(opened)
+    name_damaged(damaged)
+    spectra = Spectra(opened).leave_out(damaged)
     table = csv.writer(sys.stdout, lineterminator="\n")
     for number, row in enumerate(profile_rows(spectra)):
         if number == 0:
             table.writerow(row)
         table.writerow(["" if value is None else value for value in row.values()])
-    if not spectra.done.all():
+    if not np.delete(spectra.done, list(damaged), axis=0).all():
         echo(f"not all is measured yet; `grokscope analyze {opened.path}` does it", err=True)
 
 

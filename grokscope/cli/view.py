@@ -14,10 +14,11 @@ from grokscope.cli.opening import Match, Network, StepRegex, StepsFrom, open_not
 from grokscope.errors import UsageError
 
 Runs = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Argument(
-        help="Run files, folders of checkpoints or models; several share one timeline.",
-        metavar="RUN.h5|FOLDER|MODEL…",
+        help="Run files, folders of checkpoints or models; several share one timeline. A folder of run files, and "
+        "none (this folder), list their runs.",
+        metavar="[RUN.h5|FOLDER|MODEL…]",
         show_default=False,
     ),
 ]
@@ -34,7 +35,7 @@ Analysis = Annotated[
 
 
 def view(
-    runs: Runs,
+    runs: Runs = None,
     screenshot: Screenshot = None,
     size: Size = "120x40",
     press: Press = "",
@@ -48,24 +49,31 @@ def view(
     """Scrub through a run with the keyboard: alpha, spectra, correlation traps and phases of every checkpoint."""
     if theme not in {"dark", "light"}:
         raise UsageError(f"--theme {theme} is neither dark nor light")
-    opened = [open_noted(path, step_regex, steps_from, match, network) for path in runs]
+    from grokscope.app.catalog import run_files
+    from grokscope.trajectory.lineage import with_parent
+
+    paths = runs or [Path()]
+    folder = paths[0] if len(paths) == 1 and paths[0].is_dir() and run_files(paths[0]) else None
+    opened = []
+    if folder is None:
+        opened = with_parent([open_noted(path, step_regex, steps_from, match, network) for path in paths])
     if screenshot is not None:
         columns, rows = parse_size(size)
         from grokscope.app.screenshot import take
 
-        for note in take(opened, screenshot, columns, rows, press.split(), theme=theme):
+        for note in take(opened, screenshot, columns, rows, press.split(), theme=theme, folder=folder):
             echo(note, err=True)
         echo(str(screenshot))
         return
     from grokscope.app.session import Session
 
     sessions = [Session.quick(run) for run in opened]
-    _need_terminal(runs[0])
+    _need_terminal(paths[0])
     for name in ("COLUMNS", "LINES"):  # exported, they would hide every resize of the terminal
         os.environ.pop(name, None)
     from grokscope.app.app import Microscope
 
-    app = Microscope(sessions, theme=theme, analysis=analysis)
+    app = Microscope(sessions, folder=folder, theme=theme, analysis=analysis)
     lines = app.run()
     if lines:
         echo(lines)

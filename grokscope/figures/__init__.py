@@ -3,7 +3,7 @@
 Functions of a layer's spectrum or of a run through time; they know no file and no screen.
 """
 
-from grokscope.figures.axis import Axis, axis_over
+from grokscope.figures.axis import Axis, Scale, axis_over
 from grokscope.figures.branch import on_parent
 from grokscope.figures.data import (
     Band,
@@ -23,7 +23,7 @@ from grokscope.figures.maps import WORDS, classes, form_of, heatmap, spectrogram
 from grokscope.figures.over_time import Line, Panel, over_time
 from grokscope.figures.panels import MEASURES, PANELS, of_measure, of_metric
 from grokscope.figures.profile import profile
-from grokscope.figures.spectrum import CAUSE_LETTERS, dxmin, esd, randomized
+from grokscope.figures.spectrum import CAUSE_LETTERS, Scales, dxmin, esd, randomized
 
 __all__ = [
     "CAUSE_LETTERS",
@@ -43,6 +43,8 @@ __all__ = [
     "Mark",
     "Panel",
     "Points",
+    "Scale",
+    "Scales",
     "Span",
     "VLine",
     "axis_over",

@@ -123,7 +123,8 @@ class Fact:
 class Figure:
     """One plot: a title, two axes, marks from back to front, and facts in order of importance.
 
-    `reason` says why there is nothing to show, and is "" where there is something.
+    `reason` says why there is nothing to show, and is "" where there is something. `below` values lie left of the
+    x axis.
     """
 
     title: str
@@ -132,6 +133,7 @@ class Figure:
     marks: tuple[Mark, ...] = ()
     facts: tuple[Fact, ...] = field(default=())
     reason: str = ""
+    below: int = 0
 
     def of(self, kind: type[Mark]) -> tuple[Mark, ...]:
         """The marks of one kind."""

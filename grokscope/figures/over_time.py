@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.figures.axis import Axis, Scale, axis_over
+from grokscope.figures.axis import Axis, Form, Scale, axis_over
 from grokscope.figures.data import Band, Curve, Fact, Figure, HLine, Mark, Points
 from grokscope.figures.history import History, on_axis, phase_spans, step_axis
 from grokscope.names import safe_name
@@ -48,6 +48,7 @@ class Panel:
     references: tuple[tuple[float, str], ...] = ()
     limits: tuple[float, float] | None = None
     unit: str = ""
+    form: Form = "number"
 
 
 def over_time(panel: Panel, runs: Sequence[History], *, steps: Scale = "log") -> Figure:
@@ -117,9 +118,10 @@ def _points(curve: Curve) -> Points:
 
 def _value_axis(panel: Panel, values: Array) -> Axis:
     if panel.limits is not None:
-        return Axis(panel.y_label, panel.scale, *panel.limits, panel.unit)
+        return Axis(panel.y_label, panel.scale, *panel.limits, panel.unit, panel.form)
     at = tuple(value for value, _ in panel.references)
-    return axis_over(panel.y_label, values, scale=panel.scale, padding=0.06, include=at, unit=panel.unit)
+    axis = axis_over(panel.y_label, values, scale=panel.scale, padding=0.06, include=at, unit=panel.unit)
+    return replace(axis, form=panel.form)
 
 
 def _facts(runs: Sequence[History], drawn: Sequence[tuple[Line, Curve, Band | None]]) -> tuple[Fact, ...]:

@@ -22,7 +22,7 @@ Layers = Sequence[str]
 def accuracy(run: History, layers: Layers = ()) -> Panel:
     """Train and test accuracy."""
     lines = (Line("test", "test", metric("test_accuracy")), Line("train", "train", metric("train_accuracy")))
-    return Panel("accuracy", "accuracy", lines, limits=ACCURACY_LIMITS, unit="share of images")
+    return Panel("accuracy", "accuracy", lines, limits=ACCURACY_LIMITS, unit="% of images", form="percent")
 
 
 def loss(run: History, layers: Layers = ()) -> Panel:
@@ -40,13 +40,13 @@ def alpha(run: History, layers: Layers = ()) -> Panel:
 def traps(run: History, layers: Layers = ()) -> Panel:
     """Correlation traps of each layer: the median over permutations; of one layer with least and most."""
     lines = by_layer(run, "num_traps", interval=("num_traps_min", "num_traps_max"), layers=layers)
-    return Panel("traps", "correlation traps, median over permutations", lines)
+    return Panel("traps", "correlation traps, median over permutations", lines, form="count")
 
 
 def ks(run: History, layers: Layers = ()) -> Panel:
     """The calibrated KS p-value of each layer's shuffled entries; of several runs, Fisher's combination."""
     lines = by_layer(run, "ks_p", layers=layers, joined=False, combine=combined)
-    return Panel("KS p", "calibrated KS p of the shuffled entries", lines, "log", ((0.05, "p = .05"),))
+    return Panel("KS p", "calibrated KS p of the shuffled entries", lines, "log", ((0.05, "p = .05"),), form="p")
 
 
 def sigma_mp(run: History, layers: Layers = ()) -> Panel:
@@ -70,7 +70,7 @@ def sparsity(run: History, layers: Layers = ()) -> Panel:
     lines = tuple(
         Line("<" + name.rsplit("_", 1)[1], f"layer{k}", metric(name)) for k, name in enumerate(SPARSITIES)
     )
-    return Panel("sparsity", "share of activations below τ", lines, limits=ACCURACY_LIMITS)
+    return Panel("sparsity", "activations below τ", lines, limits=ACCURACY_LIMITS, unit="%", form="percent")
 
 
 SPARSITIES = ("activation_sparsity_1e-6", "activation_sparsity_1e-2", "activation_sparsity_1e-1")

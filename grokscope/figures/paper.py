@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from grokscope.errors import MissingPackage, UsageError
 from grokscope.figures.axis import Axis
 from grokscope.figures.colors import color_of
 from grokscope.figures.data import Band, Bars, Curve, Figure, Heatmap, HLine, Mark, Points, Span, VLine
+from grokscope.files import write_result
 from grokscope.names import safe_text
 
 if TYPE_CHECKING:
@@ -24,9 +26,11 @@ PANEL_INCHES = (6.4, 4.0)
 def save(figures: Sequence[Figure], path: Path, *, title: str = "") -> None:
     """Write figures side by side to a file; its suffix (.svg, .png, .pdf) says in which format.
 
-    The same figures give the same bytes. Raises UsageError for another suffix, MissingPackage without matplotlib.
+    The same figures give the same bytes. Raises UsageError for another suffix, MissingPackage without matplotlib,
+    StorageError where the file cannot be written.
     """
-    if path.suffix[1:].lower() not in FORMATS:
+    format_, file = path.suffix[1:].lower(), io.BytesIO()
+    if format_ not in FORMATS:
         raise UsageError(f"{path} has none of the suffixes .svg, .png and .pdf; they say what is to be written")
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent} for {path.name}; make it first")
@@ -35,7 +39,8 @@ def save(figures: Sequence[Figure], path: Path, *, title: str = "") -> None:
 
     without_date: dict[str, Any] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with matplotlib.rc_context({"svg.hashsalt": "grokscope", "svg.fonttype": "none"}):
-        drawn.savefig(path, metadata=without_date[path.suffix[1:].lower()], dpi=150)
+        drawn.savefig(file, format=format_, metadata=without_date[format_], dpi=150)
+    write_result(path, file.getvalue())
 
 
 def page(figures: Sequence[Figure], *, title: str = "") -> Page:

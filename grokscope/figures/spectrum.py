@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 Scales = tuple[Scale, Scale]
 
 EIGENVALUE = "λ, eigenvalue of WᵀW"
-SHUFFLED = "λ of the shuffled entries"
+SHUFFLED = "λ, of the shuffled entries"
 
 DEEPEST = 10.0**-4.5
 """Of the largest eigenvalue: a logarithmic axis goes no deeper, if xmin does not, and a fact says how many lie
@@ -80,7 +80,7 @@ def esd(
         marks.append(outline(edges, compared, "compared with", "mark"))
     marks += _tail(spectrum, x)
     below = int(np.count_nonzero(values < x.low))
-    return Figure(title, x, y, tuple(marks), _esd_facts(spectrum, below))
+    return Figure(title, x, y, tuple(marks), _esd_facts(spectrum, below), below=below)
 
 
 def _depth(spectrum: LayerSpectrum, values: Array) -> float:
@@ -154,9 +154,12 @@ def randomized(
     if len(values) < 2 or not spectrum.sigma_robust > 0:
         return _nothing(title, SHUFFLED, spectrum.reason or "no Marchenko-Pastur fit")
     others = np.empty(0) if other is None else positive(other.randomized_esd)
-    deep = spectrum.lambda_plus * BELOW_EDGE if scales[0] == "log" else 0.0
-    seen = np.concatenate([values, others])
-    x = axis_over(SHUFFLED, seen[seen >= deep], scale=scales[0], padding=0.03,
+    seen = [
+        eigenvalues[eigenvalues >= (one.lambda_plus * BELOW_EDGE if scales[0] == "log" else 0.0)]
+        for one, eigenvalues in ((spectrum, values), (other, others))
+        if one is not None
+    ]
+    x = axis_over(SHUFFLED, np.concatenate(seen), scale=scales[0], padding=0.03,
                   include=(spectrum.lambda_plus * 1.05,))  # fmt: skip
     edges = edges_through(spectrum.lambda_plus, x, num_bins(len(values), most_bins))
     x = over_edges(x, edges)
@@ -179,7 +182,7 @@ def randomized(
         *_trap_points(spectrum, bars, y),
     ]
     below = int(np.count_nonzero(values < x.low))
-    return Figure(title, x, y, tuple(marks), _randomized_facts(spectrum, below))
+    return Figure(title, x, y, tuple(marks), _randomized_facts(spectrum, below), below=below)
 
 
 def _marchenko_pastur(spectrum: LayerSpectrum, values: Array, x: Axis) -> Curve:

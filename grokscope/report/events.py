@@ -11,8 +11,8 @@ from typing import Any
 from grokscope.analysis import Spectra, observe_run
 from grokscope.analysis.checkpoint import described_caveats
 from grokscope.analysis.evidence import gated_layers, infer_all
+from grokscope.experiments import experiment_of
 from grokscope.phases import Observed
-from grokscope.report.experiments import experiment_of
 from grokscope.trajectory import Trajectory, is_single
 from grokscope.trajectory.lineage import lineage_of
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from grokscope.figures import Figure
 from grokscope.figures.plain import plain
+from grokscope.files import make_folder, write_result
 from grokscope.names import safe_text
 from grokscope.phases import PHASES
 from grokscope.report.layer_table import profile_of
@@ -122,11 +123,12 @@ def _empty(kind: str) -> Figure:
 def write_report(report: Report, folder: Path) -> list[Path]:
     """Write report.html, report.md, report.json, a CSV a table and a picture a figure; returns their paths.
 
-    The page needs nothing beside it: pictures are inside. Raises MissingPackage without matplotlib.
+    The page needs nothing beside it: pictures are inside. Raises MissingPackage without matplotlib, StorageError
+    where the disk refuses.
     """
     from grokscope.figures.paper import save
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     written = []
     for picture in report.pictures:
         path = folder / f"figure-{picture.number}.svg"
@@ -139,7 +141,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
         "report.json": json.dumps(as_json(report), indent=2, allow_nan=False) + "\n",
     }
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        write_result(folder / name, text)
         written.append(folder / name)
     return written
 

@@ -12,6 +12,7 @@ from grokscope.analysis.checkpoint import checkpoint_at
 from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline, read_timeline
 from grokscope.errors import DamagedCheckpoint, RunLocked, UsageError
+from grokscope.experiments import experiment_of, experiments, labels
 from grokscope.figures import (
     MEASURES,
     PANELS,
@@ -31,7 +32,6 @@ from grokscope.figures import (
     spectrogram,
 )
 from grokscope.numbers import whole
-from grokscope.report.experiments import experiment_of, experiments, labels
 from grokscope.spectra import LayerSpectrum
 from grokscope.trajectory import Opening, Trajectory, find_damaged, open_trajectory
 from grokscope.trajectory.lineage import lineage_of, parent_of
@@ -83,7 +83,8 @@ class Source:
     @classmethod
     def of(cls, run: Trajectory) -> Source:
         """Verify the checkpoints of an opened run, and look for its spectra."""
-        return cls(run, Spectra(run), find_damaged(run))
+        damaged = find_damaged(run)
+        return cls(run, Spectra(run).leave_out(damaged), damaged)
 
     @property
     def path(self) -> Path:
@@ -118,12 +119,21 @@ class Source:
             raise UsageError(f"{self.path} has no layer {name}; its layers are {', '.join(names)}")
         return names[0] if name is None else name
 
-    def spectrum(self, index: int, layer: str) -> LayerSpectrum:
-        """A layer's spectrum, measured now where that was not done before."""
-        if (found := self.spectra.layer(index, layer)) is not None:
-            return found
+    def checkpoint_at(self, step: int | None) -> int:
+        """Return the last checkpoint up to a step; raises UsageError where there is none, DamagedCheckpoint."""
+        index = checkpoint_at(self.run, step)
+        self._refuse_damaged(index)
+        return index
+
+    def _refuse_damaged(self, index: int) -> None:
         if index in self.damaged:
             raise DamagedCheckpoint(self.damaged[index])
+
+    def spectrum(self, index: int, layer: str) -> LayerSpectrum:
+        """A layer's spectrum, measured now where that was not done before; raises DamagedCheckpoint."""
+        self._refuse_damaged(index)
+        if (found := self.spectra.layer(index, layer)) is not None:
+            return found
         try:
             spectra = analyze(self.run, indices=[index])
         except RunLocked:  # another process is measuring this run
@@ -170,7 +180,7 @@ def _at_a_checkpoint(kind: str, source: Source, step: int | None, layer: str | N
 
 
 def _profile(source: Source, step: int | None) -> Figure:
-    index = checkpoint_at(source.run, step)
+    index = source.checkpoint_at(step)
     at = f"{source.run.name} step {whole(float(source.run.steps[index]))}"
     spectra = [source.spectra.layer(index, layer.name) for layer in source.run.layers]
     return profile(spectra, "by depth", f"α of each layer · {at}")

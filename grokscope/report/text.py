@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from grokscope.experiments import differences, experiments
 from grokscope.numbers import mean_text
 from grokscope.phases import PHASES
 from grokscope.report.events import EVENTS, GATE_MEASURES, LAYER_MEASURES, RunReport
-from grokscope.report.experiments import differences, experiments
 from grokscope.report.p_values import p_words
 from grokscope.spectra.null import ALPHA_DRAWS
 

@@ -160,10 +160,9 @@ class Run:
 
         So it is at checkpoints that `verify` has found damaged.
         """
-        damaged = np.isin(self.steps, list(self._damaged))
         with self._reading() as file:
             rows = {name: self._all_rows(file, f"metrics/{name}") for name in self.metric_names}
-        return {name: np.where(damaged, np.nan, values) for name, values in rows.items()}
+        return {name: np.where(self._is_damaged, np.nan, values) for name, values in rows.items()}
 
     def wall_time(self) -> NDArray[np.float64]:
         """Return when each checkpoint was committed, seconds since 1970, float64 [n]."""
@@ -171,11 +170,15 @@ class Run:
             return self._all_rows(file, "wall_time")
 
     def predictions(self) -> NDArray[np.int32] | None:
-        """Return how many test images got each label, int32 [n, classes], or None where not recorded."""
+        """Return how many test images got each label, int32 [n, classes], or None where not recorded.
+
+        None did at checkpoints that `verify` has found damaged.
+        """
         if self.classes is None:
             return None
         with self._reading() as file:
-            return self._all_rows(file, "test_predictions")
+            counts = self._all_rows(file, "test_predictions")
+        return np.where(self._is_damaged[:, None], 0, counts)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -233,6 +236,10 @@ class Run:
                 f"checkpoint {index} (step {self.steps[index]:,}) of {self.path} is damaged: "
                 "its bytes do not match their CRC; restore the file from a copy"
             )
+
+    @property
+    def _is_damaged(self) -> NDArray[np.bool_]:
+        return np.isin(self.steps, list(self._damaged))
 
     @property
     def _paths(self) -> list[str]:

@@ -7,12 +7,21 @@ the largest are lost. Where the smallest eigenvalue is too close to that, the fu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Matrix = NDArray[np.float64] | NDArray[np.float32]
+
+LARGE = 1 << 24
+"""From this many entries on, a weight of single precision is kept so (64 MB), and its Gram matrix summed in double
+precision from blocks."""
+
+BLOCK, TILE = 1 << 21, 512
+"""Entries of such a block, 16 MB in double precision, and rows of the Gram matrix that it adds to at a time."""
 
 ACCURATE = 1e-10
 """λ_min/λ_max down to which the Gram route tells every eigenvalue from zero, the smallest to 10⁻⁵ of itself."""
@@ -23,20 +32,37 @@ BULK = 1e-13
 λ_min, where the law has hardly begun and the KS distance, no less than 1/2M, is not attained."""
 
 
-def as_matrix(weight: NDArray[np.generic]) -> Array:
-    """A weight [out, in, ...] as a float64 matrix [out, in·...]; a convolution's kernel axes join its inputs."""
+def as_matrix(weight: NDArray[np.generic]) -> Matrix:
+    """A weight [out, in, ...] as a matrix [out, in·...]; a convolution's kernel axes join its inputs.
+
+    float64; of LARGE ones float32, where that holds them.
+    """
+    if weight.size >= LARGE and np.can_cast(weight.dtype, np.float32):
+        return np.ascontiguousarray(weight, dtype=np.float32).reshape(weight.shape[0], -1)
     return np.ascontiguousarray(weight, dtype=np.float64).reshape(weight.shape[0], -1)
 
 
-def sides(matrix: Array) -> tuple[int, int]:
+def sides(matrix: Matrix) -> tuple[int, int]:
     """(N, M): the longer and the shorter side."""
     rows, columns = matrix.shape
     return max(rows, columns), min(rows, columns)
 
 
-def gram(matrix: Array) -> Array:
-    """The M × M Gram matrix over the shorter side; its eigenvalues are σ(W)²."""
-    return matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
+def gram(matrix: Matrix) -> Array:
+    """The M × M Gram matrix over the shorter side, in double precision; its eigenvalues are σ(W)²."""
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    if wide.dtype == np.float64:
+        return np.asarray(wide @ wide.T)
+    total = np.zeros((len(wide), len(wide)))
+    width = max(1, BLOCK // len(wide))
+    tiles = [slice(start, start + TILE) for start in range(0, len(wide), TILE)]
+    for start in range(0, wide.shape[1], width):
+        block = wide[:, start : start + width].astype(np.float64)
+        for rows in tiles:
+            total[rows, : rows.stop] += block[rows] @ block[: rows.stop].T
+    for rows in tiles:
+        total[: rows.start, rows] = total[rows, : rows.start].T
+    return total
 
 
 class Backend(Protocol):
@@ -45,7 +71,7 @@ class Backend(Protocol):
     A Gram matrix stays the backend's own kind of array, on its own device; it must know .sum(0) and @.
     """
 
-    def gram(self, matrix: Array) -> Any:
+    def gram(self, matrix: Matrix) -> Any:
         """The M × M Gram matrix over the shorter side of a matrix, in double precision."""
 
     def gram_eigenvalues(self, gram_matrix: Any) -> Array:
@@ -58,7 +84,7 @@ class Backend(Protocol):
 class Lapack:
     """The algebra by numpy's and scipy's LAPACK."""
 
-    def gram(self, matrix: Array) -> Array:
+    def gram(self, matrix: Matrix) -> Array:
         """See `Backend`."""
         return gram(matrix)
 
@@ -74,7 +100,7 @@ class Lapack:
 LAPACK = Lapack()
 
 
-def eigenvalues(matrix: Array, backend: Backend = LAPACK) -> Array:
+def eigenvalues(matrix: Matrix, backend: Backend = LAPACK) -> Array:
     """The M eigenvalues λ = σ(W)² of a finite matrix [rows, columns], ascending, unnormalised.
 
     Where the smallest one is below ACCURATE of the largest, they are computed from the matrix itself. Raises
@@ -84,16 +110,19 @@ def eigenvalues(matrix: Array, backend: Backend = LAPACK) -> Array:
     return values if values[0] > ACCURATE * values[-1] else _squared_singular_values(matrix)
 
 
-def bulk_eigenvalues(matrix: Array, gram_matrix: Any, backend: Backend = LAPACK) -> Array:
-    """The M eigenvalues of a randomised matrix, as `eigenvalues`, where only their distribution is read."""
+def bulk_eigenvalues(matrix: Callable[[], Matrix], gram_matrix: Any, backend: Backend = LAPACK) -> Array:
+    """The M eigenvalues of a randomised matrix, as `eigenvalues`, where only their distribution is read.
+
+    `matrix` makes it; it is asked only where its Gram matrix is not enough.
+    """
     values = backend.gram_eigenvalues(gram_matrix)
-    if values[0] * np.median(values) > BULK * values[-1] ** 2:
+    if values[0] * values[len(values) // 2] > BULK * values[-1] ** 2:
         return values
-    return _squared_singular_values(matrix)
+    return _squared_singular_values(matrix())
 
 
-def _squared_singular_values(matrix: Array) -> Array:
-    singular = np.asarray(np.linalg.svd(matrix, compute_uv=False), dtype=np.float64)
+def _squared_singular_values(matrix: Matrix) -> Array:
+    singular = np.linalg.svd(matrix.astype(np.float64, copy=False), compute_uv=False)
     return np.ascontiguousarray(singular[::-1] ** 2)
 
 
@@ -114,7 +143,7 @@ def count_above(gram_matrix: Array, threshold: float) -> int:
 
 
 def top_singular_vectors(
-    matrix: Array, count: int, gram_matrix: Array | None = None
+    matrix: Matrix, count: int, gram_matrix: Array | None = None
 ) -> tuple[Array, Array, Array]:
     """The `count` largest singular triples of a matrix [rows, columns]: left [rows, k], values [k], right
     [columns, k].

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.spectra.esd import gram
+from grokscope.spectra.esd import Matrix, gram
 
 Array = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ MOST_WINDOWS = 4
 """Windows along each axis: as many as cover it, up to this, at equal distances."""
 
 
-def alpha_farms(matrix: Array, esd: Array | None = None) -> float:
+def alpha_farms(matrix: Matrix, esd: Array | None = None) -> float:
     """1 + k/Σ log(λ_(n−i+1)/λ_(n−k)), i = 1 … k = n/2, over the pooled eigenvalues of square windows; NaN where
     fewer than half of them are positive. `esd`: the matrix's own, where known, for a matrix that is one window."""
     if esd is not None and matrix.shape[0] == matrix.shape[1] <= LARGEST_WINDOW:
@@ -38,7 +38,7 @@ def hill(esd: Array) -> float:
     return 1 + k / total if total > 0 else float("nan")
 
 
-def windows(matrix: Array) -> list[Array]:
+def windows(matrix: Matrix) -> list[Matrix]:
     """Square windows of one side, evenly spread over a matrix [rows, columns]."""
     side = min(*matrix.shape, LARGEST_WINDOW)
     rows, columns = (_starts(length, side) for length in matrix.shape)
@@ -50,5 +50,5 @@ def _starts(length: int, side: int) -> NDArray[np.int64]:
     return np.linspace(0, length - side, count).round().astype(np.int64)
 
 
-def _window_esd(window: Array) -> Array:
-    return np.linalg.eigvalsh(gram(np.ascontiguousarray(window))).astype(np.float64, copy=False)
+def _window_esd(window: Matrix) -> Array:
+    return np.linalg.eigvalsh(gram(np.ascontiguousarray(window, dtype=np.float64))).astype(np.float64, copy=False)

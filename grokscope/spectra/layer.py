@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +22,12 @@ from grokscope.spectra import (
 )
 from grokscope.spectra.null import ALPHA_DRAWS, DRAWS, Null, null_for
 from grokscope.spectra.permutations import Permutations, seed_key
+from grokscope.spectra.threads import in_threads
 from grokscope.spectra.traps import Trap
 
 Array = NDArray[np.float64]
 
-ANALYSIS_VERSION = 4
+ANALYSIS_VERSION = 5
 """Grows with every change of a number; stored results of another version are measured again."""
 
 SMALLEST_SIDE = 8
@@ -142,13 +145,14 @@ def analyze_layer(
     null_draws: int = DRAWS,
     kind: str = "linear",
     backend: spectrum.Backend = spectrum.LAPACK,
+    threads: int = 1,
 ) -> LayerSpectrum:
     """Measure one weight [out, in, ...] of any real dtype; never raises on its numbers.
 
-    The permutations depend on (seed, step, name) alone, the same on any machine and any number of workers; None is
-    as many as the size needs (`randomised.num_permutations`). A
-    layer that cannot be measured (see `why_not`) comes back with a reason and whatever is still defined.
-    `backend` does the dense algebra; a GPU's differs from LAPACK's in the last digits.
+    The permutations depend on (seed, step, name) alone, the same on any machine and any number of workers; None
+    is as many as the size needs (`randomised.num_permutations`). A layer that cannot be measured (see `why_not`)
+    comes back with a reason and whatever is still defined. `backend` does the dense algebra; a GPU's differs from
+    LAPACK's in the last digits. `threads` share one matrix, and change no byte where BLAS is kept to one thread.
     """
     array = np.asarray(weight)
     shape = tuple(int(side) for side in array.shape)
@@ -160,12 +164,11 @@ def analyze_layer(
         matrix = spectrum.as_matrix(array)
         try:
             null = null_for(*spectrum.sides(matrix), null_draws)
-            esd = spectrum.eigenvalues(matrix, backend)
-            positions = weightwatcher.spectra_of(array, esd, backend)
-            measured = _own_spectrum(array, matrix, esd, positions, null)
             shuffled = Permutations(matrix, seed_key(seed, step, name))
             count = randomised.num_permutations(min(matrix.shape), permutations)
-            result = randomised.randomise(shuffled, count, null, backend)
+            esd, result = _spectra(shuffled, count, null, backend, threads)
+            positions = weightwatcher.spectra_of(array, esd, backend)
+            measured = _own_spectrum(array, matrix, esd, positions, null)
             measured |= _randomised_spectrum(shuffled, result, float(np.fmin(plain["kurtosis"], 0.0)), null)
             measured["rand_distance"] = _rand_distance(array, positions, shuffled, result, backend)
             return LayerSpectrum(name, shape, **plain, **measured)  # type: ignore[arg-type]
@@ -173,6 +176,22 @@ def analyze_layer(
             reason = f"the eigenvalue solver did not converge ({error})"
     reasons = {"verdict_reason": reason, "randomised_reason": reason}
     return LayerSpectrum(name, shape, reason, **reasons, **plain)  # type: ignore[arg-type]
+
+
+def _spectra(
+    shuffled: Permutations, count: int, null: Null, backend: spectrum.Backend, threads: int
+) -> tuple[Array, randomised.Randomised]:
+    """The layer's own eigenvalues on one thread, and those of `count` permutations on the others."""
+
+    def own() -> Array:
+        return spectrum.eigenvalues(shuffled.matrix, backend)
+
+    def permuted() -> randomised.Randomised:
+        return randomised.randomise(shuffled, count, null, backend, max(1, threads - 1))
+
+    works: tuple[Callable[[], object], ...] = (own, permuted)
+    esd, result = in_threads(lambda work: work(), works, threads)
+    return cast(Array, esd), cast(randomised.Randomised, result)
 
 
 def why_not(array: NDArray[np.generic], kind: str = "linear") -> str:
@@ -228,7 +247,7 @@ def _plain_measures(array: NDArray[np.generic]) -> dict[str, float]:
 
 
 def _own_spectrum(
-    array: NDArray[np.generic], matrix: Array, esd: Array, positions: list[Array], null: Null
+    array: NDArray[np.generic], matrix: spectrum.Matrix, esd: Array, positions: list[Array], null: Null
 ) -> dict[str, object]:
     """The layer's own eigenvalues, those of its kernel positions, and their power-law tail."""
     fit = power_law.fit(esd)
@@ -254,7 +273,7 @@ def _own_spectrum(
     }
 
 
-def _why_flat(esd: Array, matrix: Array) -> str:
+def _why_flat(esd: Array, matrix: spectrum.Matrix) -> str:
     """Why a spectrum has no shape: its singular values are equal within rounding; "" if they are not."""
     spread = 1 - np.sqrt(max(esd[0], 0.0) / esd[-1])
     if spread > COARSEST or spread > resolution(matrix):
@@ -310,9 +329,9 @@ def _ks(result: randomised.Randomised, long: int, short: int, light: float, null
     shown = kolmogorov.distance(result.representative.esd, long, short)
     return {
         "ks_distance": distance,
-        "ks_p": null.distance_p(distance, permutations),
+        "ks_p": null.distance_p(distance, permutations, light),
         "ks_distance_bulk": bulk,
-        "ks_p_bulk": null.distance_p(bulk, permutations),
+        "ks_p_bulk": null.distance_p(bulk, permutations, light),
         "ks_distance_shown": shown,
         "ks_p_naive": kolmogorov.naive_p(shown, short),
     }

@@ -97,7 +97,6 @@ def robust_sigma(esd: Array, num_rows: int, num_columns: int, spikes: int = 0) -
     return math.sqrt(max(middle, 0.0) / median(num_rows - spikes, num_columns - spikes))
 
 
-def trace_sigma(esd: Array, num_rows: int, num_columns: int, spikes: int = 0) -> float:
+def trace_sigma(esd: Array, num_rows: int, num_columns: int) -> float:
     """sigma from the sum of the eigenvalues: the root mean square of the entries, least noisy on pure noise."""
-    bulk = esd[: len(esd) - spikes]
-    return float(np.sqrt(bulk.sum() / ((num_rows - spikes) * (num_columns - spikes))))
+    return float(np.sqrt(esd.sum() / (num_rows * num_columns)))

@@ -38,6 +38,8 @@ def measure(weight: NDArray[np.generic]) -> Measures:
 
     Block by block: of a large one no copy in float64 is made.
     """
+    if weight.size <= BLOCK:
+        weight = np.asarray(weight, dtype=np.float64)
     largest = max((float(np.abs(block).max()) for block in _blocks(weight)), default=0.0)
     if not weight.size:
         return Measures(0.0, 0.0, NAN, NAN, NAN, largest)

@@ -13,6 +13,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from grokscope.spectra.esd import Matrix
+
 Array = NDArray[np.float64]
 Key = tuple[int, int, int]
 
@@ -28,16 +30,16 @@ def seed_key(seed: int, step: int, name: str) -> Key:
 class Permutations:
     """The permutations of a matrix [rows, columns] by index: `permutations[k]` has its shape and its entries."""
 
-    def __init__(self, matrix: Array, key: Key) -> None:
+    def __init__(self, matrix: Matrix, key: Key) -> None:
         self.matrix = matrix
         self.key = key
 
-    def __getitem__(self, index: int) -> Array:
+    def __getitem__(self, index: int) -> Matrix:
         flat = self.matrix.ravel()
         if flat.size > LARGEST_KEPT:
             return _generator(*self.key, index).permutation(flat).reshape(self.matrix.shape)
         scramble = _scramble(self.key[0], flat.size, index)
-        return np.take(self._fresh, scramble, mode="clip").reshape(self.matrix.shape)
+        return self._fresh.take(scramble, mode="clip").reshape(self.matrix.shape)
 
     def order(self, index: int) -> NDArray[np.int64]:
         """The same permutation as positions: self[index].ravel() = matrix.ravel()[order]."""
@@ -47,7 +49,7 @@ class Permutations:
         return _generator(*self.key).permutation(size)[_scramble(self.key[0], size, index)]
 
     @cached_property
-    def _fresh(self) -> Array:
+    def _fresh(self) -> Matrix:
         return _generator(*self.key).permutation(self.matrix.ravel())
 
 

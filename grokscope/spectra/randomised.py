@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from grokscope.spectra import esd as spectrum
 from grokscope.spectra import kolmogorov, marchenko_pastur
 from grokscope.spectra.null import Null, edge_centre_and_scale
 from grokscope.spectra.permutations import Permutations
+from grokscope.spectra.threads import in_threads
 
 Array = NDArray[np.float64]
 
@@ -87,18 +89,23 @@ def num_permutations(short: int, asked: int | None) -> int:
 
 
 def randomise(
-    shuffled: Permutations, count: int, null: Null, backend: spectrum.Backend = spectrum.LAPACK
+    shuffled: Permutations,
+    count: int,
+    null: Null,
+    backend: spectrum.Backend = spectrum.LAPACK,
+    threads: int = 1,
 ) -> Randomised:
-    """Measure the first `count` permutations of a finite matrix, one Gram matrix each."""
-    permuted = [_permuted(shuffled[index], count, null, backend) for index in range(count)]
+    """Measure the first `count` permutations of a finite matrix, one Gram matrix each, on so many threads."""
+    measure = partial(_permuted, shuffled, count, null, backend)
+    permuted = in_threads(measure, range(count), threads)
     return Randomised(tuple(permuted), middle([one.esd[-1] for one in permuted]))
 
 
-def _permuted(matrix: Array, count: int, null: Null, backend: spectrum.Backend) -> Permuted:
+def _permuted(shuffled: Permutations, count: int, null: Null, backend: spectrum.Backend, index: int) -> Permuted:
     """Measure a permutation, one of `count`."""
-    long, short = spectrum.sides(matrix)
-    gram = backend.gram(matrix)
-    esd = spectrum.bulk_eigenvalues(matrix, gram, backend)
+    long, short = spectrum.sides(shuffled.matrix)
+    gram = backend.gram(shuffled[index])
+    esd = spectrum.bulk_eigenvalues(lambda: shuffled[index], gram, backend)
     kept = gram if isinstance(gram, np.ndarray) and count * gram.nbytes <= KEPT_BYTES else None
     return Permuted(esd, *bulk_edge(esd, long, short, null), kept)
 
@@ -132,10 +139,11 @@ def mean_bulk_distance(result: Randomised, long: int, short: int, kurtosis: floa
     return float(np.mean(values))
 
 
-def edge_of_noise(sigma: float, long: int, short: int, null: Null) -> float:
-    """The eigenvalue that the largest one of long × short noise of spread `sigma` exceeds with SIGNIFICANCE."""
+@lru_cache(maxsize=64)
+def edge_of_noise(long: int, short: int, null: Null) -> float:
+    """The eigenvalue that the largest one of long × short noise with sigma 1 exceeds with SIGNIFICANCE."""
     centre, scale = edge_centre_and_scale(long, short)
-    return sigma**2 * (centre + null.edge_z(SIGNIFICANCE) * scale)
+    return centre + null.edge_z(SIGNIFICANCE) * scale
 
 
 def bulk_edge(esd: Array, long: int, short: int, null: Null) -> tuple[float, float, int]:
@@ -145,7 +153,7 @@ def bulk_edge(esd: Array, long: int, short: int, null: Null) -> tuple[float, flo
     edge, which is repeated until no further eigenvalue leaves. At most half of the spectrum can be traps. sigma is
     0 where it then vanishes.
     """
-    reach = edge_of_noise(1.0, long, short, null)
+    reach = edge_of_noise(long, short, null)
     num_traps = 0
     while True:
         sigma = marchenko_pastur.robust_sigma(esd, long, short, num_traps)

@@ -135,16 +135,27 @@ def _beside_noise(eigenvalue: float, shape: tuple[int, int], sigma: float) -> tu
     return eigenvalue / edges(*shape, sigma)[1], (eigenvalue / sigma**2 - centre) / scale
 
 
-def _structure(matrix: Array, limit: float) -> _Structure:
+def _structure(matrix: spectrum.Matrix, limit: float) -> _Structure:
     """The mean of the ordinary entries, and the large ones, which lie beyond `limit` from it."""
-    places = np.flatnonzero(np.abs(matrix - matrix.mean()) > limit)
-    values = matrix.ravel()[places]
+    total = float(matrix.sum(dtype=np.float64))
+    places = _beyond(matrix, total / matrix.size, limit)
+    values = matrix.ravel()[places].astype(np.float64)
     ordinary = matrix.size - len(places)
-    mean = float((matrix.sum() - values.sum()) / ordinary) if ordinary else float(matrix.mean())
+    mean = float((total - values.sum()) / ordinary) if ordinary else total / matrix.size
     places = places[np.argsort(-np.abs(values - mean), kind="stable")]
     named = places[:MAX_LARGE]
     rows, columns = np.divmod(named, matrix.shape[1])
-    return _Structure(mean, places, rows, columns, matrix.ravel()[named] - mean)
+    return _Structure(mean, places, rows, columns, matrix.ravel()[named].astype(np.float64) - mean)
+
+
+def _beyond(matrix: spectrum.Matrix, centre: float, limit: float) -> NDArray[np.intp]:
+    """The flat places of entries farther than `limit` from `centre`; some rows at a time, for large matrices."""
+    columns = matrix.shape[1]
+    each = max(1, spectrum.BLOCK // columns)
+    return np.concatenate([
+        start * columns + np.flatnonzero(np.abs(matrix[start : start + each].astype(np.float64) - centre) > limit)
+        for start in range(0, len(matrix), each)
+    ])  # fmt: skip
 
 
 def _contributions(structure: _Structure, left: Array, right: Array) -> tuple[Array, Array]:
@@ -157,27 +168,33 @@ def _contributions(structure: _Structure, left: Array, right: Array) -> tuple[Ar
     return from_mean, from_entries
 
 
-def gram_without(mean: float, places: NDArray[np.intp], matrix: Array, gram: Array, tolerance: float) -> Array:
+def gram_without(
+    mean: float, places: NDArray[np.intp], matrix: spectrum.Matrix, gram: Array, tolerance: float
+) -> Array:
     """The Gram matrix of a matrix with its mean subtracted and the entries at flat `places` clipped to it.
 
     From the matrix's own by the parts that change, a few columns; anew where rounding would exceed `tolerance` or
     many entries change.
     """
     if len(places) > MANY * matrix.size or gram.trace() * np.finfo(np.float64).eps > tolerance:
-        centred = matrix - mean
+        centred = matrix.astype(np.float64)
+        centred -= mean
         centred.ravel()[places] = 0.0
         return spectrum.gram(centred)
     from scipy.sparse import coo_array
 
     rows, columns = np.divmod(places, matrix.shape[1])
-    excess = coo_array((matrix[rows, columns] - mean, (rows, columns)), shape=matrix.shape).tocsr()
+    beyond = matrix[rows, columns].astype(np.float64) - mean
+    excess = coo_array((beyond, (rows, columns)), shape=matrix.shape).tocsr()
     if matrix.shape[0] > matrix.shape[1]:
         matrix, excess = matrix.T, excess.T.tocsr()
     taken = mean * matrix.shape[1]  # W − mean·11ᵀ − E, short side first, times its transpose
-    cross = (excess @ matrix.T) + mean * (matrix.sum(axis=1) - excess.sum(axis=1) - taken / 2)
+    cross = excess @ matrix.T
+    cross += mean * (matrix.sum(axis=1, dtype=np.float64) - excess.sum(axis=1) - taken / 2)
     rest: Array = gram - cross
     rest -= cross.T
-    rest += (excess @ excess.T).toarray()
+    square = (excess @ excess.T).tocoo()
+    rest[square.row, square.col] += square.data
     return rest
 
 

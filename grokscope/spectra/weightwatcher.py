@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.spectra import power_law
-from grokscope.spectra.esd import Backend, as_matrix, eigenvalues
+from grokscope.spectra.esd import Backend, Matrix, as_matrix, eigenvalues
 from grokscope.spectra.weightwatcher_mp import mp_softrank
 
 Array = NDArray[np.float64]
@@ -45,7 +45,7 @@ class WeightWatcherMeasures:
     mp_softrank: float
 
 
-def positions(weight: NDArray[np.generic]) -> list[Array]:
+def positions(weight: NDArray[np.generic]) -> list[Matrix]:
     """The matrices that WeightWatcher takes a weight [out, in, …kernel] for: itself, or one a kernel position."""
     if weight.ndim == 2:
         return [as_matrix(weight)]

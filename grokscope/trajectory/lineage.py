@@ -65,6 +65,12 @@ def parent_of(run: Trajectory) -> Run | None:
     return parent if parent.uuid == lineage.parent else None
 
 
+def with_parent(runs: list[Trajectory]) -> list[Trajectory]:
+    """Add its parent to a branch that stands alone, where it lies beside it: it lives on its parent's timeline."""
+    parent = parent_of(runs[0]) if len(runs) == 1 else None
+    return runs if parent is None else [*runs, parent]
+
+
 def changes(child: Mapping[str, Any], parent: Mapping[str, Any]) -> tuple[str, ...]:
     """Name what a branch's configuration has otherwise than its parent's: "eps 1e-06"."""
     names = sorted({*child, *parent} - set(NOT_A_CHANGE))

@@ -27,7 +27,7 @@ ACCURACY_TOLERANCE = 0.05
 def extremes(run: Path) -> list[Comparison]:
     """The least and the largest entry of each layer at the run's last checkpoint."""
     source = Source.open(run)
-    last = source.run.num_checkpoints - 1
+    last = source.checkpoint_at(None)
     step, found = int(source.run.steps[last]), []
     note = "" if step >= PAPER_STEPS else f"this run ends at step {step:,}, theirs at {PAPER_STEPS:,}"
     for layer, printed in EXTREMES.items():

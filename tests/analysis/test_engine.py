@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from grokscope.analysis import Spectra, analyze
+from grokscope.analysis.measure import measure
 from grokscope.analysis.spectra_file import beside
 from grokscope.errors import UsageError
 from grokscope.runfile import Run
@@ -34,6 +35,23 @@ def test_two_processes_measure_the_same_bytes_as_one(run: Run) -> None:
     other = copy_of(run, "other.h5")
     analyze(run, parameters=FAST, jobs=1)
     analyze(other, parameters=FAST, jobs=2)
+    assert content(beside(run.path)) == content(beside(other.path))
+
+
+def test_large_layers_are_measured_by_threads_of_this_process_to_the_same_bytes(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, threads = copy_of(run, "other.h5"), []
+    analyze(run, parameters=FAST, jobs=1)
+
+    def counted(*arguments: object) -> object:
+        threads.append(arguments[-1])
+        return measure(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("grokscope.analysis.engine.LARGE", 1)
+    monkeypatch.setattr("grokscope.analysis.engine.measure", counted)
+    analyze(other, parameters=FAST, jobs=3)
+    assert threads == [3] * Spectra(other).done.size
     assert content(beside(run.path)) == content(beside(other.path))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from grokscope.analysis.evidence import gated_layers, infer_all, why_no_gates
 from grokscope.analysis.gates import chain, input_range
 from grokscope.analysis.spectra_file import beside
 from grokscope.phases.gates import GATES, measure_gates
+from grokscope.report import run_report
 from grokscope.runfile import LayerSpec, Run, RunWriter
 from tests.collapsing import COUNT, SAID, write_collapsing_run
 
@@ -61,8 +63,10 @@ def until(run: Run, count: int, path: Path) -> Run:
 
 def test_labels_stay_when_later_checkpoints_are_appended(tmp_path: Path) -> None:
     run = Run(write_collapsing_run(tmp_path / "whole.h5"))
-    final = infer_all(analyze(run, parameters=FAST))
+    spectra = analyze(run, parameters=FAST)
+    final = infer_all(spectra)
     assert [inferred.label for inferred in final] == SAID
+    assert run_report(run, spectra).confusion == Counter(("unknown", label) for label in SAID)  # observed first
     for count in range(1, COUNT):
         earlier = until(run, count, tmp_path / f"until{count}.h5")
         assert infer_all(analyze(earlier, parameters=FAST)) == final[:count]

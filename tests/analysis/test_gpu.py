@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from grokscope.analysis import gpu  # noqa: E402 (needs torch)
 from grokscope.analysis.gpu import TorchBackend, backend_for  # noqa: E402 (needs torch)
 from grokscope.spectra import analyze_layer  # noqa: E402
 from grokscope.spectra.esd import LAPACK  # noqa: E402
@@ -34,8 +39,21 @@ def test_the_torch_backend_measures_what_lapack_measures(device, shape, degrees)
 def test_small_layers_and_machines_without_a_gpu_use_lapack(monkeypatch):
     assert backend_for((200, 784)) is LAPACK
     assert backend_for((5000,)) is LAPACK
+    monkeypatch.setattr(gpu, "DRIVERS", (os.devnull,))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert backend_for((4096, 11008)) is LAPACK
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert isinstance(backend_for((4096, 11008)), TorchBackend)
     assert isinstance(backend_for((2048, 512, 3, 3)), TorchBackend)
+    monkeypatch.setattr(gpu, "DRIVERS", (f"{os.devnull}/none",))
+    assert backend_for((4096, 11008)) is LAPACK
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="drivers are looked for on Linux alone")
+def test_without_a_driver_torch_is_not_loaded():
+    code = (
+        "import sys; from grokscope.analysis import gpu; gpu.DRIVERS = ();"
+        "gpu.backend_for((4096, 11008)); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

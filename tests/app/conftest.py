@@ -56,11 +56,16 @@ def predictions(index: int) -> np.ndarray:
     return counts
 
 
-def create(path: Path, steps: list[int] | None = None, layers: tuple[LayerSpec, ...] = LAYERS) -> RunWriter:
+def create(
+    path: Path,
+    steps: list[int] | None = None,
+    layers: tuple[LayerSpec, ...] = LAYERS,
+    config: dict[str, object] | None = None,
+) -> RunWriter:
     """A run file without checkpoints."""
     return RunWriter.create(
-        path, steps=STEPS if steps is None else steps, layers=layers, metrics=list(metrics(0)), config={},
-        origin="test", classes=10,
+        path, steps=STEPS if steps is None else steps, layers=layers, metrics=list(metrics(0)),
+        config=config or {}, origin="test", classes=10,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from grokscope.app.keys import by_name
 from grokscope.app.plots.picture import picture
 from grokscope.app.state import Comparison, Direction, State
 from grokscope.app.theme import DARK
-from grokscope.app.views.trajectories import panels
+from grokscope.app.views.panels import panels
 from grokscope.app.views.traps import _pictures
 from grokscope.runfile.liveness import Liveness
 from grokscope.spectra import analyze_layer
@@ -180,13 +180,13 @@ def test_a_jump_of_ten_layers_ends_at_the_last_one() -> None:
 def test_the_pictures_show_each_input_at_its_place() -> None:
     """Inputs run along the rows of the picture; an entry W[i, j] lies at input j, whatever its row i is."""
     weight = np.random.default_rng(1).normal(size=(40, 64))
-    weight[5, 27] = 20.0
+    weight[5, 29] = 20.0
     spectrum = analyze_layer(weight, "fc1", step=0, permutations=3, null_draws=200)
     vector = np.arange(64.0)
     state = replace(START, direction=Direction((0, 2, 0), vector))
     direction, entries = _pictures(state, spectrum, 8)
     assert direction.pixels[1, 3] == vector[8 * 1 + 3]
-    assert np.argwhere(entries.pixels).tolist() == [[27 // 8, 27 % 8]]
+    assert np.argwhere(entries.pixels).tolist() == [[29 // 8, 29 % 8]]
 
 
 @pytest.mark.parametrize(("cursor", "index"), [(0, 1), (4, 3), (9, 8), (6, 8)])

@@ -36,12 +36,21 @@ def test_a_full_stdout_is_a_failure_in_one_sentence(trained_run: Path, command: 
     assert "Exception ignored" not in done.stderr
 
 
-@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", ">&-"])
-def test_closed_streams_stop_nothing(trained_run: Path, closed: str) -> None:
-    shell = f"'{sys.executable}' -m grokscope info '{trained_run}' {closed}"
+INFO = "info {run}"
+TRAIN = "train -o {folder}/new.h5 --dataset digits --steps 3 --width 12 --train-points 100 --engine numpy"
+
+
+@pytest.mark.parametrize(
+    ("command", "closed"),
+    [("info {run}", "2>&-"), ("info {run}", "2>/dev/full"), ("info {run}", ">&-"), (TRAIN, "2>&- >&-")],
+)
+def test_closed_streams_stop_nothing(trained_run: Path, tmp_path: Path, command: str, closed: str) -> None:
+    words = command.format(run=f"'{trained_run}'", folder=f"'{tmp_path}'")
+    shell = f"'{sys.executable}' -m grokscope {words} {closed}"
     done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+    assert command != TRAIN or Run(tmp_path / "new.h5").complete
 
 
 def test_an_encoding_without_our_letters_replaces_them(trained_run: Path, grokscope_command: Command) -> None:
@@ -107,7 +116,7 @@ def test_what_files_hold_cannot_move_the_cursor(
 ) -> None:
     run = Path(shutil.copy(trained_run, tmp_path / "run\x1b[2J.h5"))
     with h5py.File(run, "r+") as file:
-        file.attrs["origin"] = "here\x1b]0;owned\x07"
+        file.attrs["origin"] = file.attrs["uuid"] = file.attrs["created"] = "here\x1b]0;owned\x07"
         file.attrs["config"] = json.dumps({"name\x1b[2J": "\u202evalue"})
     for command in (["info"], ["report"], ["export"], ["plot", "accuracy"]):
         done = grokscope_command(command[0], run, *command[1:])

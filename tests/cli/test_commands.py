@@ -170,13 +170,13 @@ def test_export_gives_every_metric_of_every_checkpoint(analysed: Path, grokscope
 
 
 def test_odd_names_and_numbers_stay_plain_csv_and_json(tmp_path: Path, grokscope_command: Command) -> None:
-    path, names = tmp_path / "run.h5", ["loss, held out", 'a "quoted" one']
+    path, names = tmp_path / "run.h5", ["loss, held out", 'a "quoted" one', "never"]
     layers = [LayerSpec("fc1", (2, 3), bias=False)]
     config = {"clip": float("inf"), "floor": float("nan"), "lr": 0.1}
     with RunWriter.create(path, steps=[0], layers=layers, metrics=names, config=config, origin="t") as writer:
-        writer.commit(0, {"fc1": np.ones((2, 3))}, {}, dict.fromkeys(names, 0.5))
+        writer.commit(0, {"fc1": np.ones((2, 3))}, {}, dict.fromkeys(names[:2], 0.5))
     [row] = csv.DictReader(io.StringIO(grokscope_command("export", path).stdout))
-    assert [row[name] for name in names] == ["0.5", "0.5"]
+    assert [row[name] for name in names] == ["0.5", "0.5", ""]
     described = json.loads(grokscope_command("info", path, "--json").stdout, parse_constant=pytest.fail)
     assert described["config"] == {"clip": None, "floor": None, "lr": 0.1}
 

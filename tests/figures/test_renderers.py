@@ -132,6 +132,11 @@ def test_every_curve_and_point_is_read_back_from_the_text(
         assert np.mean(near) >= 0.7, mark.label
 
 
+def _number(label: str) -> float:
+    """What a tick's label says."""
+    return float(label[:-2]) / 100 if label.endswith(" %") else float(label.replace("k", "e3"))
+
+
 @pytest.mark.parametrize(("width", "height"), SIZES)
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "nothing"])
 def test_the_frame_names_values_where_they_lie(
@@ -150,7 +155,7 @@ def test_the_frame_names_values_where_they_lie(
     )
     assert labels
     for label, row in labels.items():
-        value = values[label] if label in values else float(label.replace("k", "e3"))
+        value = values[label] if label in values else _number(label)
         assert abs((1 - float(figure.y.position(value))) * (len(frame) - 1) - row) <= 1, label
 
 

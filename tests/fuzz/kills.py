@@ -36,7 +36,7 @@ COMMANDS = {
     "analyze with workers": (5, "analyze -j 2 {run}"),
     "train with workers": (5, f"train -o {{run}} --seeds 0-1 --no-batched {OPTIONS}"),
 }
-LEFT_SECONDS = 10.0  # for workers to save, and end
+LEFT_SECONDS = 60.0  # for workers to save and end on a machine that has other things to do
 
 
 class Kills:

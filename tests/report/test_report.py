@@ -13,7 +13,15 @@ from grokscope.analysis import Spectra
 from grokscope.errors import UsageError
 from grokscope.numbers import mean_text, probability
 from grokscope.report import RunReport, refuse_twice, report_text, run_report
+from grokscope.report.text import confusion_lines
 from grokscope.runfile import LayerSpec, Run, RunWriter
+
+
+def test_the_table_of_labels_has_the_observed_ones_in_its_rows() -> None:
+    counts = {("grokking", "anti-grokking"): 3, ("pre-grokking", "grokking"): 5}
+    title, columns, *table = confusion_lines(counts, "observed (rows)")
+    assert (title, columns.split()) == ("observed (rows)", ["grokking", "anti-grokking"])
+    assert [row.split() for row in table] == [["pre-grokking", "5", "0"], ["grokking", "0", "3"]]
 
 
 def report(name: str, last: Mapping[str, float], *, measured: bool = True, **experiment: str) -> RunReport:

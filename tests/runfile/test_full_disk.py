@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from grokscope import Recorder
 from grokscope.errors import StorageError
 from grokscope.runfile import Run, RunWriter
 from grokscope.runfile.check import inspect
@@ -54,22 +57,68 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on_when_there_is_room(small_
     assert inspect(Run(path)).problems == ()
 
 
+OPTIONS = ["--dataset", "digits", "--steps", "20", "--width", "40", "--train-points", "100", "--engine", "numpy"]
+
+
 def test_commands_on_a_full_disk_say_so_in_one_sentence(
     small_disk: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    options = "--dataset digits --steps 20 --width 40 --train-points 100 --engine numpy"
+    """They leave nothing, change nothing, and do the same when there is room."""
     for command in (
-        ("train", "-o", small_disk / "run.h5", *options.split()),
-        ("import", _model(small_disk.parent)),
+        ("train", "-o", small_disk / "run.h5", *OPTIONS),
+        ("import", _model(small_disk.parent), "-o", small_disk / "imported.h5"),
     ):
-        output = () if command[0] == "train" else ("-o", small_disk / "imported.h5")
-        done = grokscope_command(*command, *output)
-        assert done.returncode == 2, done.stderr
-        assert "no room for" in done.stderr
-        assert "Traceback" not in done.stderr
+        assert_refused(grokscope_command(*command))
         assert list(small_disk.iterdir()) == []
     enlarge(small_disk)
-    assert grokscope_command("train", "-o", small_disk / "run.h5", *options.split()).returncode == 0
+    assert grokscope_command("train", "-o", small_disk / "run.h5", *OPTIONS).returncode == 0
+    run = small_disk / "run.h5"
+    fill(small_disk)
+    before = {path: path.read_bytes() for path in small_disk.iterdir()}
+    results = (
+        ("train", "-o", run, "--resume", "--steps", "30000"),
+        ("compact", run),
+        ("analyze", "-j", "1", "--null-draws", "100", run),
+        ("report", run, "-o", small_disk / "report"),
+        ("plot", run, "accuracy", "-o", small_disk / "accuracy.svg"),
+    )
+    for command in results:
+        assert_refused(grokscope_command(*command))
+        assert {path: path.read_bytes() for path in small_disk.rglob("*") if path.is_file()} == before
+    (small_disk / "filling").unlink()
+    assert grokscope_command("compact", run).returncode == 0
+
+
+def test_a_recorder_on_a_full_disk_warns_once_and_records_when_there_is_room(small_disk: Path) -> None:
+    torch = pytest.importorskip("torch")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with Recorder(small_disk / "run.h5", torch.nn.Linear(50, 50)) as recorder:
+            for step in range(100):
+                if step == 40:
+                    enlarge(small_disk)
+                recorder.step(step)
+    run = Run(small_disk / "run.h5")
+    assert 40 <= run.steps[0] < 50
+    assert run.steps[-1] == 99
+    assert sum("a checkpoint was not recorded: no room for" in str(one.message) for one in told) == 1
+    assert inspect(run).problems == ()
+
+
+def assert_refused(done: subprocess.CompletedProcess[str]) -> None:
+    """A command ended as bad input does, with one sentence at the end."""
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    sentence = done.stderr.splitlines()[-1]
+    assert sentence.startswith("grokscope: ")
+    assert "No space left on device" in sentence
+
+
+def fill(place: Path) -> None:
+    """Take all the room that is left."""
+    with (place / "filling").open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
 
 
 def _model(folder: Path) -> Path:

@@ -59,3 +59,17 @@ def test_the_top_singular_vectors_are_those_of_the_svd(rng):
         u, s, vt = np.linalg.svd(matrix, full_matrices=False)
         assert values == pytest.approx(s[:3], rel=1e-10)
         assert (left * values) @ right.T == pytest.approx((u[:, :3] * s[:3]) @ vt[:3], abs=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(30, 41), (41, 30), (20, 20)])
+def test_a_large_weight_of_single_precision_has_its_gram_matrix_in_double(shape, rng, monkeypatch):
+    """Summed from blocks and tiles that do not fit its sides; in single precision it would be off by 10⁻⁶."""
+    weight = rng.standard_normal(shape).astype(np.float32)
+    for name, value in (("LARGE", 100), ("BLOCK", 200), ("TILE", 7)):
+        monkeypatch.setattr(esd, name, value)
+    matrix = esd.as_matrix(weight)
+    assert matrix.dtype == np.float32
+    assert esd.as_matrix(weight.astype(np.float64)).dtype == np.float64
+    singular = np.linalg.svd(weight.astype(np.float64), compute_uv=False)
+    assert esd.eigenvalues(matrix)[::-1] == pytest.approx(singular**2, rel=1e-9)
+    assert np.array_equal(esd.gram(matrix), esd.gram(matrix).T)

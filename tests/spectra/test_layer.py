@@ -257,6 +257,23 @@ def test_a_layer_costs_one_gram_product_a_permutation_and_one_of_its_own(entries
     assert products == [shape] * 21
 
 
+@pytest.mark.parametrize("entries", ["normal", "mean drift", "large entries"])
+def test_large_weights_in_single_precision_and_threads_change_nothing(entries, monkeypatch):
+    """What is kept in float32 is measured as in float64, and by three threads to the same bytes as by one."""
+    weight = (noise((80, 120)) + (0.5 if entries == "mean drift" else 0)).astype(np.float32)
+    if entries == "large entries":
+        weight[[3, 5], [2, 20]] = 60, -50
+    plain = analyze_layer(weight, "fc", step=0, permutations=5)
+    for name, value in (("LARGE", 100), ("BLOCK", 2000), ("TILE", 7)):
+        monkeypatch.setattr(esd, name, value)
+    one, several = (analyze_layer(weight, "fc", step=0, permutations=5, threads=n) for n in (1, 3))
+    assert pickle.dumps(one) == pickle.dumps(several)
+    for name in FLOATS:
+        assert getattr(one, name) == pytest.approx(getattr(plain, name), rel=1e-6, abs=1e-9, nan_ok=True), name
+    assert [trap.cause for trap in one.traps] == [trap.cause for trap in plain.traps]
+    assert [trap.entries for trap in one.traps] == [trap.entries for trap in plain.traps]
+
+
 @pytest.mark.parametrize("permutations", [0, 1, 2])
 def test_few_permutations_are_enough_to_answer(permutations):
     spectrum = analyze_layer(noise((30, 40)), "fc", step=0, permutations=permutations)

@@ -49,7 +49,6 @@ def test_sigma_of_noise_is_found_and_survives_a_dominant_spike(shape, rng):
     matrix[3, 5] = 1e4
     assert mp.robust_sigma(eigenvalues(matrix), *shape) == pytest.approx(0.25, rel=0.02)
     assert mp.robust_sigma(eigenvalues(matrix), *shape, spikes=1) == pytest.approx(0.25, rel=0.02)
-    assert mp.trace_sigma(eigenvalues(matrix), *shape, spikes=1) == pytest.approx(0.25, rel=0.01)
 
 
 def test_the_trace_sigma_is_the_root_mean_square_of_the_entries(rng):

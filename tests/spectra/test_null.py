@@ -142,3 +142,18 @@ def test_the_distance_of_what_traps_leave_is_compared_as_one_of_all_eigenvalues(
     assert np.median(distances) > 2 * np.median(law.distances)
     whole = [law.distance_as_if_whole(distance, 60) for distance in distances]
     assert np.median(whole) == pytest.approx(np.median(law.distances), rel=0.08)
+
+
+def test_light_tails_stray_as_gaussian_ones_once_both_orders_are_allowed_for():
+    """The mean distance of ±1 entries, in units of the spread of a mean of twenty, from dense matrices."""
+    rng, law = np.random.default_rng(11), null.null_for(50, 10)
+    signs = np.sign(rng.random((40_000, 50, 10)) - 0.5)
+    spectra = np.linalg.eigvalsh(signs.transpose(0, 2, 1) @ signs)
+    mean = np.mean(kolmogorov.distances(spectra, 50, 10, -2.0))
+    unit = np.std(law.distances) / np.sqrt(20)
+    allowed = null.LIGHT_TAILS * (2 / 10) ** 2
+    assert (mean - np.mean(law.distances)) / unit > 0.15
+    assert abs(mean - allowed - np.mean(law.distances)) / unit < 0.15
+    as_for_gaussian = law.distance_p(law.distances[6000])
+    assert law.distance_p(law.distances[6000] + 0.999 * allowed, kurtosis=-2.0) >= as_for_gaussian
+    assert law.distance_p(law.distances[6001] + 1.001 * allowed, kurtosis=-2.0) < as_for_gaussian

@@ -15,9 +15,9 @@ from grokscope_train.run import start
 from grokscope_train.signals import StopRequest
 
 from grokscope.errors import UsageError
+from grokscope.experiments import experiments
 from grokscope.figures import Curve, VLine
 from grokscope.report import report_text, run_report
-from grokscope.report.experiments import experiments
 from grokscope.report.pictures import Source, figures_of
 from grokscope.runfile import Run, RunWriter
 from tests.train.conftest import changed

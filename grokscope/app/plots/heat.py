@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from grokscope.app.plots.plot import Plot
 from grokscope.app.theme import Palette
-from grokscope.figures import Heatmap
+from grokscope.figures import Axis, Heatmap
 
 LEVELS = 16
 
@@ -19,17 +20,13 @@ Array = NDArray[np.float64]
 Parts = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
-def heat(plot: Plot, mark: Heatmap) -> int:
+def heat(plot: Plot, mark: Heatmap, combine: Callable[..., Array] = np.nanmedian) -> int:
     """Fill the area of a plot; returns how many rows of the map share half a cell at most.
 
-    Where several values share a place it has their median.
+    Where several values share a place it has their median, or what they are combined to.
     """
     plot.mapped = True
-    rows, down = _sorted(1 - plot.y.position(mark.y_edges), mark.values)
-    columns, values = _sorted(plot.x.position(mark.x_edges), down.T)
-    shared = _parts(rows, 2 * plot.rows)
-    shown = _medians(_medians(values.T, *shared).T, *_parts(columns, plot.columns)).T
-    levels = replace(mark, values=shown).levels(LEVELS)
+    levels, shared = _levels(mark, plot.x, plot.y, plot.rows, plot.columns, combine)
     colors = shades(plot.palette)
     for row in range(plot.rows):
         cells = plot.canvas.characters[plot.top + row], plot.canvas.looks[plot.top + row]
@@ -39,7 +36,19 @@ def heat(plot: Plot, mark: Heatmap) -> int:
             unknown = above == below == -1
             cells[0][column] = " " if unknown else "█" if above == below else "▀"
             cells[1][column] = (colors[above], colors[below], False)
-    return int((shared[1] - shared[0]).max(initial=1))
+    return shared
+
+
+@lru_cache(maxsize=8)
+def _levels(
+    mark: Heatmap, x: Axis, y: Axis, rows: int, columns: int, combine: Callable[..., Array]
+) -> tuple[NDArray[np.intp], int]:
+    """The level of each half cell, intp [2 rows, columns], and how many of the map's rows share one at most."""
+    down, values = _sorted(1 - y.position(mark.y_edges), mark.values)
+    across, turned = _sorted(x.position(mark.x_edges), values.T)
+    shared = _parts(down, 2 * rows)
+    shown = _joined(_joined(turned.T, *shared, combine).T, *_parts(across, columns), combine).T
+    return replace(mark, values=shown).levels(LEVELS), int((shared[1] - shared[0]).max(initial=1))
 
 
 def shades(palette: Palette) -> tuple[str, ...]:
@@ -75,13 +84,15 @@ def _parts(edges: Array, count: int) -> Parts:
     return first, last
 
 
-def _medians(values: Array, first: NDArray[np.intp], last: NDArray[np.intp]) -> Array:
-    """The medians of values[first:last], float64 [parts, …]; NaN where there are none."""
+def _joined(
+    values: Array, first: NDArray[np.intp], last: NDArray[np.intp], combine: Callable[..., Array]
+) -> Array:
+    """values[first:last] combined, float64 [parts, …]; NaN where there are none."""
     shown = np.full((len(first), *values.shape[1:]), np.nan)
     alone = last == first + 1
     shown[alone] = values[first[alone]]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of nothing but NaN
         for part in np.flatnonzero(last > first + 1).tolist():
-            shown[part] = np.nanmedian(values[first[part] : last[part]], axis=0)
+            shown[part] = combine(values[first[part] : last[part]], axis=0)
     return shown

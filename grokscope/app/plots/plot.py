@@ -44,7 +44,7 @@ class Plot:
         self.left = max(needed, least_left) if left is None else left
         self.mapped = False  # a map covers the area: what is drawn over it gets a ground of its own
         self.columns = max(1, width - self.left)
-        self._draw_axes(short(self.x, width // 3) if x_label is None else x_label)
+        self._draw_axes(short(self.x, width // 5) if x_label is None else x_label)
 
     def column(self, value: float) -> int | None:
         """The canvas column of an x value; None where it lies outside."""

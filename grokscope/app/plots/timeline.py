@@ -6,40 +6,23 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from rich.cells import cell_len
 from rich.text import Text
 
 from grokscope.analysis.timeline import Timeline, stretches
-from grokscope.app.plots.axis import Axis
 from grokscope.app.plots.canvas import Canvas, fit
-from grokscope.app.plots.figure import Curve, Figure
+from grokscope.app.plots.marks import draw
+from grokscope.app.plots.plot import Plot
 from grokscope.app.theme import Palette, phase_letter
+from grokscope.figures import PANELS, Axis, Curve, Figure, Points, on_axis, over_time, step_axis
+from grokscope.figures.history import ZERO
+from grokscope.figures.over_time import ACCURACY_LIMITS
 from grokscope.numbers import whole
 
-ZERO = 0.5
-"""Where step 0, the initialisation, stands on a logarithmic axis."""
-
 LABEL_WIDTH = 9
+MOST_COLORS = 4
+"""As many other runs the eye can tell apart by their colours."""
 SHORTEST_NAME = 10  # cells of a legend's entry, below which it says nothing
-
-
-def step_axis(timeline: Timeline, *, log: bool = True, others: Sequence[Timeline] = ()) -> Axis:
-    """The axis of steps, from the first to the last that is recorded or planned."""
-    firsts = [int(t.steps[0]) for t in (timeline, *others) if len(t.steps)] or [0]
-    last = max(float(t.last_step) for t in (timeline, *others))
-    if not log:
-        return Axis(float(min(firsts)), max(last, min(firsts) + 1.0))
-    low = max(float(min(firsts)), ZERO)
-    return Axis(low, max(last, low * 40), True)
-
-
-def positions(
-    steps: np.ndarray[tuple[int, ...], np.dtype[np.int64]], axis: Axis
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Where the steps lie on the axis, 0 to 1, step 0 included."""
-    return axis.position(np.maximum(steps, axis.low))
-
 
 NOT_OBSERVED, NOT_KNOWN = "no accuracies", "not known"
 """Why a phase is not known: from accuracies, from weights."""
@@ -70,10 +53,11 @@ def timeline(
     height: int,
     palette: Palette,
     *,
-    log: bool = True,
+    axis: Axis | None = None,
     others: Sequence[Timeline] = (),
 ) -> Text:
-    """Draw the run. The first rows are the phases, observed and inferred; the last two the axis of steps.
+    """Draw the run over an axis of steps, by default all of them. The first rows are the phases, observed and
+    inferred; the last two the axis.
 
     With fewer than six rows there is no room for the accuracies: the phases and the axis stay.
     """
@@ -81,134 +65,142 @@ def timeline(
         canvas = Canvas(width, height)
         canvas.put_fitted(height // 2, 2, width - 2, f"{data.run}: no checkpoints yet", palette.muted)
         return canvas.text()
-    axis = step_axis(data, log=log, others=others)
     bands = [
         Band(data, "observed", data.observed, NOT_OBSERVED),
         Band(data, "weights", data.inferred, NOT_KNOWN),
     ]
     bands += [Band(other, "obs. b", other.observed, NOT_OBSERVED) for other in others[:1] if height >= 7]
-    figure = _figure(width, height, axis, palette, len(bands))
+    full = step_axis([data, *others])
+    plot = frame(full if axis is None else axis, width, height, palette, len(bands))
     for row, band in enumerate(bands):
-        _draw_band(figure, row, band, palette)
-    if figure.rows >= 2:
-        _accuracies(figure, data, others, palette)
-    _events(figure, data, palette)
+        _draw_band(plot, row, band)
+    if plot.rows >= 2:
+        _accuracies(plot, data, others, full)
+    _events(plot, data)
     if cursors.mark is not None:
-        _cursor(figure, data, cursors.mark, palette.mark, "╎", "◆")
-    _cursor(figure, data, cursors.index, palette.cursor, "│", "▲")
-    return figure.canvas.text()
+        _cursor(plot, data, cursors.mark, palette.mark, "╎", "◆")
+    _cursor(plot, data, cursors.index, palette.cursor, "│", "▲")
+    return plot.canvas.text()
 
 
-def index_at(data: Timeline, column: int, width: int, *, log: bool = True, others: Sequence[Timeline] = ()) -> int:
-    """The checkpoint nearest to a column of the drawn timeline, for the mouse."""
-    axis = step_axis(data, log=log, others=others)
-    position = (column - LABEL_WIDTH) / max(1, width - LABEL_WIDTH - 1)
-    return int(np.argmin(np.abs(positions(data.steps, axis) - position)))
-
-
-def _figure(width: int, height: int, axis: Axis, palette: Palette, bands: int) -> Figure:
+def frame(axis: Axis, width: int, height: int, palette: Palette, bands: int = 2) -> Plot:
+    """The frame below so many rows of phases, whose labels stand where other plots have those of their y axis."""
+    y = Axis("accuracy", "linear", *ACCURACY_LIMITS, form="percent")
     rows = height - bands - 2
-    ticks = [(0.0, "0"), (0.5, "50"), (1.0, "100 %")] if rows >= 3 else [(0.0, "0"), (1.0, "100 %")]
-    ticks = ticks if rows >= 2 else []
-    # The labels of the bands stand where other plots have their y labels.
-    return Figure(
-        width, height, axis, Axis(-0.02, 1.04), palette, top=bands, y_ticks=ticks, x_label="step", left=LABEL_WIDTH
-    )
+    ticks = y.ticks(2 if rows >= 3 else 1) if rows >= 2 else ()
+    return Plot(Figure("", axis, y), width, height, palette, top=bands, left=LABEL_WIDTH, y_ticks=ticks)
 
 
-def _column(figure: Figure, data: Timeline, index: int) -> int:
-    step = max(float(data.steps[index]), figure.x.low)
-    return figure.column(step) or figure.left
+def _column(plot: Plot, data: Timeline, index: int) -> int:
+    """The column of a checkpoint; of one that is not shown, the nearest."""
+    return plot.column(min(max(_at(plot, data, index), plot.x.low), plot.x.high)) or plot.left
 
 
-def _draw_band(figure: Figure, row: int, band: Band, palette: Palette) -> None:
+def _at(plot: Plot, data: Timeline, index: int) -> float:
+    return max(float(data.steps[index]), ZERO if plot.x.log else 0.0)
+
+
+def _draw_band(plot: Plot, row: int, band: Band) -> None:
     """One row of phases: coloured ground, the name where it fits, and letters else; ground behind the plot too."""
-    data = band.run
-    figure.canvas.put_right(row, figure.left - 1, band.title, palette.muted)
+    data, palette = band.run, plot.palette
+    plot.canvas.put_right(row, plot.left - 1, band.title, palette.muted)
     for start, stop, phase in stretches(band.labels):
-        first = _column(figure, data, start)
-        last = _column(figure, data, stop) if stop < len(data.steps) else _column(figure, data, stop - 1) + 1
-        figure.canvas.background(row, first, last, palette.band(phase))
+        if _at(plot, data, start) > plot.x.high or _at(plot, data, min(stop, len(data.steps) - 1)) < plot.x.low:
+            continue
+        first = _column(plot, data, start)
+        last = _column(plot, data, stop) if stop < len(data.steps) else _column(plot, data, stop - 1) + 1
+        plot.canvas.background(row, first, last, palette.band(phase))
         if row == 0:
-            for below in range(figure.top, figure.top + figure.rows):
-                figure.canvas.background(below, first, last, palette.band(phase))
+            for below in range(plot.top, plot.top + plot.rows):
+                plot.canvas.background(below, first, last, palette.band(phase))
         word = band.unknown if phase == "unknown" else phase
-        _name(figure.canvas, row, first, last, phase_letter(phase), word, palette.phase(phase))
+        _name(plot.canvas, row, first, last, phase_letter(phase), word, palette.phase(phase))
 
 
 def _name(canvas: Canvas, row: int, first: int, last: int, letter: str, word: str, color: str) -> None:
-    room = last - first
-    if room >= len(word) + 4:
-        canvas.put(row, first, f"{letter} {word} ".ljust(room, "─")[:room], color)
-        canvas.put(row, first, f"{letter} ", color, bold=True)
-    else:
-        canvas.put(row, first, letter * max(1, room), color)
+    """The phase's letter, its name where it fits, and a line to its end."""
+    room = max(1, last - first)
+    words = f"{letter} {word} " if room >= len(word) + 4 else f"{letter} " if room >= 4 else letter
+    canvas.put(row, first, words.ljust(room, "─")[:room], color)
+    canvas.put(row, first, letter, color, bold=True)
 
 
-def _accuracies(figure: Figure, data: Timeline, others: Sequence[Timeline], palette: Palette) -> None:
+def run_role(number: int, count: int) -> str:
+    """The role of one of several other runs: each its own where the eye can tell so many apart."""
+    return f"run{number}" if count <= MOST_COLORS else "faint"
+
+
+def _accuracies(plot: Plot, data: Timeline, others: Sequence[Timeline], axis: Axis) -> None:
     """The front run's accuracies over the other runs', with a legend where there is room beside them."""
-    colors = [palette.runs[number % len(palette.runs)] for number in range(len(others))]
-    shown = [(data, "train", palette.train), (data, "test", palette.test)]
-    shown += [(other, f"test {other.run}", color) for other, color in zip(others, colors, strict=True)]
-    curves = []
-    for run, words, color in (*shown[2:], *shown[:2]):
-        metric = "train_accuracy" if words == "train" else "test_accuracy"
-        curves.append(Curve(np.maximum(run.steps, figure.x.low), run.metric(metric), color))
-    figure.curves(curves)
-    _legend(figure, [(words, color) for _, words, color in shown])
+    behind = [
+        Curve(on_axis(other.steps, axis), other.metric("test_accuracy"), label=f"test {other.run}",
+              role=run_role(number, len(others)))
+        for number, other in enumerate(others)
+    ]  # fmt: skip
+    front = over_time(PANELS["accuracy"](data, ()), [data]).marks
+    curves = [mark for mark in front if isinstance(mark, (Curve, Points))]
+    draw(plot, [*behind, *curves])
+    own = {name: plot.palette.role(name) for name in ("train", "test")}
+    _legend(plot, [*own.items(), *((mark.label, plot.palette.role(mark.role)) for mark in behind)])
 
 
-def _legend(figure: Figure, words: Sequence[tuple[str, str]]) -> None:
-    """Write (words, colour) where nothing is drawn: all in one place, else each where there is room for it."""
-    size = sum(cell_len(text) + 2 for text, _ in words) - 2
-    if place := _gap(figure, size):
-        row, column, _ = place
-        for text, color in words:
-            figure.canvas.put(row, column, text, color)
-            column += cell_len(text) + 2
-        return
-    for text, color in words:
-        if place := _gap(figure, cell_len(text)) or _gap(figure, SHORTEST_NAME):
-            row, column, room = place
-            figure.canvas.put(row, column, fit(text, min(room, cell_len(text))), color)
+def _legend(plot: Plot, words: Sequence[tuple[str, str]]) -> None:
+    """Write (words, colour) in one place where nothing is drawn: whole, else shorter, else the first two and how
+    many there are beside; nothing where there is no such place."""
+    own, others = list(words[:2]), list(words[2:])
+    counted = [(f"+ {len(others)} other {'run' if len(others) == 1 else 'runs'}", others[-1][1])] if others else []
+    names = [(text.removeprefix("test "), color) for text, color in others]
+    shorter = [(fit(text, min(SHORTEST_NAME, cell_len(text))), color) for text, color in names]
+    for form in (own + others, own + shorter, own + counted, own):
+        size = sum(cell_len(text) + 2 for text, _ in form) - 2
+        if place := _gap(plot, size):
+            row, column, _ = place
+            for text, color in form:
+                plot.canvas.put(row, column, text, color)
+                column += cell_len(text) + 2
+            return
 
 
-def _gap(figure: Figure, size: int) -> tuple[int, int, int] | None:
+def _gap(plot: Plot, size: int) -> tuple[int, int, int] | None:
     """(row, first column, cells) of the leftmost empty stretch of so many cells, near the middle of the height."""
-    middle = figure.top + figure.rows // 2
-    gaps = [gap for row in range(figure.top, figure.top + figure.rows) for gap in _gaps(figure, row)]
+    middle = plot.top + plot.rows // 2
+    gaps = [gap for row in range(plot.top, plot.top + plot.rows) for gap in _gaps(plot, row)]
     fitting = [gap for gap in gaps if gap[2] >= size]
     return min(fitting, key=lambda gap: (gap[1], abs(gap[0] - middle))) if fitting else None
 
 
-def _gaps(figure: Figure, row: int) -> list[tuple[int, int, int]]:
+def _gaps(plot: Plot, row: int) -> list[tuple[int, int, int]]:
     """The empty stretches of a row, less the cells that keep words in them from their neighbours."""
-    cells, found = "".join(figure.canvas.characters[row][figure.left :]), []
+    cells, found = "".join(plot.canvas.characters[row][plot.left :]), []
     for match in re.finditer(" +", cells):
         start = match.start() + (2 if match.start() else 1)
-        found.append((row, figure.left + start, match.end() - 1 - start))
+        found.append((row, plot.left + start, match.end() - 1 - start))
     return found
 
 
-def _events(figure: Figure, data: Timeline, palette: Palette) -> None:
+def _events(plot: Plot, data: Timeline) -> None:
     """A mark on the axis for each event: a trap's letter, or where a phase begins."""
-    bottom = figure.top + figure.rows
+    bottom = plot.top + plot.rows
     for event in data.events:
-        column = _column(figure, data, event.index)
-        color = palette.trap if event.kind == "trap" else palette.text
-        figure.canvas.put(bottom, column, "▴" if event.kind == "trap" else "◇", color)
+        column = plot.column(_at(plot, data, event.index))
+        if column is None:
+            continue
+        color = plot.palette.trap if event.kind == "trap" else plot.palette.text
+        plot.canvas.put(bottom, column, "▴" if event.kind == "trap" else "◇", color)
 
 
-def _cursor(figure: Figure, data: Timeline, index: int, color: str, line: str, foot: str) -> None:
-    column = _column(figure, data, index)
-    for row in range(figure.top + figure.rows):
-        figure.canvas.put(row, column, line, color, bold=True)
-    bottom = figure.top + figure.rows
-    figure.canvas.put(bottom, column, foot, color, bold=True)
+def _cursor(plot: Plot, data: Timeline, index: int, color: str, line: str, foot: str) -> None:
+    column = plot.column(_at(plot, data, index))
+    if column is None:
+        return
+    for row in range(plot.top + plot.rows):
+        plot.canvas.put(row, column, line, color, bold=True)
+    bottom = plot.top + plot.rows
+    plot.canvas.put(bottom, column, foot, color, bold=True)
     label = f" {whole(float(data.steps[index]))} "
-    start = min(max(0, column - len(label) // 2), figure.canvas.width - len(label))
-    _clear_labels(figure.canvas, bottom + 1, start, start + len(label))
-    figure.canvas.put(bottom + 1, start, label, color, bold=True)
+    start = min(max(0, column - len(label) // 2), plot.canvas.width - len(label))
+    _clear_labels(plot.canvas, bottom + 1, start, start + len(label))
+    plot.canvas.put(bottom + 1, start, label, color, bold=True)
 
 
 def _clear_labels(canvas: Canvas, row: int, start: int, stop: int) -> None:

@@ -12,14 +12,15 @@ from grokscope.app import actions
 from grokscope.app.actions import Action
 from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas, fit_end
-from grokscope.app.plots.density import empty
+from grokscope.app.plots.described import empty
 from grokscope.app.plots.heat import LEVELS, heat, shades
 from grokscope.app.plots.marks import draw
 from grokscope.app.plots.plot import Plot
 from grokscope.app.plots.timeline import LABEL_WIDTH
 from grokscope.app.state import State
-from grokscope.figures import WORDS, Axis, Figure, Heatmap, form_of, heatmap, on_axis, spectrogram
-from grokscope.figures.axis import Scale
+from grokscope.app.views.panels import draws
+from grokscope.app.views.time import nearest_to, x_of, zoomed
+from grokscope.figures import WORDS, Axis, Figure, Heatmap, Scale, form_of, heatmap, spectrogram
 from grokscope.numbers import number, whole
 
 SCALE_CELLS = 12
@@ -27,22 +28,22 @@ SCALE_CELLS = 12
 
 def draw_heatmap(state: State, width: int, height: int) -> Text:
     """The measure of every layer at every step; the cell of the cursor is marked and named with its value."""
-    figure = _heatmap(state.timeline, state.measure, _scale(state))
+    figure = zoomed(_heatmap(state.timeline, state.measure, state.steps_scale), state)
     if figure.reason:
-        return empty(width, height, figure.title, figure.reason, state.palette)
+        return empty(width, height, figure.title, figure.reason, state.palette).text()
     plot, cells = Plot(figure, width, height, state.palette, least_left=LABEL_WIDTH), _cells(figure)
     shared = heat(plot, cells)
     _mark_cursor(plot, state)
     row = plot.top + int((state.layer + 0.5) / len(cells.names) * plot.rows)
     _name_row(plot, row, cells.names[state.layer])
-    column = plot.column(_at(state, figure.x))
+    column = plot.column(x_of(state, figure.x))
     if column is not None:
         ground = plot.canvas.looks[row][column]
         bright = shades(state.palette).index(ground[0] or "") >= LEVELS // 2
         ink = state.palette.background if bright else state.palette.cursor
         plot.canvas.put(row, column, "◆", ink, ground[0], bold=True)
     value = float(cells.values[state.layer, state.index])
-    spelled = Axis("", form=form_of(state.measure)).spell(value, _draws(state))
+    spelled = Axis("", form=form_of(state.measure)).spell(value, draws(state))
     words = [
         (f"{WORDS.get(state.measure, state.measure)} {spelled}", state.palette.cursor),
         (f"{cells.names[state.layer]} at step {whole(state.step)}", state.palette.text),
@@ -54,19 +55,19 @@ def draw_heatmap(state: State, width: int, height: int) -> Text:
 
 def hit_heatmap(state: State, place: Place) -> Action | None:
     """The checkpoint and the layer of the cell that was clicked at."""
-    figure = _heatmap(state.timeline, state.measure, _scale(state))
+    figure = zoomed(_heatmap(state.timeline, state.measure, state.steps_scale), state)
     if figure.reason:
         return None
     plot = Plot(figure, place.width, place.height, state.palette, least_left=LABEL_WIDTH)
     layer = min(int(plot.y_at(place.row)), len(state.timeline.layers) - 1)
-    return partial(actions.put_cell, index=_nearest(state, plot, place.column), layer=layer)
+    return partial(actions.put_cell, index=nearest_to(state, plot, place.column), layer=layer)
 
 
 def draw_spectrogram(state: State, width: int, height: int) -> Text:
     """The selected layer's spectrum at every step, with xmin, λ₊ and the traps over it."""
-    figure = _spectrogram(state.timeline, state.layer, _scale(state))
+    figure = zoomed(_spectrogram(state.timeline, state.layer, state.steps_scale), state)
     if figure.reason:
-        return empty(width, height, figure.title, figure.reason, state.palette)
+        return empty(width, height, figure.title, figure.reason, state.palette).text()
     plot, palette = Plot(figure, width, height, state.palette, least_left=LABEL_WIDTH), state.palette
     draw(plot)
     _mark_cursor(plot, state)
@@ -84,11 +85,11 @@ def draw_spectrogram(state: State, width: int, height: int) -> Text:
 
 def hit_spectrogram(state: State, place: Place) -> Action | None:
     """The checkpoint nearest to a column."""
-    figure = _spectrogram(state.timeline, state.layer, _scale(state))
+    figure = zoomed(_spectrogram(state.timeline, state.layer, state.steps_scale), state)
     if figure.reason:
         return None
     plot = Plot(figure, place.width, place.height, state.palette, least_left=LABEL_WIDTH)
-    return partial(actions.put_cursor, index=_nearest(state, plot, place.column))
+    return partial(actions.put_cursor, index=nearest_to(state, plot, place.column))
 
 
 @lru_cache(maxsize=4)
@@ -104,33 +105,15 @@ def _spectrogram(timeline: Timeline, layer: int, scale: Scale) -> Figure:
     return spectrogram(timeline, name, timeline.spectra.get(name, ()), steps=scale)
 
 
-def _scale(state: State) -> Scale:
-    return "log" if state.steps_log else "linear"
-
-
 def _cells(figure: Figure) -> Heatmap:
     return next(mark for mark in figure.marks if isinstance(mark, Heatmap))
-
-
-def _at(state: State, axis: Axis, index: int | None = None) -> float:
-    return float(on_axis(state.timeline.steps, axis)[state.index if index is None else index])
-
-
-def _nearest(state: State, plot: Plot, column: int) -> int:
-    at = plot.x.position(on_axis(state.timeline.steps, plot.x))
-    return int(np.argmin(np.abs(at - float(plot.x.position(plot.x_at(column))))))
-
-
-def _draws(state: State) -> int:
-    spectrum = None if state.selected is None else state.selected.spectrum
-    return 0 if spectrum is None else spectrum.null_draws
 
 
 def _mark_cursor(plot: Plot, state: State) -> None:
     """A sign below the columns of the cursor and of the mark: a line would hide what the map shows."""
     bottom = plot.top + plot.rows
     for index, sign, color in ((state.mark, "◆", state.palette.mark), (state.index, "▲", state.palette.cursor)):
-        column = None if index is None else plot.column(_at(state, plot.x, index))
+        column = None if index is None else plot.column(x_of(state, plot.x, index))
         if column is not None:
             plot.canvas.put(bottom, column, sign, color, bold=True)
 

@@ -16,10 +16,11 @@ from grokscope.app.views.header import footer, has_status, header, status
 from grokscope.app.views.help import draw_sheet, sheet_size
 from grokscope.app.views.maps import draw_heatmap, draw_spectrogram, hit_heatmap, hit_spectrogram
 from grokscope.app.views.profile import draw_profile, hit_profile
+from grokscope.app.views.runs import draw_runs, hit_runs
 from grokscope.app.views.spectrum import draw_esd, draw_randomized
 from grokscope.app.views.table import hit_table, table
 from grokscope.app.views.timeline import draw_timeline, hit_timeline
-from grokscope.app.views.trajectories import draw_trajectories
+from grokscope.app.views.trajectories import draw_trajectories, hit_trajectories
 from grokscope.app.views.traps import draw_traps, hit_traps
 
 Draw = Callable[[State, int, int], Text]
@@ -49,6 +50,9 @@ def panes(state: State, width: int, height: int) -> tuple[Pane, ...]:
     """The panes from top to bottom, an open sheet over them; a sentence alone where there is no room for any."""
     if too_small(width, height):
         return (Pane("too small", 0, 0, width, height, _too_small),)
+    if state.choosing:
+        found = [Pane("runs", 0, 0, width, height - 1, draw_runs, hit_runs, wheel=actions.select)]
+        return _framed(state, found, width, height)
     rows = layout(
         width, height, state.view, layers=len(state.timeline.layers), compared=state.comparison is not None,
         status=has_status(state), runs=len(state.runs),
@@ -57,15 +61,33 @@ def panes(state: State, width: int, height: int) -> tuple[Pane, ...]:
     found = [Pane("header", 0, 0, width, 1, header)]
     if rows.status:
         found.append(Pane("status", 0, 1, width, 1, status))
-    found.append(_over_time_or_depth(state, top, width, rows.timeline))
-    top += rows.timeline
-    found += _view(state, width, top, height - 1 - top, rows.table, beside=rows.beside)
+    if state.full:
+        found.append(_alone(state, top, width, height - 1 - top))
+    else:
+        found.append(_over_time_or_depth(state, top, width, rows.timeline))
+        top += rows.timeline
+        found += _view(state, width, top, height - 1 - top, rows.table, beside=rows.beside)
+    return _framed(state, found, width, height)
+
+
+def _framed(state: State, found: list[Pane], width: int, height: int) -> tuple[Pane, ...]:
+    """The panes with the last line below them, and the open sheet over them."""
     found.append(Pane("footer", 0, height - 1, width, 1, footer))
     if state.sheet:
         across, down = sheet_size(state, width, height)
         column, row = (width - across) // 2, (height - down) // 2
         found.append(Pane("sheet", column, row, across, down, draw_sheet, wheel=actions.scroll))
     return tuple(found)
+
+
+def _alone(state: State, top: int, width: int, height: int) -> Pane:
+    """The pane that the keys act on, on the whole screen."""
+    if state.view == "trajectories":
+        return Pane("trajectories", 0, top, width, height, draw_trajectories, hit_trajectories)
+    if state.view == "spectrogram":
+        return Pane("spectrogram", 0, top, width, height, draw_spectrogram, hit_spectrogram, wheel=actions.move)
+    name, draw = ("randomized", draw_randomized) if state.pane % 2 else ("esd", draw_esd)
+    return Pane(name, 0, top, width, height, draw, wheel=actions.move)
 
 
 def _over_time_or_depth(state: State, top: int, width: int, height: int) -> Pane:
@@ -79,7 +101,7 @@ def _view(state: State, width: int, top: int, height: int, table_rows: int, *, b
     if state.view == "traps":
         return [Pane("traps", 0, top, width, height, draw_traps, hit_traps, wheel=actions.select)]
     if state.view == "trajectories":
-        return [Pane("trajectories", 0, top, width, height, draw_trajectories)]
+        return [Pane("trajectories", 0, top, width, height, draw_trajectories, hit_trajectories)]
     if state.view == "heatmap":
         return [Pane("heatmap", 0, top, width, height, draw_heatmap, hit_heatmap, wheel=actions.select)]
     if state.view == "spectrogram":

@@ -5,11 +5,10 @@ from __future__ import annotations
 from rich.text import Text
 
 from grokscope.app.frame import Layer
-from grokscope.app.plots.density import empty
-from grokscope.app.plots.own_spectrum import esd
-from grokscope.app.plots.shuffled_spectrum import randomized_esd
+from grokscope.app.plots.described import described, empty
 from grokscope.app.state import State
 from grokscope.app.views.header import Piece, line
+from grokscope.figures import dxmin, esd, randomized
 from grokscope.numbers import number
 
 WEIGHTWATCHER_FIRST = ("alpha", "D", "rand_num_spikes", "rand_sigma_mp")
@@ -22,10 +21,14 @@ def draw_esd(state: State, width: int, height: int) -> Text:
     if layer is None or layer.spectrum is None:
         return _missing("ESD", layer, state, width, height)
     beside = weightwatcher(state, width)
-    plot = esd(
-        layer.spectrum, width, height - bool(beside), state.palette, axes=state.esd_axes, search=state.search,
-        other=None if other is None else other.spectrum, focused=focused(state, 0),
-    )  # fmt: skip
+    compared = None if other is None else other.spectrum
+    if state.search:
+        figure = dxmin(layer.spectrum)
+    else:
+        figure = esd(layer.spectrum, scales=state.esd_axes, other=compared, most_bins=most_bins(width))
+    plot = described(
+        figure, width, height - bool(beside), state.palette, focused=focused(state, 0), legend=state.full
+    ).text()
     return plot.append("\n").append_text(beside) if beside else plot
 
 
@@ -52,10 +55,14 @@ def draw_randomized(state: State, width: int, height: int) -> Text:
     layer, other = state.selected, state.compared
     if layer is None or layer.spectrum is None:
         return _missing("randomised", layer, state, width, height)
-    return randomized_esd(
-        layer.spectrum, width, height, state.palette, axes=state.randomized_axes,
-        other=None if other is None else other.spectrum, focused=focused(state, 1),
-    )  # fmt: skip
+    compared = None if other is None else other.spectrum
+    figure = randomized(layer.spectrum, scales=state.randomized_axes, other=compared, most_bins=most_bins(width))
+    return described(figure, width, height, state.palette, focused=focused(state, 1), legend=state.full).text()
+
+
+def most_bins(width: int) -> int:
+    """How many bars a plot so wide has room for: none may be thinner than a cell."""
+    return width - 9
 
 
 def focused(state: State, pane: int) -> bool:
@@ -66,4 +73,4 @@ def focused(state: State, pane: int) -> bool:
 def _missing(title: str, layer: Layer | None, state: State, width: int, height: int) -> Text:
     name = "" if layer is None else f" {layer.name}"
     reason = "no layers" if layer is None else layer.why_missing
-    return empty(width, height, title + name, reason, state.palette)
+    return empty(width, height, title + name, reason, state.palette).text()

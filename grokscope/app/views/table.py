@@ -15,11 +15,11 @@ from grokscope.app.frame import Layer
 from grokscope.app.layer_names import shortened
 from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas, fit_end
-from grokscope.app.plots.own_spectrum import FEW_IN_TAIL
 from grokscope.app.state import State
 from grokscope.app.theme import Palette
 from grokscope.numbers import UNKNOWN, count, fixed, number, probability, with_interval
 from grokscope.spectra.layer import LayerSpectrum
+from grokscope.spectra.power_law import DECIDABLE_TAIL
 
 NAME_WIDTH = 8
 SORTING = {"alpha": "α [95 %]", "traps": "traps", "norm": "‖W‖"}
@@ -223,7 +223,7 @@ def _color(title: str, spectrum: LayerSpectrum, palette: Palette) -> str:
         return palette.phases[VERDICT_COLORS.get(spectrum.verdict, "?")]
     if title in {"traps", "cause"} and spectrum.num_traps > 0:
         return palette.trap
-    if title in {"tail", "α [95 %]"} and spectrum.num_tail < FEW_IN_TAIL:
+    if title in {"tail", "α [95 %]"} and spectrum.num_tail < DECIDABLE_TAIL:
         return palette.warning
     if title == "p" and spectrum.ks_p < 0.01:
         return palette.warning

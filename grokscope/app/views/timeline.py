@@ -9,15 +9,16 @@ from rich.text import Text
 from grokscope.app import actions
 from grokscope.app.actions import Action
 from grokscope.app.layout import Place
-from grokscope.app.plots.timeline import Cursors, index_at, timeline
+from grokscope.app.plots.timeline import Cursors, frame, timeline
 from grokscope.app.state import State
+from grokscope.app.views.time import nearest_to, shown_axis
 
 
 def draw_timeline(state: State, width: int, height: int) -> Text:
     """The front run, the others' accuracies, and the cursors."""
     cursors = Cursors(state.index, state.mark)
     return timeline(
-        state.timeline, cursors, width, height, state.palette, log=state.steps_log, others=state.others
+        state.timeline, cursors, width, height, state.palette, axis=shown_axis(state), others=state.others
     )
 
 
@@ -25,5 +26,5 @@ def hit_timeline(state: State, place: Place) -> Action | None:
     """The checkpoint nearest to a column."""
     if not len(state.timeline.steps):
         return None
-    index = index_at(state.timeline, place.column, place.width, log=state.steps_log, others=state.others)
-    return partial(actions.put_cursor, index=index)
+    plot = frame(shown_axis(state), place.width, place.height, state.palette)
+    return partial(actions.put_cursor, index=nearest_to(state, plot, place.column))

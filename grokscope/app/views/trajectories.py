@@ -2,80 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache, partial
 
 import numpy as np
-from numpy.typing import NDArray
+from rich.cells import cell_len
 from rich.text import Text
 
 from grokscope.analysis.timeline import Timeline
-from grokscope.app.layer_names import telling
-from grokscope.app.plots.canvas import Canvas
-from grokscope.app.plots.timeline import Cursors
-from grokscope.app.plots.trajectory import Line, Panel, class_shares, trajectory
+from grokscope.app import actions
+from grokscope.app.actions import Action
+from grokscope.app.layout import Place
+from grokscope.app.plots.canvas import Canvas, fit
+from grokscope.app.plots.described import empty, framed, name_axis
+from grokscope.app.plots.heat import heat
+from grokscope.app.plots.marks import draw, vertical
 from grokscope.app.state import State
-from grokscope.figures.panels import SPARSITIES
-from grokscope.names import safe_name
-from grokscope.numbers import count, percent, probability
+from grokscope.app.views.other_runs import Other, others, value_at
+from grokscope.app.views.panels import draws, of_other, panels
+from grokscope.app.views.time import nearest_to, x_of, zoomed
+from grokscope.figures import (
+    Band,
+    Curve,
+    Figure,
+    Heatmap,
+    Line,
+    Panel,
+    Points,
+    Scale,
+    classes,
+    on_common_axes,
+    over_time,
+)
 
-Array = NDArray[np.float64]
-
-CLASSES = "classes"
 SMALLEST = (36, 8)
-MOST_LAYERS = 6
-
-
-def panels(state: State) -> list[Panel | str]:
-    """What the view shows, in order: whatever was recorded or analysed. `classes` stands for the shares of the
-    predicted classes."""
-    timeline, palette = state.timeline, state.palette
-    accuracies = (
-        Line("test", timeline.metric("test_accuracy"), palette.test),
-        *_other_metric(state, "test_accuracy"),
-        Line("train", timeline.metric("train_accuracy"), palette.train),
-    )
-    losses = (
-        Line("test", timeline.metric("test_loss"), palette.test),
-        Line("train", timeline.metric("train_loss"), palette.train),
-    )
-    found: list[Panel | str] = [
-        Panel("accuracy", accuracies, limits=(-0.02, 1.04)),
-        Panel("α", _layers(state, "alpha", ("alpha_low", "alpha_high")), references=(2.0,), y_log=True),
-        Panel("traps", _layers(state, "num_traps", ("num_traps_min", "num_traps_max")), show=count),
-        Panel("units that a bright image lights", _gates(state, "lit"), y_log=True, show=_share),
-        Panel("KS p", _layers(state, "ks_p", joined=False), y_log=True, references=(0.05,), show=_p_values(state)),
-        CLASSES,
-        Panel("‖W‖ of all layers", (Line("l²", total_norm(timeline), palette.test), *_other_norm(state))),
-        Panel("σ_mp", _layers(state, "sigma_mp"), references=(1.0,)),
-        Panel("entropy −Σ|w|log|w|", _layers(state, "abs_entropy")),
-        Panel("sparsity", _sparsity(state), limits=(-0.02, 1.04)),
-        Panel("circuit complexity", _circuit(state)),
-        Panel("loss", losses, y_log=True),
-        Panel("stable rank", _layers(state, "stable_rank"), y_log=True),
-        Panel("chance that no unit is lit", _gates(state, "none_lit"), limits=(-0.02, 1.04)),
-        Panel("units that still learn", _gates(state, "live_rows"), limits=(-0.02, 1.04), show=_share),
-        Panel("bias / ‖w‖ of a unit", _gates(state, "bias_over_norm"), references=(0.0,)),
-        Panel("mean weight of a unit, z", _gates(state, "row_mean_z"), references=(0.0,)),
-        Panel("σ of the mean / σ of entries", _gates(state, "mean_spike"), y_log=True),
-        Panel("units lit by a training image", _hidden(state, "units_lit"), y_log=True),
-        Panel("units dead on the training images", _hidden(state, "dead_units"), show=count),
-        Panel("on/off patterns of the training images", _hidden(state, "patterns"), show=count, y_log=True),
-        Panel("class purity of the units", _hidden(state, "purity"), limits=(-0.02, 1.04)),
-    ]
-    return [panel for panel in found if _has_values(panel, timeline)] or found[:1]
-
-
-def _has_values(panel: Panel | str, timeline: Timeline) -> bool:
-    if isinstance(panel, str):
-        return timeline.predictions is not None
-    return any(np.isfinite(line.values).any() for line in panel.lines)
-
-
-def total_norm(timeline: Timeline) -> Array:
-    """√Σ‖W‖² over the layers, float64 [n]; NaN where a layer is not measured."""
-    squares = [timeline.measure("norm", layer) ** 2 for layer in timeline.layers]
-    return np.sqrt(np.sum(squares, axis=0)) if squares else np.full(len(timeline.steps), np.nan)
 
 
 def grid(width: int, height: int, count: int) -> tuple[int, int]:
@@ -86,123 +46,138 @@ def grid(width: int, height: int, count: int) -> tuple[int, int]:
 
 
 def draw_trajectories(state: State, width: int, height: int) -> Text:
-    """The page of small plots that holds the chosen one."""
-    return _page(state, width, height).text()
-
-
-def _page(state: State, width: int, height: int) -> Canvas:
+    """The page of small plots that holds the chosen one, or that one alone."""
     canvas = Canvas(width, height)
     if not len(state.timeline.steps):
         canvas.put_fitted(0, 1, width, "waiting for the first checkpoint", state.palette.muted)
-        return canvas
+        return canvas.text()
+    for number, label, at in _places(state, width, height):
+        canvas.paste(_draw(state, number, at.width, at.height, label), at.row, at.column)
+    return canvas.text()
+
+
+def hit_trajectories(state: State, place: Place) -> Action | None:
+    """The checkpoint nearest to a column of the plot that was clicked at, which the keys act on from now."""
+    if not len(state.timeline.steps):
+        return None
+    for number, _, at in _places(state, place.width, place.height):
+        column, row = place.column - at.column, place.row - at.row
+        if 0 <= column < at.width and 0 <= row < at.height:
+            figure = _figure(state, panels(state)[number])
+            if figure.reason:
+                return partial(actions.select_pane, pane=number)
+            plot = framed(figure, at.width, at.height, state.palette, legend=state.full)
+            return partial(actions.put_in_pane, index=nearest_to(state, plot, column), pane=number)
+    return None
+
+
+def _places(state: State, width: int, height: int) -> list[tuple[int, str, Place]]:
+    """The panels on screen: the number of each, what stands at its right end below, and where it is."""
     found = panels(state)
-    columns, rows = grid(width, height, len(found))
-    page = columns * rows
     chosen = state.pane % len(found)
-    first = chosen // page * page
-    shown = found[first : first + page]
-    counter = f"{first + 1}–{first + len(shown)} of {len(found)}, tab" if len(found) > page else ""
-    for place, panel in enumerate(shown):
+    if state.full:
+        return [(chosen, "", Place(0, 0, width, height))]
+    columns, rows = grid(width, height, len(found))
+    first = chosen // (columns * rows) * columns * rows
+    last = min(first + columns * rows, len(found))
+    counter = f"{first + 1}–{last} of {len(found)}, tab" if len(found) > columns * rows else ""
+    places = []
+    for place, number in enumerate(range(first, last)):
         top, bottom = height * (place // columns) // rows, height * (place // columns + 1) // rows
         left, right = width * (place % columns) // columns, width * (place % columns + 1) // columns
-        label = counter if place == len(shown) - 1 else ""
-        focused = first + place == chosen
-        drawn = _draw(state, panel, right - left - 1, bottom - top, focused=focused, x_label=label)
-        canvas.paste(drawn, top, left)
-    return canvas
+        label = counter if number == last - 1 else ""
+        places.append((number, label, Place(left, top, right - left - 1, bottom - top)))
+    return places
 
 
-def _draw(state: State, panel: Panel | str, width: int, height: int, *, focused: bool, x_label: str) -> Canvas:
-    cursors = Cursors(state.index, state.mark)
+def _figure(state: State, panel: Panel | str) -> Figure:
+    """The figure of a panel over the shown steps."""
+    return zoomed(
+        _whole(panel, state.timeline, others(state), state.layer, state.steps_scale, state.values_log), state
+    )
+
+
+@lru_cache(maxsize=64)
+def _whole(
+    panel: Panel | str, run: Timeline, beside: tuple[Other, ...], layer: int, steps: Scale, turned: bool
+) -> Figure:
+    """The figure of a panel over all steps, the other runs' curves of it behind that of its first line."""
     if isinstance(panel, str):
-        return class_shares(
-            state.timeline, cursors, width, height, state.palette, log=state.steps_log, focused=focused,
-            x_label=x_label,
-        )  # fmt: skip
-    if state.values_log and panel.limits is None:
-        panel = replace(panel, y_log=not panel.y_log)
-    return trajectory(
-        panel, state.timeline, cursors, width, height, state.palette, log=state.steps_log, focused=focused,
-        others=state.others, x_label=x_label,
-    )  # fmt: skip
+        figure = classes(run, steps=steps)
+        marks = [replace(one, high=min(one.high, 3 / len(one.values))) for one in figure.marks
+                 if isinstance(one, Heatmap)]  # fmt: skip
+        return replace(figure, marks=tuple(marks))
+    if turned and panel.limits is None:
+        panel = replace(panel, scale="linear" if panel.scale == "log" else "log")
+    figure = over_time(panel, [run], steps=steps)
+    same = [(of_other(panel, run, layer, other), other.runs) for other in beside]
+    compared = [over_time(one, runs, steps=steps) for one, runs in same if one is not None]
+    figure, *behind = on_common_axes([figure, *compared])
+    more = [mark for one in behind for mark in one.marks if isinstance(mark, (Band, Curve, Points))]
+    return replace(figure, marks=(*figure.marks[:-1], *more, *figure.marks[-1:]))
 
 
-def _layers(
-    state: State, field: str, interval: tuple[str, str] | None = None, *, joined: bool = True
-) -> tuple[Line, ...]:
-    """A line a layer, the selected one first and with its interval, then the other run's; at most six layers,
-    around the selected one."""
-    timeline, palette = state.timeline, state.palette
-    short = telling(timeline.layers)
-    first = min(max(0, state.layer - MOST_LAYERS // 2), max(0, len(timeline.layers) - MOST_LAYERS))
-    shown = range(first, min(first + MOST_LAYERS, len(timeline.layers)))
-    lines = []
-    for k in sorted(shown, key=lambda k: k != state.layer):
-        layer = timeline.layers[k]
-        low, high = (
-            (timeline.measure(name, layer) for name in interval) if interval and k == state.layer else (None, None)
+def _draw(state: State, number: int, width: int, height: int, label: str) -> Canvas:
+    panel, palette = panels(state)[number], state.palette
+    focused = number == state.pane % len(panels(state))
+    figure = _figure(state, panel)
+    if figure.reason:
+        return empty(width, height, figure.title, figure.reason, palette, focused=focused)
+    if isinstance(panel, str):
+        words = [("", _most(state), palette.test)]
+        rows = min(
+            height, max(mark.values.shape[0] for mark in figure.of(Heatmap) if isinstance(mark, Heatmap)) + 3
         )
-        color = palette.layers[k % len(palette.layers)]
-        lines.append(Line(short[k], timeline.measure(field, layer), color, low, high, joined=joined))
-    others = [
-        Line("b", other.measure(field, other.layers[state.layer]), palette.mark, timeline=other, joined=joined)
-        for other in state.others[:1]
-        if state.layer < len(other.layers)
-    ]
-    return (*lines[:1], *others, *lines[1:])
+        plot = framed(figure, width, max(rows, min(height, 6)), palette, x_label=label or None)
+        for mark in figure.of(Heatmap):
+            assert isinstance(mark, Heatmap)
+            heat(plot, mark, np.nanmax)
+    else:
+        words = [(line.name, value, palette.role(line.role)) for line, value in _values(state, panel, figure)]
+        plot = framed(figure, width, height, palette, legend=state.full, x_label=label or None)
+        draw(plot)
+    for index, color, sign in ((state.mark, palette.mark, "╎"), (state.index, palette.cursor, "│")):
+        if index is not None:
+            vertical(plot, x_of(state, plot.x, index), color, sign)
+    _title(plot.canvas, figure.title, words, state, focused=focused)
+    name_axis(plot)
+    return plot.canvas
 
 
-def _share(value: float) -> str:
-    """A share as a percentage."""
-    return f"{percent(value)} %"
+def _values(state: State, panel: Panel, figure: Figure) -> list[tuple[Line, str]]:
+    """Each line with its value at the cursor: the first, those of the other runs, the others."""
+    step = float(state.step)
+    own = [(line, value_at(line, (state.timeline,), step)) for line in panel.lines]
+    beside = [(of_other(panel, state.timeline, state.layer, other), other.runs) for other in others(state)]
+    theirs = [(one.lines[0], value_at(one.lines[0], runs, step)) for one, runs in beside if one is not None]
+    spelled = (*own[:1], *theirs, *own[1:])
+    return [(line, figure.y.spell(value, draws(state))) for line, value in spelled]
 
 
-def _gates(state: State, field: str) -> tuple[Line, ...]:
-    """A line for each layer whose gates mean something."""
-    timeline, colors = state.timeline, state.palette.layers
-    return tuple(
-        Line(safe_name(layer), timeline.measure(field, layer), colors[k % len(colors)])
-        for k, layer in enumerate(timeline.layers)
-        if layer in timeline.gated
-    )
+def _title(canvas: Canvas, title: str, words: list[tuple[str, str, str]], state: State, *, focused: bool) -> None:
+    """The panel's name and its lines with their values; the first always, what has no room by an ellipsis."""
+    palette = state.palette
+    if focused:
+        canvas.put(0, 0, "▌", palette.accent)
+    room = canvas.width - 3 - max([cell_len(value) + 2 * (len(words) > 1) for _, value, _ in words[:1]], default=0)
+    title = title if len(title) <= room else fit(title, room)
+    canvas.put_fitted(0, 1, canvas.width - 1, title, palette.accent if focused else palette.text)
+    column = len(title) + 3
+    for place, (name, value, color) in enumerate(words):
+        more = 2 * (place + 1 < len(words))
+        if place == 0:
+            name = fit(name, max(0, min(len(name), canvas.width - column - len(value) - 1 - more)))
+        text = f"{name} {value}".strip()
+        if place and column + cell_len(text) + more > canvas.width:
+            canvas.put(0, column - 1, "…", palette.muted)
+            return
+        canvas.put(0, column, text, color)
+        column += cell_len(text) + 2
 
 
-def _hidden(state: State, measure: str) -> tuple[Line, ...]:
-    """A line for each hidden layer of a measure that training recorded on its images."""
-    timeline, colors = state.timeline, state.palette.layers
-    found = ((k, layer, f"{measure}_{layer}") for k, layer in enumerate(timeline.layers))
-    return tuple(
-        Line(safe_name(layer), timeline.metric(name), colors[k % len(colors)])
-        for k, layer, name in found
-        if name in timeline.metrics
-    )
-
-
-def _p_values(state: State) -> Callable[[float], str]:
-    """How p-values are written: with the bound that the draws at the cursor set."""
-    spectrum = None if state.selected is None else state.selected.spectrum
-    draws = 0 if spectrum is None else spectrum.null_draws
-    return lambda p: probability(p, draws)
-
-
-def _other_metric(state: State, name: str) -> list[Line]:
-    return [Line("b", other.metric(name), state.palette.mark, timeline=other) for other in state.others[:1]]
-
-
-def _other_norm(state: State) -> list[Line]:
-    return [Line("b", total_norm(other), state.palette.mark, timeline=other) for other in state.others[:1]]
-
-
-def _sparsity(state: State) -> tuple[Line, ...]:
-    names = [name for name in SPARSITIES if name in state.timeline.metrics]  # pooled over layers
-    colors = state.palette.layers
-    return tuple(
-        Line("<" + name.rsplit("_", 1)[1], state.timeline.metric(name), colors[k % len(colors)])
-        for k, name in enumerate(names)
-    )
-
-
-def _circuit(state: State) -> tuple[Line, ...]:
-    values = state.timeline.metric("circuit_complexity")
-    spread = state.timeline.metric("circuit_complexity_sd")
-    return (Line("KL", values, state.palette.test, values - spread, values + spread),)
+def _most(state: State) -> str:
+    """The label that most test images are given at the cursor."""
+    shares = state.timeline.predictions
+    assert shares is not None
+    largest = int(np.argmax(shares[state.index]))
+    return f"most: {largest} with {100 * shares[state.index, largest]:.0f} %"

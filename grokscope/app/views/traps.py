@@ -13,11 +13,13 @@ from grokscope.app import actions
 from grokscope.app.actions import Action
 from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas
+from grokscope.app.plots.described import described
 from grokscope.app.plots.picture import image_side, picture
-from grokscope.app.plots.shuffled_spectrum import randomized_canvas
 from grokscope.app.state import State
 from grokscope.app.theme import Palette
+from grokscope.app.views.spectrum import most_bins
 from grokscope.app.views.table import traps_count
+from grokscope.figures import randomized
 from grokscope.numbers import UNKNOWN, count, fixed, number, probability
 from grokscope.spectra.layer import LayerSpectrum
 from grokscope.spectra.traps import Trap
@@ -72,9 +74,8 @@ def _view(state: State, width: int, height: int) -> Canvas:
     canvas.paste(listed, 0, 0)
     canvas.paste(pictures, 0, width - pictures.width)
     if height - rows - 1 >= SMALLEST_PLOT:
-        axes = state.randomized_axes
-        plot = randomized_canvas(spectrum, width - used, height - rows - 1, palette, axes=axes)
-        canvas.paste(plot, rows + 1, 0)
+        figure = randomized(spectrum, scales=state.randomized_axes, most_bins=most_bins(width - used))
+        canvas.paste(described(figure, width - used, height - rows - 1, palette), rows + 1, 0)
     return canvas
 
 

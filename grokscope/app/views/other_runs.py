@@ -1,0 +1,64 @@
+"""The other runs in a plot of the front one: a thin line each, seeds of one experiment as mean and spread."""
+
+from __future__ import annotations
+
+from string import ascii_lowercase
+from typing import NamedTuple
+
+import numpy as np
+
+from grokscope.analysis.timeline import Timeline
+from grokscope.app.plots.timeline import run_role
+from grokscope.app.state import State
+from grokscope.figures import Line
+from grokscope.figures.over_time import common_steps
+
+ENOUGH = 3
+"""Seeds of one experiment from which on their mean says more than they do one by one."""
+
+
+class Other(NamedTuple):
+    """One line beside the front run's: its name, its role, and the run that it shows, or the runs whose mean."""
+
+    name: str
+    role: str
+    runs: tuple[Timeline, ...]
+
+
+def others(state: State) -> tuple[Other, ...]:
+    """A line for each other run or experiment, below the front run's; those of many runs in one quiet colour."""
+    groups = _groups(state)
+    names = (letter * (1 + place // 26) for place, letter in enumerate(ascii_lowercase[1:] * 2))
+    return tuple(
+        Other(
+            f"mean of {len(group)}" if len(group) >= ENOUGH else next(names), run_role(number, len(groups)), group
+        )
+        for number, group in enumerate(groups)
+    )
+
+
+def value_at(line: Line, runs: tuple[Timeline, ...], step: float) -> float:
+    """A line's value at the last checkpoint up to a step that all of the runs have; NaN where there is none."""
+    if len(runs) == 1:
+        values = line.values(runs[0])
+        return float(values[runs[0].nearest(step)]) if len(values) else np.nan
+    steps, table = common_steps(runs, line.values)
+    place = int(np.searchsorted(steps, step, side="right")) - 1
+    column = table[:, max(place, 0) : max(place, 0) + 1]
+    if place < 0:
+        return np.nan
+    return float(column.mean() if line.combined is None else line.combined(column)[0])
+
+
+def _groups(state: State) -> list[tuple[Timeline, ...]]:
+    """The runs of each experiment of several seeds, the front run with them, and each other run alone."""
+    numbers = state.experiments or tuple(range(len(state.runs)))
+    order = [*range(state.front + 1, len(state.runs)), *range(state.front)]
+    found: list[tuple[Timeline, ...]] = []
+    for number in dict.fromkeys(numbers[place] for place in order):
+        members = [place for place in range(len(state.runs)) if numbers[place] == number]
+        if len(members) >= ENOUGH:
+            found.append(tuple(state.runs[place] for place in members))
+        else:
+            found += [(state.runs[place],) for place in order if place in members]
+    return found
