@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 
+@lru_cache(maxsize=8192)  # the viewer asks for the same ones at every key
 def safe_name(name: str) -> str:
     """The name with everything that could move the cursor or reorder the line made visible as `·`."""
     return "".join(

@@ -52,6 +52,11 @@ def percent(fraction: float) -> str:
     return fixed(100 * fraction, 1)
 
 
+def percent_sign(fraction: float) -> str:
+    """A fraction as a percentage with one decimal and its sign; `–` where unknown."""
+    return f"{percent(fraction)} %" if math.isfinite(fraction) else percent(fraction)
+
+
 def whole(value: float) -> str:
     """A count or a step, with thousands separated."""
     return UNKNOWN if math.isnan(value) else f"{round(value):,}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -25,10 +25,16 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_blas_thread() -> None:
-    """Small matrices on many threads are slower, and tests run side by side."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+def _one_blas_thread() -> Iterator[None]:
+    """Small matrices on many threads are slower, and tests run side by side.
+
+    No variable is set that chooses BLAS's kernels or threads: commands that tests start look after their own.
+    """
+    import scipy.linalg  # noqa: F401 (brings a BLAS of its own, to be limited as well)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +69,17 @@ def grokscope_command() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: str | Path, timeout: float = 120, **options: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "grokscope", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options)  # type: ignore[call-overload, no-any-return]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def grokscope_here() -> Callable[..., Result]:
+    """Run the command line within this process: where nothing but words and files matters, without its start."""
+    from grokscope.cli.main import app
+
+    def run(*arguments: str | Path) -> Result:
+        return CliRunner().invoke(app, [str(word) for word in arguments])
 
     return run
 

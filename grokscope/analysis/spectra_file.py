@@ -1,7 +1,7 @@
 """The spectra file: measured once, read often, deleted at will.
 
-It lies beside its run (or in the user's cache folder where that place cannot be written), and is keyed by the
-run's uuid, the analysis version and its parameters; a row is keyed by the CRC of the checkpoint that it was
+It lies beside its run (or in the user's cache folder where that place cannot be written or named), and is keyed by
+the run's uuid, the analysis version and its parameters; a row is keyed by the CRC of the checkpoint that it was
 measured on. What is stale or torn counts as not measured, never as an error.
 """
 
@@ -41,6 +41,7 @@ from grokscope.trajectory.layouts import is_of_hub
 LAYER_COLUMNS = (*SCALARS, *DERIVED, *GATES)
 """Every number of a layer at a checkpoint, by the name under which `Spectra.column` gives it."""
 
+LONGEST_NAME = 240  # of the 255 bytes that file systems allow: temporary files have longer ones
 FORMAT = "grokscope-spectra"
 FORMAT_VERSION = 1
 
@@ -65,9 +66,11 @@ def in_cache(uuid: str) -> Path:
     return cache_folder() / "spectra" / f"{uuid}.spectra.h5"
 
 
-def places(run: Trajectory) -> tuple[Path, Path]:
+def places(run: Trajectory) -> tuple[Path, ...]:
     """Return where the spectra of a run can be, first the place to write: beside it, if its folder allows."""
     path, cached = beside(run.path), in_cache(run.uuid)
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        return (cached,)
     if is_of_hub(run.path):
         return cached, path
     writable = os.access(path if path.exists() else path.parent, os.W_OK) and os.access(path.parent, os.W_OK)

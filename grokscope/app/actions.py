@@ -261,8 +261,8 @@ def theme(state: State) -> State:
 
 
 def leave(state: State) -> State:
-    """One layer out: the other panes back, stop playing, drop the mark, leave D(xmin), have all layers, return to
-    the overview, and from there to the list of runs."""
+    """One layer out: the other panes back, stop playing, drop the mark, leave D(xmin), end explaining, have all
+    layers, return to the overview, and from there to the list of runs."""
     if state.full:
         return replace(state, full=False)
     if state.playing:
@@ -271,6 +271,8 @@ def leave(state: State) -> State:
         return replace(state, mark=None)
     if state.search:
         return replace(state, search=False)
+    if state.explaining:
+        return explain(state)
     if state.filter:
         return keep(state, "")
     return view(state, "runs" if state.folder and state.view == "overview" else "overview")
@@ -322,8 +324,32 @@ def heard(state: State) -> State:
 
 
 def sheet(state: State, name: str) -> State:
-    """A sheet over the panes, or away with it."""
-    return replace(state, sheet="" if state.sheet == name else name, scroll=0)
+    """A sheet over the panes, or away with it; a list is opened at the cursor."""
+    from grokscope.app.views.help import LISTS
+    from grokscope.app.views.lists import start_row
+
+    state = replace(state, sheet="" if state.sheet == name else name, scroll=0)
+    return replace(state, scroll=start_row(state)) if state.sheet in LISTS else state
+
+
+def go_to_row(state: State) -> State:
+    """From a list to the checkpoint of its chosen row; any other sheet away."""
+    from grokscope.app.views.help import LISTS
+    from grokscope.app.views.lists import rows_of
+
+    rows = rows_of(state) if state.sheet in LISTS else []
+    state = replace(state, sheet="")
+    return put_cursor(state, rows[state.scroll][0]) if rows else state
+
+
+def explain(state: State) -> State:
+    """A line that says what the chosen column or pane is, or away with it."""
+    return replace(state, explaining=not state.explaining)
+
+
+def column(state: State, by: int) -> State:
+    """Another column of the table, which is explained."""
+    return replace(state, explaining=True, column=state.column + by if state.explaining else state.column)
 
 
 def scroll(state: State, by: int) -> State:

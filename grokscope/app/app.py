@@ -141,6 +141,8 @@ class Microscope(App[str]):
             self.act(partial(actions.type_in, key=event.key, character=event.character))
         elif self.state.sheet and event.key in SHEET_KEYS:
             self.act(partial(actions.scroll, by=SHEET_KEYS[event.key]))
+        elif self.state.sheet and event.key == "enter":
+            self.act(actions.go_to_row)
         elif self.state.sheet:
             self.act(partial(actions.sheet, name=self.state.sheet))
         elif key is not None:

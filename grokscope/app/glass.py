@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from grokscope.app import actions
 from grokscope.app.actions import Action
 from grokscope.app.layout import Place
 from grokscope.app.state import State
@@ -101,7 +102,9 @@ class Glass(Widget):
 
     def _turn(self, event: events.MouseEvent, by: int) -> None:
         pane = self.pane_at(event.x, event.y)
-        if pane is not None and pane.wheel is not None:
+        if event.ctrl:
+            self.post_message(Act(partial(actions.zoom, by=-by)))
+        elif pane is not None and pane.wheel is not None:
             self.post_message(Act(partial(pane.wheel, by=by)))
 
     def _press(self, pane: Pane | None, event: events.MouseEvent) -> None:

@@ -68,6 +68,11 @@ KEYS: tuple[Key, ...] = (
     Key(("x",), "x", "axis('x')", "x axis", "x axis: log, linear", "Look", "Log or linear x axis"),
     Key(("y",), "y", "axis('y')", "y axis", "y axis: log, linear", "Look", "Log or linear y axis"),
     Key(("p",), "p", "search", "D(xmin)", "D(xmin), how xmin was chosen", "Look", "Show D against xmin"),
+    Key(("E",), "E", "sheet('events')", "events", "list of events", "Look", "List of events"),
+    Key(("C",), "C", "sheet('checkpoints')", "list", "list of checkpoints", "Look", "List of checkpoints"),
+    Key(("i",), "i", "explain", "what", "what a column or pane is", "Look", "Explain what is shown"),
+    Key(("less_than_sign",), "<", "column(-1)", "column", "column before, explained", "Look", "Column before"),
+    Key(("greater_than_sign",), ">", "column(1)", "column", "next column, explained", "Look", "Next column"),
     Key(("w",), "w", "sheet('why')", "why", "why: what the weights say", "Look", "Why the weights say so"),
     Key(("m",), "m", "mark", "mark", "mark, and compare with it", "Do", "Mark this checkpoint and compare"),
     Key(("o",), "o", "other_run", "other run", "other run to the front", "Do", "Other run to the front"),
@@ -100,7 +105,7 @@ class Situation:
 
     `mark` is "", "here" (the cursor stands on it) or "elsewhere"; `one_spectrum` that the overview has room for
     one of the two; `single` that there is no time to move through; `listing` that the arrows walk through traps;
-    `many` that there are more layers than the table has room for.
+    `full` that one pane fills the screen; `many` that there are more layers than the table has room for.
     """
 
     view: str
@@ -111,6 +116,7 @@ class Situation:
     one_spectrum: bool = False
     single: bool = False
     listing: bool = False
+    full: bool = False
     many: bool = False
 
 
@@ -193,6 +199,8 @@ def _now(now: Situation) -> list[Hint]:
     found = [_FILTER, _ORDER] if now.many and now.view == "overview" else []
     if now.view == "overview" and now.one_spectrum:
         found.append(Hint("spectra", _PANE.actions, 6))
+    if now.full:
+        found.append(Hint("all panes", ("leave",), 10))
     if now.playing:
         found.append(Hint("pause", ("play",), 9))
     elif now.live:

@@ -59,7 +59,7 @@ class State:
     be opened. `front` is the number of the run in front, `index` the checkpoint under the cursor; `frame`,
     `comparison` and `direction` are what was read there. `notice` is a sentence that stands until the next key.
     `sheet` is the text that lies over the panes, from its row `scroll` on; `prompt` what is asked for, `typed` the
-    answer so far.
+    answer so far. While `explaining` a line says what `column` of the table is, or the pane of another view.
     `chosen` tells that the user has chosen a layer, `order` how the table has them, one of `ORDERS` or "" for what
     is usual, and `filter` which: those whose names match it; `window` are the first and last step that are zoomed
     in to; `full` that one pane fills the screen; `measure` is what the map of layers × steps shows. `caveats` are
@@ -102,6 +102,8 @@ class State:
     scroll: int = 0
     prompt: str = ""
     typed: str = ""
+    explaining: bool = False
+    column: int = 0
     folder: str = ""
     entries: tuple[Entry, ...] = ()
     row: int = 0
@@ -141,7 +143,7 @@ class State:
     def rows(self) -> tuple[int, ...]:
         """The places of the layers that the table has, in its order."""
         names = self.timeline.layers
-        kept = [place for place, name in enumerate(names) if matches(name, self.filter)]
+        kept = [place for place, name in enumerate(names) if not self.filter or matches(name, self.filter)]
         if self.order in SORTED_BY and len(self.timeline.steps):
             field, sign, _ = SORTED_BY[self.order]
             values = [sign * float(self.timeline.measure(field, names[place])[self.index]) for place in kept]

@@ -112,7 +112,8 @@ def _print_tables(sources: Sequence[Source]) -> None:
     for table in tables(sources):
         if not table.rows:
             continue
-        grid = Grid(box=box.SIMPLE_HEAD, title=f"Table {table.number}: {table.title}", title_justify="left")
+        title = Text(safe_name(f"Table {table.number}: {table.title}"))
+        grid = Grid(box=box.SIMPLE_HEAD, title=title, title_justify="left")
         for number, name in enumerate(table.header):
             grid.add_column(Text(safe_name(name)), justify="left" if number < LEFT else "right", overflow="fold")
         for cells in table.cells():

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from grokscope.numbers import compact, count, number, percent, power_of_ten, probability
+from grokscope.numbers import compact, count, number, percent_sign, power_of_ten, probability
 
 Scale = Literal["linear", "log"]
 Form = Literal["number", "percent", "count", "p"]
@@ -55,7 +55,7 @@ class Axis:
     def spell(self, value: float, draws: int = 0) -> str:
         """A value on the axis as a person reads it; a p-value with the bound that so many draws set."""
         if self.form == "percent":
-            return f"{percent(value)} %" if math.isfinite(value) else percent(value)
+            return percent_sign(value)
         if self.form == "p":
             return probability(value, draws)
         return count(value) if self.form == "count" else number(value)

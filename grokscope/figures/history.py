@@ -67,6 +67,26 @@ def on_axis(steps: NDArray[np.int64], axis: Axis) -> Array:
     return np.maximum(steps, axis.low).astype(np.float64)
 
 
+WIDE, VISIBLE = 6.0, 1 / 12
+"""A gap between checkpoints: so many times their median distance on the axis, and such a part of the axis."""
+
+
+def _gaps(places: Array) -> NDArray[np.intp]:
+    """After which checkpoints there is a gap, by their places on an axis."""
+    distances = np.diff(places)
+    if len(distances) < 2:
+        return np.empty(0, dtype=np.intp)
+    return np.flatnonzero((distances > WIDE * np.median(distances)) & (distances > VISIBLE))
+
+
+def broken(at: Array, values: Array, axis: Axis) -> tuple[Array, Array]:
+    """A curve's x and y, float64 [n] each, with a NaN in every gap between checkpoints: nothing is known there."""
+    places = axis.position(at)
+    wide = _gaps(places)
+    between = [axis.value(float(places[k] + places[k + 1]) / 2) for k in wide.tolist()]
+    return np.insert(at, wide + 1, between), np.insert(values, wide + 1, np.nan)
+
+
 def phase_spans(history: History, axis: Axis) -> tuple[Span, ...]:
     """The observed phases as stretches of the axis, each up to where the next begins."""
     at, spans = on_axis(history.steps, axis), []
@@ -77,14 +97,21 @@ def phase_spans(history: History, axis: Axis) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def step_edges(steps: NDArray[np.int64], axis: Axis) -> Array:
-    """Edges of cells around the steps, half-way to the neighbours on the axis, float64 [n + 1]."""
+def step_cells(steps: NDArray[np.int64], axis: Axis) -> tuple[Array, NDArray[np.intp]]:
+    """Edges of cells around the steps, half-way to the neighbours on the axis, float64 [m + 1], and which
+    checkpoint each shows, intp [m].
+
+    A gap between checkpoints is a cell of its own, −1; beside it a checkpoint's cell is as wide as is usual.
+    """
     at = axis.position(on_axis(steps, axis))
     if len(at) == 1:
-        return np.array([axis.low, axis.high])
-    between = (at[1:] + at[:-1]) / 2
-    ends = np.concatenate([[at[0]], between, [at[-1]]])
-    return np.array([axis.value(float(p)) for p in ends])
+        return np.array([axis.low, axis.high]), np.zeros(1, dtype=np.intp)
+    wide, half = _gaps(at), float(np.median(np.diff(at))) / 2
+    ends = np.concatenate([[at[0]], (at[1:] + at[:-1]) / 2, [at[-1]]])
+    ends[wide + 1] = at[wide] + half
+    ends = np.insert(ends, wide + 2, at[wide + 1] - half)
+    shown = np.insert(np.arange(len(at)), wide + 1, -1)
+    return np.array([axis.value(float(p)) for p in ends]), shown
 
 
 def on_common_axes(figures: Sequence[Figure]) -> tuple[Figure, ...]:

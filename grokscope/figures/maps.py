@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from grokscope.figures.axis import Axis, Form, Scale, axis_over
 from grokscope.figures.data import Curve, Figure, Heatmap, Mark, Points
 from grokscope.figures.histogram import num_bins, positive
-from grokscope.figures.history import History, on_axis, step_axis, step_edges
+from grokscope.figures.history import History, broken, on_axis, step_axis, step_cells
 from grokscope.names import safe_name
 
 if TYPE_CHECKING:
@@ -92,15 +92,18 @@ def spectrogram(
     values[:, [not len(one) for one in shown]] = np.nan
     cells = _cells(x, run, edges, values, "share of eigenvalues per e-fold of λ", False, ())
     at = on_axis(run.steps, x)
-    marks: list[Mark] = [cells, *_lines(at, spectra)]
+    marks: list[Mark] = [cells, *_lines(at, spectra, x)]
     return Figure(title, x, y, tuple(marks))
 
 
-def _lines(at: Array, spectra: Sequence[LayerSpectrum | None]) -> list[Mark]:
+def _lines(at: Array, spectra: Sequence[LayerSpectrum | None], x: Axis) -> list[Mark]:
     nan = float("nan")
     xmin = np.array([nan if one is None else one.xmin for one in spectra])
     edge = np.array([nan if one is None else one.lambda_plus for one in spectra])
-    marks: list[Mark] = [Curve(at, xmin, label="xmin", role="fit"), Curve(at, edge, label="λ₊", role="edge")]
+    marks: list[Mark] = [
+        Curve(*broken(at, xmin, x), label="xmin", role="fit"),
+        Curve(*broken(at, edge, x), label="λ₊", role="edge"),
+    ]
     traps = [(float(x), trap.eigenvalue) for x, one in zip(at, spectra, strict=True) if one for trap in one.traps]
     if traps:
         where = np.array(traps)
@@ -113,7 +116,8 @@ def _cells(
 ) -> Heatmap:
     known = _known(values, log)
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-    edges = step_edges(run.steps, x)
+    edges, shown = step_cells(run.steps, x)
+    values = np.where(shown >= 0, values[:, shown], np.nan)
     return Heatmap(edges, y_edges, values, low, high, log, names, label=label, role="test")
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.figures.axis import Axis, Form, Scale, axis_over
 from grokscope.figures.data import Band, Curve, Fact, Figure, HLine, Mark, Points
-from grokscope.figures.history import History, on_axis, phase_spans, step_axis
+from grokscope.figures.history import History, broken, on_axis, phase_spans, step_axis
 from grokscope.names import safe_name
+from grokscope.spectra import power_law
 from grokscope.spectra.combined import combined_p
 
 Array = NDArray[np.float64]
@@ -25,7 +27,7 @@ class Line:
     """One curve: its name, its role, and the column of a run that it shows.
 
     `low` and `high` give its interval; `joined` says whether the values are a curve or points; `combined` how
-    those of several runs become one number, the mean by default.
+    those of several runs become one number, the mean by default; `doubt` which values of a run decide nothing.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Line:
     high: Column | None = None
     joined: bool = True
     combined: Callable[[Array], Array] | None = None
+    doubt: Callable[[History], NDArray[np.bool_]] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ def over_time(panel: Panel, runs: Sequence[History], *, steps: Scale = "log") ->
     marks += [band for *_, band in drawn if band is not None]
     for line, curve, _ in reversed(drawn):
         marks += _joined(curve) if line.joined else [_points(curve)]
+        if line.doubt is not None and len(runs) == 1:
+            marks += _doubtful(line, runs[0], x)
     return Figure(panel.title, x, y, tuple(marks), _facts(runs, drawn))
 
 
@@ -77,11 +82,11 @@ def _drawn(line: Line, runs: Sequence[History], x: Axis) -> tuple[Curve, Band | 
     """A line's curve and its band: an interval of one run, or the spread of several."""
     if len(runs) == 1:
         at, values = on_axis(runs[0].steps, x), line.values(runs[0])
-        curve = Curve(at, values, label=line.name, role=line.role)
+        curve = Curve(*broken(at, values, x), label=line.name, role=line.role)
         if line.low is None or line.high is None:
             return curve, None
-        low, high = line.low(runs[0]), line.high(runs[0])
-        return curve, Band(at, low, high, label=f"interval of {line.name}".strip(), role=line.role)
+        (ends, low), (_, high) = (broken(at, column(runs[0]), x) for column in (line.low, line.high))
+        return curve, Band(ends, low, high, label=f"interval of {line.name}".strip(), role=line.role)
     steps, table = common_steps(runs, line.values)
     at = on_axis(steps, x)
     if line.combined is not None:
@@ -109,6 +114,17 @@ def _joined(curve: Curve) -> list[Mark]:
     if lone.any():
         marks.append(Points(curve.x[lone], curve.y[lone], label=curve.label, role=curve.role))
     return marks
+
+
+def _doubtful(line: Line, run: History, x: Axis) -> list[Mark]:
+    """Points over the values that decide nothing, in the ink of what is undecided."""
+    assert line.doubt is not None
+    values = line.values(run)
+    shown = line.doubt(run) & np.isfinite(values)
+    label = f"undecided {line.name}".strip()
+    return (
+        [Points(on_axis(run.steps, x)[shown], values[shown], label=label, role="undecided")] if shown.any() else []
+    )
 
 
 def _points(curve: Curve) -> Points:
@@ -152,6 +168,7 @@ def by_layer(
             _measure(high, layer) if high else None,
             joined,
             combine,
+            doubt=partial(_undecided, layer) if field == "alpha" and len(chosen) == 1 else None,
         )
         for layer in chosen
     )
@@ -159,6 +176,19 @@ def by_layer(
 
 def _measure(field: str, layer: str) -> Column:
     return lambda run: run.measure(field, layer)
+
+
+def _undecided(layer: str, run: History) -> NDArray[np.bool_]:
+    """Where alpha's verdict is undecided or that noise has such an alpha, too."""
+    names = ("alpha", "alpha_low", "alpha_high", "num_tail", "alpha_p")
+    rows = zip(*(run.measure(name, layer).tolist() for name in names), strict=True)
+    return np.array([_verdict(*row) in ("undecided", power_law.LIKE_NOISE) for row in rows], dtype=np.bool_)
+
+
+def _verdict(alpha: float, low: float, high: float, tail: float, p: float) -> str:
+    if not np.isfinite(tail):
+        return "not measured"
+    return power_law.judge(power_law.PowerLawFit(alpha=alpha, low=low, high=high, num_tail=int(tail)), p)[0]
 
 
 def metric(name: str) -> Column:

@@ -74,6 +74,8 @@ def _acquire(path: Path, run: Path, patience: float) -> int:
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise StorageError(f"{path} is a symbolic link, no lock file; remove it") from None
+            if error.errno == errno.ENAMETOOLONG:
+                raise StorageError(f"cannot write {run} ({error.strerror}); choose a shorter name") from None
             raise StorageError(f"cannot write in {run.parent}: {error.strerror}; choose another folder") from None
         if not _is_plain(descriptor):
             os.close(descriptor)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grokscope.errors import StorageError
+from grokscope.files import kind_of
 from grokscope.runfile.exact_layout import Declared, exact_extents
 from grokscope.runfile.resolved import resolved
 
@@ -118,9 +119,12 @@ def create_file(path: Path, plan: Plan, fill: Callable[[PreallocatedFile], None]
 
     Its disk space is taken first, so that a full disk is met now; then the datasets are created and filled, and
     `fill` may write more. A file that was at `path` is replaced at once, and lives on for those who have it open;
-    a symbolic link stays and leads to the new one.
+    a symbolic link stays and leads to the new one. Raises StorageError where something else is there: moving a
+    file into the place of a device would take it from the whole system.
     """
     path = resolved(path)
+    if (kind := kind_of(path)) not in ("a file", "nothing"):
+        raise StorageError(f"{path} is {kind}; remove it, or name another file")
     with storage_errors(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
@@ -177,7 +181,8 @@ def storage_errors(path: Path) -> Iterator[None]:
             raise StorageError(
                 f"no room for {path} ({reason}); free space and go on: what was acknowledged is safe"
             ) from error
-        raise StorageError(f"cannot write {path} ({reason}); choose another folder") from error
+        way_out = "a shorter name" if error.errno == errno.ENAMETOOLONG else "another folder"
+        raise StorageError(f"cannot write {path} ({reason}); choose {way_out}") from error
 
 
 def _reserve(descriptor: int, size: int) -> None:

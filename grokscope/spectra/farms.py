@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.spectra.esd import Matrix, gram
+from grokscope.spectra.esd import LAPACK, Backend, Matrix, eigenvalues
 
 Array = NDArray[np.float64]
 
@@ -20,12 +20,13 @@ MOST_WINDOWS = 4
 """Windows along each axis: as many as cover it, up to this, at equal distances."""
 
 
-def alpha_farms(matrix: Matrix, esd: Array | None = None) -> float:
+def alpha_farms(matrix: Matrix, esd: Array | None = None, backend: Backend = LAPACK) -> float:
     """1 + k/Σ log(λ_(n−i+1)/λ_(n−k)), i = 1 … k = n/2, over the pooled eigenvalues of square windows; NaN where
     fewer than half of them are positive. `esd`: the matrix's own, where known, for a matrix that is one window."""
     if esd is not None and matrix.shape[0] == matrix.shape[1] <= LARGEST_WINDOW:
         return hill(esd)
-    return hill(np.sort(np.concatenate([_window_esd(window) for window in windows(matrix)])))
+    spectra = [eigenvalues(np.ascontiguousarray(part, dtype=np.float64), backend) for part in windows(matrix)]
+    return hill(np.sort(np.concatenate(spectra)))
 
 
 def hill(esd: Array) -> float:
@@ -48,7 +49,3 @@ def windows(matrix: Matrix) -> list[Matrix]:
 def _starts(length: int, side: int) -> NDArray[np.int64]:
     count = min(-(-length // side), MOST_WINDOWS)
     return np.linspace(0, length - side, count).round().astype(np.int64)
-
-
-def _window_esd(window: Matrix) -> Array:
-    return np.linalg.eigvalsh(gram(np.ascontiguousarray(window, dtype=np.float64))).astype(np.float64, copy=False)

@@ -168,7 +168,7 @@ def analyze_layer(
             count = randomised.num_permutations(min(matrix.shape), permutations)
             esd, result = _spectra(shuffled, count, null, backend, threads)
             positions = weightwatcher.spectra_of(array, esd, backend)
-            measured = _own_spectrum(array, matrix, esd, positions, null)
+            measured = _own_spectrum(array, matrix, esd, positions, null, backend)
             measured |= _randomised_spectrum(shuffled, result, float(np.fmin(plain["kurtosis"], 0.0)), null)
             measured["rand_distance"] = _rand_distance(array, positions, shuffled, result, backend)
             return LayerSpectrum(name, shape, **plain, **measured)  # type: ignore[arg-type]
@@ -247,7 +247,12 @@ def _plain_measures(array: NDArray[np.generic]) -> dict[str, float]:
 
 
 def _own_spectrum(
-    array: NDArray[np.generic], matrix: spectrum.Matrix, esd: Array, positions: list[Array], null: Null
+    array: NDArray[np.generic],
+    matrix: spectrum.Matrix,
+    esd: Array,
+    positions: list[Array],
+    null: Null,
+    backend: spectrum.Backend,
 ) -> dict[str, object]:
     """The layer's own eigenvalues, those of its kernel positions, and their power-law tail."""
     fit = power_law.fit(esd)
@@ -255,7 +260,7 @@ def _own_spectrum(
     if why_flat := _why_flat(esd, matrix):
         return values | {"verdict_reason": why_flat}
     theirs = weightwatcher.measure(positions, max(array.shape[:2]), fit)
-    values |= {"alpha_farms": farms.alpha_farms(matrix, esd)} | asdict(theirs)
+    values |= {"alpha_farms": farms.alpha_farms(matrix, esd, backend)} | asdict(theirs)
     alpha_p = null.alpha_p(fit.alpha)
     verdict, why = power_law.judge(fit, alpha_p)
     return values | {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from grokscope.floats import CODES, NAN_CODES, widened
 from grokscope.runfile import LayerSpec, RunWriter
 from grokscope.runfile.layout import LEFT_OUT
 from grokscope.runfile.lock import WriterLock
-from grokscope.runfile.preallocated import sync_folder
+from grokscope.runfile.preallocated import storage_errors, sync_folder
 from grokscope.trajectory.checkpoints import Checkpoints
 
 WHOLE_NUMBERS_AS = "float32"
@@ -41,12 +42,14 @@ def write_run(
     unfinished = output.with_name(f".{output.name}.importing")
     try:
         _refuse_existing(output, overwrite)
-        unfinished.unlink(missing_ok=True)  # an import's that was killed, or a link that leads elsewhere
+        with storage_errors(output):
+            unfinished.unlink(missing_ok=True)  # an import's that was killed, or a link that leads elsewhere
         _write(checkpoints, unfinished, config or {}, on_checkpoint)
         unfinished.replace(output)
         sync_folder(output.resolve().parent)
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink()
         lock.release()
 
 

@@ -53,6 +53,13 @@ def test_what_a_row_derives_is_counted_from_the_spectrum() -> None:
     assert to_row(analyze_layer(structured, "fc1", step=0, permutations=3, null_draws=50), 40)["num_signal"] == 1
 
 
+def test_dominance_is_the_largest_eigenvalue_over_the_marchenko_pastur_edge() -> None:
+    weight = np.random.default_rng(4).normal(size=(100, 100)) + np.outer(np.ones(100), np.tile([0.6, -0.6], 50))
+    edge = weight.var() * (10 + 10) ** 2  # the edge of a trap lies a tenth higher
+    row = to_row(analyze_layer(weight, "fc1", step=0, permutations=3), 100)
+    assert row["dominance"] == pytest.approx(np.linalg.norm(weight, 2) ** 2 / edge, rel=0.04)
+
+
 @pytest.mark.parametrize("shape", [(32, 64), (10, 200), (100, 100)])
 def test_noise_has_no_signal(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(7)

@@ -11,7 +11,7 @@ import pytest
 
 from grokscope.analysis import Parameters, Spectra, analyze
 from grokscope.analysis.spectra_file import SpectraWriter, beside, in_cache
-from grokscope.errors import RunLocked
+from grokscope.errors import RunLocked, StorageError
 from grokscope.runfile import Run, RunWriter
 
 FAST = Parameters(permutations=3, null_draws=50)
@@ -188,3 +188,13 @@ def test_spectra_that_are_deleted_while_they_are_read_count_as_not_measured(run:
     assert np.isnan(spectra.column("alpha", "fc1")).all()
     assert spectra.refresh()
     assert spectra.path is None
+
+
+def test_spectra_never_take_the_place_of_what_is_no_file(run: Run, tmp_path: Path) -> None:
+    """A link to /dev/tty, followed by root, would cost the whole system its terminals."""
+    device = tmp_path / "device"
+    os.mkfifo(device)
+    beside(run.path).symlink_to(device)
+    with pytest.raises(StorageError, match="a pipe; remove it, or name another file"):
+        analyze(run, parameters=FAST)
+    assert device.is_fifo()

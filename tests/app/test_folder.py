@@ -50,14 +50,14 @@ async def test_enter_opens_a_run_and_esc_returns_to_the_list(folder: Path) -> No
         await press(pilot, "end", "enter")
         await pilot.pause()
         assert "ESD fc1" in screen_of(app)
-        assert "12/12" in screen_of(app)
+        assert "100,000" in screen_of(app)
         await press(pilot, "2", "escape")
         assert app.state.view == "overview"
         await press(pilot, "escape")
         assert app.state.choosing
         await press(pilot, "up", "enter")
         await pilot.pause()
-        assert f"{COLLAPSE}/{COLLAPSE}" in screen_of(app)
+        assert f"{STEPS[COLLAPSE - 1]:,}" in screen_of(app)
         assert [session.name for session in app.sessions] == ["short.h5"]
 
 

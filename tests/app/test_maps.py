@@ -136,3 +136,12 @@ def test_the_keys_of_the_map(state: State) -> None:
     assert actions.measure(shown, -1).measure == actions.MEASURES[-1]
     opened = actions.enter(replace(shown, layer=2))
     assert (opened.view, opened.layer, opened.index) == ("spectrum", 2, state.index)
+
+
+def test_layers_of_a_large_model_have_the_telling_part_of_their_names(state: State) -> None:
+    names = tuple(f"model.layers.{k}.mlp.up.weight" for k in range(90))
+    measures = {("alpha", name): np.full(len(state.timeline.steps), 2.0 + k) for k, name in enumerate(names)}
+    run = replace(state.timeline, layers=names, measures=measures)
+    lines = draw_heatmap(replace(state, runs=(run,), layer=7), 120, 30).plain.split("\n")
+    assert lines[0].startswith(" α 9.00  7 at step 100,000  a row is the median of up to 2 layers")
+    assert not any("model" in line for line in lines)

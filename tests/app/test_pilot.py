@@ -89,7 +89,7 @@ async def test_every_key_in_every_view_leaves_a_sound_screen(own_run: Path, view
             for name in key.keys:
                 while len(app.screen_stack) > 1:
                     app.pop_screen()
-                app.put(replace(app.state, prompt="", sheet="", view=view))
+                app.put(replace(app.state, prompt="", sheet="", view=view, playing=False))
                 await press(pilot, name)
                 assert app.is_running, name
                 assert app._exception is None, name

@@ -194,29 +194,3 @@ async def test_without_colour_there_is_only_grey(analysed_run: Path, monkeypatch
         for style in filtered:
             for color in (style.color, style.bgcolor):
                 assert color is None or len(set(color.get_truecolor())) == 1
-
-
-@pytest.mark.parametrize(("ground", "least"), [("dark", 4.5), ("light", 4.5)])
-def test_text_can_be_read_on_its_ground(ground: str, least: float) -> None:
-    """WCAG 2 contrast of every text colour on the app's background."""
-    from grokscope.app.theme import DARK
-
-    palette = DARK if ground == "dark" else LIGHT
-
-    def luminance(color: str) -> float:
-        parts = [int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    texts = [
-        palette.text,
-        palette.muted,
-        palette.accent,
-        palette.mark,
-        palette.test,
-        palette.trap,
-        palette.warning,
-    ]
-    for color in (*texts, palette.edge, *palette.phases.values()):
-        bright, dim = sorted((luminance(color), luminance(palette.background)), reverse=True)
-        assert (bright + 0.05) / (dim + 0.05) >= least, color

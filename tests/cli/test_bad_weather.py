@@ -14,6 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from typer.testing import Result
 
 from grokscope.analysis import Parameters, analyze
 from grokscope.errors import RunLocked
@@ -59,14 +60,16 @@ def test_an_encoding_without_our_letters_replaces_them(trained_run: Path, groksc
     assert "?" in done.stdout
 
 
-def test_show_says_which_step_it_shows_and_exact_refuses(trained_run: Path, grokscope_command: Command) -> None:
-    done = grokscope_command("show", trained_run, "--step", "1M")
-    assert done.returncode == 0
+def test_show_says_which_step_it_shows_and_exact_refuses(
+    trained_run: Path, grokscope_here: Callable[..., Result]
+) -> None:
+    done = grokscope_here("show", trained_run, "--step", "1M")
+    assert done.exit_code == 0
     assert done.stderr == "no checkpoint at step 1,000,000; this is the last one before it, at 300\n"
-    done = grokscope_command("show", trained_run, "--step", "1M", "--exact")
-    assert done.returncode == 2
+    done = grokscope_here("show", trained_run, "--step", "1M", "--exact")
+    assert done.exit_code == 2
     assert "there is no checkpoint at step 1,000,000; the last one before it is at 300" in done.stderr
-    assert grokscope_command("show", trained_run, "--step", "300", "--exact").stderr == ""
+    assert grokscope_here("show", trained_run, "--step", "300", "--exact").stderr == ""
 
 
 def test_the_analysis_that_was_asked_for_waits_for_another_and_wins(tmp_path: Path) -> None:
@@ -111,14 +114,37 @@ def test_a_link_in_the_place_of_spectra_or_of_an_import_is_not_followed(
     assert other.read_bytes() == before
 
 
+@pytest.mark.parametrize("length", [253, 248, 245, 240, 235])
+def test_a_name_too_long_for_what_is_made_beside_it_is_one_sentence(
+    tmp_path: Path, grokscope_here: Callable[..., Result], length: int
+) -> None:
+    model = tmp_path / "model.npz"
+    np.savez(model, weight=np.eye(12, 15))
+    done = grokscope_here("import", model, "-o", tmp_path / f"{'n' * (length - 3)}.h5")
+    assert done.exit_code == 2
+    assert "(File name too long); choose a shorter name" in done.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == [model]
+
+
+def test_the_spectra_of_a_run_of_a_very_long_name_lie_in_the_cache(
+    trained_run: Path, tmp_path: Path, grokscope_here: Callable[..., Result]
+) -> None:
+    run = Path(shutil.copy(trained_run, tmp_path / f"{'n' * 252}.h5"))
+    done = grokscope_here("analyze", "-j", "1", "--permutations", "1", "--null-draws", "100", run)
+    assert done.exit_code == 0, done.stderr
+    for command in (["show"], ["report"], ["plot", "alpha"]):
+        assert grokscope_here(command[0], run, *command[1:]).exit_code == 0
+    assert list(tmp_path.iterdir()) == [run]
+
+
 def test_what_files_hold_cannot_move_the_cursor(
-    trained_run: Path, tmp_path: Path, grokscope_command: Command
+    trained_run: Path, tmp_path: Path, grokscope_here: Callable[..., Result]
 ) -> None:
     run = Path(shutil.copy(trained_run, tmp_path / "run\x1b[2J.h5"))
     with h5py.File(run, "r+") as file:
         file.attrs["origin"] = file.attrs["uuid"] = file.attrs["created"] = "here\x1b]0;owned\x07"
         file.attrs["config"] = json.dumps({"name\x1b[2J": "\u202evalue"})
     for command in (["info"], ["report"], ["export"], ["plot", "accuracy"]):
-        done = grokscope_command(command[0], run, *command[1:])
-        assert done.returncode == 0, done.stderr
+        done = grokscope_here(command[0], run, *command[1:])
+        assert done.exit_code == 0, done.stderr
         assert not set("\x1b\x07\u202e") & set(done.stdout + done.stderr)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from grokscope.analysis import Parameters, analyze
 from grokscope.analysis.timeline import read_timeline
-from grokscope.cli.main import app
 from grokscope.notebook import Opened
 from grokscope.runfile import Run
 
@@ -32,9 +32,11 @@ def damaged(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return path
 
 
-def run(path: Path, *words: str) -> Result:
-    """Run a command in this process."""
-    return CliRunner().invoke(app, [word.format(path=path, step=Run(path).steps[DAMAGED]) for word in words])
+@pytest.fixture
+def said(damaged: Path, grokscope_here: Callable[..., Result]) -> Callable[..., Result]:
+    """Run a command with the run's path and the damaged checkpoint's step among its words."""
+    step = Run(damaged).steps[DAMAGED]
+    return lambda *words: grokscope_here(*(word.format(path=damaged, step=step) for word in words))
 
 
 @pytest.mark.parametrize(
@@ -47,8 +49,8 @@ def run(path: Path, *words: str) -> Result:
     ],
     ids=" ".join,
 )
-def test_what_is_asked_of_it_is_refused(damaged: Path, words: tuple[str, ...]) -> None:
-    done = run(damaged, *words)
+def test_what_is_asked_of_it_is_refused(said: Callable[..., Result], words: tuple[str, ...]) -> None:
+    done = said(*words)
     assert done.exit_code == 2
     assert NAMED in done.stderr
     assert done.stdout == ""
@@ -68,14 +70,16 @@ def test_what_is_asked_of_it_is_refused(damaged: Path, words: tuple[str, ...]) -
     ],
     ids=str,
 )
-def test_what_is_asked_of_all_goes_on_without_it(damaged: Path, words: tuple[str, ...], code: int) -> None:
-    done = run(damaged, *words)
+def test_what_is_asked_of_all_goes_on_without_it(
+    said: Callable[..., Result], words: tuple[str, ...], code: int
+) -> None:
+    done = said(*words)
     assert done.exit_code == code
     assert done.stderr.count(NAMED) == 1
 
 
-def test_its_numbers_are_unknown(damaged: Path) -> None:
-    rows = list(csv.DictReader(io.StringIO(run(damaged, "export", "{path}").stdout)))
+def test_its_numbers_are_unknown(damaged: Path, said: Callable[..., Result]) -> None:
+    rows = list(csv.DictReader(io.StringIO(said("export", "{path}").stdout)))
     assert [row["test_accuracy"] == "" for row in rows] == [index == DAMAGED for index in range(len(rows))]
     with pytest.warns(UserWarning, match="is damaged"):
         opened = Opened(damaged)

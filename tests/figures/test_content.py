@@ -217,3 +217,18 @@ def test_panels_side_by_side_have_the_same_axes(runs: list[Timeline]) -> None:
     assert len({(figure.y.low, figure.y.high) for figure in together}) == 1
     assert together[0].y.low == min(figure.y.low for figure in alone)
     assert together[0].y.high == max(figure.y.high for figure in alone)
+
+
+def test_a_gap_between_checkpoints_breaks_curves_and_maps(runs: list[Timeline]) -> None:
+    """From the initialisation to step 1,000 nothing was saved, and nothing is shown."""
+    steps = np.array([0, 1000, 1500, 2000, 3000, 4000, 6000])
+    values = np.arange(1.0, 8.0)
+    late = replace(runs[0], steps=steps, last_step=6000, layers=("fc1",), measures={("alpha", "fc1"): values})
+    curve = one(over_time(PANELS["alpha"](late), [late]), Curve)
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(curve.y)), [1])
+    assert 0.5 < curve.x[1] < 1000
+    cells = one(heatmap(late), Heatmap)
+    np.testing.assert_array_equal(cells.values[0], np.insert(values, 1, np.nan))
+    assert cells.x_edges[1] < 2
+    assert 500 < cells.x_edges[2] < 1000
+    np.testing.assert_array_equal(np.sort(cells.x_edges), cells.x_edges)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import Result
 
 from grokscope import Recorder
 from grokscope.errors import StorageError
@@ -61,17 +62,17 @@ OPTIONS = ["--dataset", "digits", "--steps", "20", "--width", "40", "--train-poi
 
 
 def test_commands_on_a_full_disk_say_so_in_one_sentence(
-    small_disk: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
+    small_disk: Path, grokscope_here: Callable[..., Result]
 ) -> None:
     """They leave nothing, change nothing, and do the same when there is room."""
     for command in (
         ("train", "-o", small_disk / "run.h5", *OPTIONS),
         ("import", _model(small_disk.parent), "-o", small_disk / "imported.h5"),
     ):
-        assert_refused(grokscope_command(*command))
+        assert_refused(grokscope_here(*command))
         assert list(small_disk.iterdir()) == []
     enlarge(small_disk)
-    assert grokscope_command("train", "-o", small_disk / "run.h5", *OPTIONS).returncode == 0
+    assert grokscope_here("train", "-o", small_disk / "run.h5", *OPTIONS).exit_code == 0
     run = small_disk / "run.h5"
     fill(small_disk)
     before = {path: path.read_bytes() for path in small_disk.iterdir()}
@@ -83,10 +84,10 @@ def test_commands_on_a_full_disk_say_so_in_one_sentence(
         ("plot", run, "accuracy", "-o", small_disk / "accuracy.svg"),
     )
     for command in results:
-        assert_refused(grokscope_command(*command))
+        assert_refused(grokscope_here(*command))
         assert {path: path.read_bytes() for path in small_disk.rglob("*") if path.is_file()} == before
     (small_disk / "filling").unlink()
-    assert grokscope_command("compact", run).returncode == 0
+    assert grokscope_here("compact", run).exit_code == 0
 
 
 def test_a_recorder_on_a_full_disk_warns_once_and_records_when_there_is_room(small_disk: Path) -> None:
@@ -105,9 +106,9 @@ def test_a_recorder_on_a_full_disk_warns_once_and_records_when_there_is_room(sma
     assert inspect(run).problems == ()
 
 
-def assert_refused(done: subprocess.CompletedProcess[str]) -> None:
+def assert_refused(done: Result) -> None:
     """A command ended as bad input does, with one sentence at the end."""
-    assert done.returncode == 2, done.stderr
+    assert done.exit_code == 2, done.stderr
     assert "Traceback" not in done.stderr
     sentence = done.stderr.splitlines()[-1]
     assert sentence.startswith("grokscope: ")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from grokscope.spectra import kolmogorov, null, null_store
+from grokscope.spectra import kolmogorov, null, null_store, power_law
 from grokscope.spectra import marchenko_pastur as mp
 from grokscope.spectra.esd import eigenvalues
 
@@ -90,6 +90,17 @@ def test_a_large_shape_borrows_the_law_of_a_smaller_one_of_the_same_aspect(rng):
     spectra = null.laguerre_spectra(1500, 1000, 60, rng)
     distances = [kolmogorov.distance(esd, 1500, 1000) for esd in spectra]
     assert np.median(law.distances) == pytest.approx(np.median(distances), rel=0.1)
+    alphas = [power_law.fit(esd).alpha for esd in spectra]
+    assert np.median(law.alphas) == pytest.approx(np.median(alphas), rel=0.25)  # twice that of 300 × 200
+
+
+@pytest.mark.parametrize(("shape", "low", "high"), [((784, 200), 4.38, 26.9), ((200, 200), 3.27, 18.9)])
+def test_an_alpha_has_the_known_chance_under_noise(shape, low, high):
+    """95 % of Gaussian matrices lie between: measured on dense ones."""
+    law = null.null_for(*shape)
+    assert law.alpha_p(low) == pytest.approx(0.025, abs=0.015)
+    assert law.alpha_p(high) == pytest.approx(0.975, abs=0.015)
+    assert law.alpha_p(1.5) == 1 / (len(law.alphas) + 1)
 
 
 def test_the_same_null_comes_from_the_draws_and_from_the_folder(own_folder):

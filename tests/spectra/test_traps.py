@@ -99,6 +99,19 @@ def test_traps_of_nothing_but_heavy_tails_are_made_by_named_entries(rng):
             assert matrix[row, column] == value
 
 
+def test_traps_by_neither_the_mean_nor_few_entries_are_unexplained():
+    """One entry in fifty is 10: none is large for 200 × 200, but some rows have more of them than others."""
+    rng = np.random.default_rng(3)
+    matrix = np.where(
+        rng.random((200, 200)) < 0.02, rng.choice([-10.0, 10.0], (200, 200)), rng.standard_normal((200, 200))
+    )
+    assert 0.5 * spike_threshold(200, 200, float(matrix.std())) > 10
+    spectrum, centred = (analyze_layer(one, "fc", step=0) for one in (matrix, matrix - matrix.mean()))
+    assert spectrum.num_traps_shown == centred.num_traps_shown > 0
+    assert {trap.cause for trap in spectrum.traps} == {"unexplained"}
+    assert all(np.isnan(trap.predicted) and trap.entries == () for trap in spectrum.traps)
+
+
 def test_a_row_of_many_small_shifts_is_not_blamed_on_the_mean(rng):
     """A rank-one part that a permutation destroys is no trap at all: traps speak of entries, not of rows."""
     matrix = rng.standard_normal((200, 784))

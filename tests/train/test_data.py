@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from grokscope_train.data import load_experiment, stratified_indices
 from grokscope_train.order import epoch_order
+from grokscope_train.recorded import data_folder
 
 from grokscope.errors import UsageError
+from grokscope.runfile import LayerSpec, Run, RunWriter
 
 
 def test_digits_are_scaled_and_training_and_test_images_are_disjoint() -> None:
@@ -66,6 +68,17 @@ def test_too_many_training_points_are_refused(count: int) -> None:
 def test_a_folder_without_the_data_is_answered_with_both_ways_out(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--data-dir.*--dataset digits"):
         load_experiment("mnist", 1000, seed=0, data_dir=tmp_path)
+
+
+def test_the_folder_that_a_file_names_cannot_move_the_cursor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = {"dataset": "mnist", "data_dir": "no\x1b[2J\u202ewhere"}
+    layers = [LayerSpec("fc1", (2, 3))]
+    path = tmp_path / "run.h5"
+    RunWriter.create(path, steps=[0], layers=layers, metrics=[], config=config, origin="t").close()
+    assert data_folder(Run(path), None) is None
+    assert "no·[2J·where" in capsys.readouterr().err
 
 
 def test_every_epoch_shows_every_image_in_an_order_of_its_own() -> None:

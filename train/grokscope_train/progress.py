@@ -12,6 +12,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.live import Live
 
+from grokscope.names import safe_name
 from grokscope_train.ensemble import Member, step_reached
 from grokscope_train.step_line import StepLine
 
@@ -23,7 +24,7 @@ class ProgressDisplay:
 
     def __init__(self, first: int, last: int, name: str) -> None:
         """Prepare for steps `first` to `last` of the run called `name`."""
-        self._last, self._name = last, name
+        self._last, self._name = last, safe_name(name)
         self._metrics: dict[str, float] = {}
         self._line_at = -math.inf
         console = Console(stderr=True)
@@ -65,10 +66,8 @@ class ProgressDisplay:
 
     def diverged(self, path: Path, step: int) -> None:
         """Say so above the bar."""
-        self._live.console.print(
-            f"grokscope: {path}: the loss is not finite at step {step:,}; lower --lr or --init-scale",
-            soft_wrap=True, markup=False, highlight=False,
-        )  # fmt: skip
+        sentence = f"grokscope: {path}: the loss is not finite at step {step:,}; lower --lr or --init-scale"
+        self._live.console.print(safe_name(sentence), soft_wrap=True, markup=False, highlight=False)
 
     def _pace(self, step: int, rate: float) -> dict[str, str]:
         if not rate > 0:

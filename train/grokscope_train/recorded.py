@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from grokscope.names import safe_name
 from grokscope.trajectory import Trajectory
 from grokscope_train.data import has_dataset, user_data_folder
 
@@ -24,10 +25,11 @@ def data_folder(run: Trajectory, given: Path | None) -> Path | None:
     folder = Path(str(recorded))
     if has_dataset(dataset, folder):
         return folder
-    sys.stderr.write(
+    note = (
         f"note: there is no {dataset} in {folder}, the folder that {run.name} names; it is taken from "
-        f"{user_data_folder()}, and downloaded if it is not there\n"
+        f"{user_data_folder()}, and downloaded if it is not there"
     )
+    sys.stderr.write(f"{safe_name(note)}\n")
     return None
 
 

@@ -28,7 +28,8 @@ def described(
         plot.canvas.put(plot.top + plot.rows - 1, plot.left, f"◂{figure.below}", palette.muted)
     words = [(figure.title, palette.text), *((fact.text, palette.role(fact.role)) for fact in figure.facts)]
     put_words(plot.canvas, words, focused=focused, palette=palette)
-    name_axis(plot)
+    if not legend:
+        name_axis(plot)
     return plot.canvas
 
 
@@ -93,9 +94,13 @@ def _free(cells: str, start: int) -> int:
 
 
 def _legend(figure: Figure, width: int, palette: Palette) -> list[Words]:
-    """The sign and the label of each mark, once, on as many rows as they take."""
-    found = {(f"{_sign(mark)} {mark.label}", palette.role(mark.role)): None
-             for mark in figure.marks if mark.label and _sign(mark)}  # fmt: skip
+    """What the y axis measures, and the sign and label of each mark, once, on as many rows as they take."""
+    found = {(f"↑ {figure.y.title}", palette.muted): None}
+    curves = {mark.label for mark in figure.marks if isinstance(mark, Curve)}
+    for mark in figure.marks:
+        lone = isinstance(mark, Points) and mark.label in curves
+        if mark.label and _sign(mark) and not lone:
+            found[f"{_sign(mark)} {mark.label}", palette.role(mark.role)] = None
     lines: list[list[tuple[str, str]]] = [[]]
     for text, color in found:
         used = sum(cell_len(one) + 2 for one, _ in lines[-1])

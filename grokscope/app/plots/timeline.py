@@ -15,7 +15,7 @@ from grokscope.app.plots.marks import draw
 from grokscope.app.plots.plot import Plot
 from grokscope.app.theme import Palette, phase_letter
 from grokscope.figures import PANELS, Axis, Curve, Figure, Points, on_axis, over_time, step_axis
-from grokscope.figures.history import ZERO
+from grokscope.figures.history import ZERO, broken
 from grokscope.figures.over_time import ACCURACY_LIMITS
 from grokscope.numbers import whole
 
@@ -133,7 +133,7 @@ def run_role(number: int, count: int) -> str:
 def _accuracies(plot: Plot, data: Timeline, others: Sequence[Timeline], axis: Axis) -> None:
     """The front run's accuracies over the other runs', with a legend where there is room beside them."""
     behind = [
-        Curve(on_axis(other.steps, axis), other.metric("test_accuracy"), label=f"test {other.run}",
+        Curve(*broken(on_axis(other.steps, axis), other.metric("test_accuracy"), axis), label=f"test {other.run}",
               role=run_role(number, len(others)))
         for number, other in enumerate(others)
     ]  # fmt: skip

@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
+from grokscope.app.explanations import COLUMNS, explained
 from grokscope.app.keys import Situation
 from grokscope.app.keys import footer as footer_keys
 from grokscope.app.layout import BESIDE
@@ -15,7 +16,7 @@ from grokscope.app.plots.canvas import fit
 from grokscope.app.plots.timeline import NOT_KNOWN, NOT_OBSERVED
 from grokscope.app.state import State
 from grokscope.app.theme import phase_letter
-from grokscope.numbers import duration, number, percent, whole
+from grokscope.numbers import duration, number, percent_sign, whole
 
 LIVE_WORDS = {
     "running": "● LIVE",
@@ -97,8 +98,12 @@ def _accuracies(state: State) -> list[Piece]:
     frame, palette = state.frame, state.palette
     if frame is None or frame.observed == "unknown":
         return []
-    train, test = percent(frame.metric("train_accuracy")), percent(frame.metric("test_accuracy"))
-    return [Piece((f"train {train}",), palette.train, (7,)), Piece((f"test {test}",), palette.test, (12,))]
+    train, test = (percent_sign(frame.metric(f"{name}_accuracy")) for name in ("train", "test"))
+    forms = [
+        (f"{name} {value}", f"{name} {value.removesuffix(' %')}")
+        for name, value in (("train", train), ("test", test))
+    ]
+    return [Piece(forms[0], palette.train, (0, 7)), Piece(forms[1], palette.test, (0, 12))]
 
 
 def _badge(state: State) -> list[Piece]:
@@ -163,6 +168,9 @@ def footer(state: State, width: int, height: int = 1) -> Text:
     palette = state.palette
     if state.prompt or state.notice:
         return _last_line(state, width)
+    if state.explaining and not state.choosing:
+        style = Style(color=palette.text, bgcolor=palette.panel)
+        return Text(fit(f" {explained(topic(state))}", width), style, no_wrap=True, end="")
     text = Text(no_wrap=True, end="")
     used = 0
     for key, word in footer_keys(_situation(state, width), width):
@@ -171,6 +179,20 @@ def footer(state: State, width: int, height: int = 1) -> Text:
         used += cell_len(key) + cell_len(word) + 3
     text.append(" " * (width - used), Style(bgcolor=palette.panel))
     return text
+
+
+def topic(state: State) -> str:
+    """What is explained: the chosen column of the table, or the pane of another view."""
+    if state.view == "trajectories":
+        from grokscope.app.views.panels import panels
+
+        found = panels(state)
+        panel = found[state.pane % len(found)]
+        return panel if isinstance(panel, str) else panel.title
+    if state.view == "spectrum":
+        return ("ESD", "randomised")[state.pane % 2]
+    topics = [*COLUMNS, "ESD", "randomised", "observed", "weights"]
+    return topics[state.column % len(topics)] if state.view == "overview" else state.view
 
 
 def _last_line(state: State, width: int) -> Text:
@@ -196,6 +218,7 @@ def _situation(state: State, width: int) -> Situation:
         one_spectrum=width < BESIDE,
         single=state.timeline.single,
         listing=state.listing,
+        full=state.full,
         many=state.timeline.single or len(state.timeline.layers) > MANY_LAYERS,
     )
 

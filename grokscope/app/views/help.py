@@ -16,6 +16,7 @@ from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.timeline import NOT_KNOWN, NOT_OBSERVED
 from grokscope.app.state import State
 from grokscope.app.theme import Palette, phase_letter
+from grokscope.app.views.lists import list_text, rows_of
 from grokscope.numbers import whole
 from grokscope.phases.inferred import RULE
 
@@ -28,6 +29,7 @@ LEGEND = (
     "time    observed: by accuracy  weights: by weights  obs. b: second run  "
     "◇ a phase begins  ▴ a layer's first trap  ▲ cursor  ◆ ╎ mark",
     "traps   m mean  e entries  b both  ? unexplained  1.5 (1–3): median (range)",
+    "mouse   click: a layer, a checkpoint, a pane  drag: through time  wheel: on and back",
     "plots   ┊ xmin, xmax, λ₋, λ₊  ▲ trap, cause above  ◂9: nine further left",
 )
 """Entries of parts two cells apart; the first TITLE cells of an entry say what it is about."""
@@ -84,6 +86,9 @@ def why_text(palette: Palette, frame: Frame, width: int, caveats: Sequence[str] 
     return text
 
 
+LISTS = ("events", "checkpoints")
+"""The sheets with a row to choose."""
+
 SHEET_WIDTH = 78
 """Cells of a sheet at most, with one on either side of its text and one for the mark that it goes on."""
 
@@ -92,6 +97,8 @@ def _written(state: State, width: int) -> Text:
     """The text of the open sheet for a width."""
     if state.sheet == "why" and state.frame is not None:
         return why_text(state.palette, state.frame, width, state.caveats.get(state.front, ()))
+    if state.sheet in LISTS:
+        return list_text(state, width)
     return help_text(state.palette, width)
 
 
@@ -102,7 +109,9 @@ def sheet_size(state: State, width: int, height: int) -> tuple[int, int]:
 
 
 def last_scroll(state: State) -> int:
-    """The row from which the last one of the open sheet is seen, on the smallest screen."""
+    """The row from which the last one of the open sheet is seen, on the smallest screen; a list's last row."""
+    if state.sheet in LISTS:
+        return max(0, len(rows_of(state)) - 1)
     return max(0, _written(state, SMALLEST[0] - 3).plain.count("\n") + 2 - SMALLEST[1])
 
 
@@ -110,7 +119,8 @@ def draw_sheet(state: State, width: int, height: int) -> Text:
     """The open sheet from the row on to which it is scrolled, with an arrow where there is more."""
     palette = state.palette
     lines = _written(state, width - 3).split("\n", allow_blank=True)
-    first = max(0, min(state.scroll, len(lines) - height))
+    wanted = state.scroll - height // 2 if state.sheet in LISTS else state.scroll
+    first = max(0, min(wanted, len(lines) - height))
     text = Text(no_wrap=True, end="")
     for row, line in enumerate(lines[first : first + height]):
         above, below = row == 0 and first > 0, row == height - 1 and first + height < len(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache, partial
 
 import numpy as np
@@ -10,6 +11,7 @@ from rich.text import Text
 from grokscope.analysis.timeline import Timeline
 from grokscope.app import actions
 from grokscope.app.actions import Action
+from grokscope.app.layer_names import telling
 from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas, fit_end
 from grokscope.app.plots.described import empty
@@ -42,7 +44,7 @@ def draw_heatmap(state: State, width: int, height: int) -> Text:
         bright = shades(state.palette).index(ground[0] or "") >= LEVELS // 2
         ink = state.palette.background if bright else state.palette.cursor
         plot.canvas.put(row, column, "◆", ink, ground[0], bold=True)
-    value = float(cells.values[state.layer, state.index])
+    value = float(state.timeline.measure(state.measure, state.timeline.layers[state.layer])[state.index])
     spelled = Axis("", form=form_of(state.measure)).spell(value, draws(state))
     words = [
         (f"{WORDS.get(state.measure, state.measure)} {spelled}", state.palette.cursor),
@@ -94,7 +96,9 @@ def hit_spectrogram(state: State, place: Place) -> Action | None:
 
 @lru_cache(maxsize=4)
 def _heatmap(timeline: Timeline, field: str, scale: Scale) -> Figure:
-    return heatmap(timeline, field, steps=scale)
+    figure, short = heatmap(timeline, field, steps=scale), telling(timeline.layers)
+    return replace(figure, marks=tuple(replace(mark, names=short) for mark in figure.marks
+                                       if isinstance(mark, Heatmap)))  # fmt: skip
 
 
 @lru_cache(maxsize=4)

@@ -15,6 +15,7 @@ from grokscope.app.views.other_runs import Other
 from grokscope.figures import PANELS, History, Line, Panel
 from grokscope.figures.axis import Form, Scale
 from grokscope.figures.over_time import ACCURACY_LIMITS
+from grokscope.figures.panels import SPARSITIES, of_metric
 from grokscope.names import safe_name
 
 Array = NDArray[np.float64]
@@ -50,6 +51,10 @@ HIDDEN: dict[str, tuple[str, Scale, tuple[float, float] | None, Form]] = {
 }
 """Measures of the hidden layers that training recorded on its images."""
 
+CURVES = ("train_accuracy", "test_accuracy", "train_loss", "test_loss", "circuit_complexity")
+SHOWN = (*CURVES, "circuit_complexity_sd", *SPARSITIES)
+"""The metrics of the run that the panels above show."""
+
 
 def panels(state: State) -> list[Panel | str]:
     """Whatever was recorded or analysed; the accuracies where nothing was."""
@@ -58,8 +63,14 @@ def panels(state: State) -> list[Panel | str]:
 
 @lru_cache(maxsize=4)
 def _panels(run: Timeline, layer: int) -> list[Panel | str]:
-    found = [panel_of(run, layer, name) for name in ORDER]
+    found = [*(panel_of(run, layer, name) for name in ORDER), *_stored(run)]
     return [panel for panel in found if _has_values(panel, run)] or found[:1]
+
+
+def _stored(run: Timeline) -> list[Panel]:
+    """A panel for every metric that no other one shows."""
+    shown = {*SHOWN, *(f"{measure}_{layer}" for measure in HIDDEN for layer in run.layers)}
+    return [replace(of_metric(name), title=safe_name(name)) for name in run.metrics if name not in shown]
 
 
 def panel_of(run: Timeline, layer: int, name: str) -> Panel | str:
@@ -106,6 +117,8 @@ def of_other(panel: Panel, run: Timeline, layer: int, other: Other) -> Panel | N
     """What a panel of a run shows of another: its first line alone, of the same layer; None where it has none."""
     names = [name for name in (*OF_LAYERS, "accuracy", "loss", "norm") if _title(run, name) == panel.title]
     layers = _same_layer(run, layer, other.runs[0])
+    if panel.title in other.runs[0].metrics:
+        return replace(panel, lines=(replace(panel.lines[0], name=other.name, role=other.role),))
     if not names or (names[0] in OF_LAYERS and not layers):
         return None
     same = PANELS[names[0]](other.runs[0], layers if names[0] in OF_LAYERS else ())

@@ -17,6 +17,7 @@ from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas, fit_end
 from grokscope.app.state import State
 from grokscope.app.theme import Palette
+from grokscope.app.views.header import topic
 from grokscope.numbers import UNKNOWN, count, fixed, number, probability, with_interval
 from grokscope.spectra.layer import LayerSpectrum
 from grokscope.spectra.power_law import DECIDABLE_TAIL
@@ -179,7 +180,9 @@ def _titles(
         end += width
         sorts = column.title == SORTING.get(state.order)
         title = f"▾{column.title}" if sorts else column.title
-        canvas.put_right(0, end, title, palette.accent if sorts else palette.muted)
+        explained = state.explaining and column.title == topic(state)
+        color = palette.cursor if explained else palette.accent if sorts else palette.muted
+        canvas.put_right(0, end, title, color, bold=explained)
     first = first if cell_len(first) <= name_width else fit_end(first, name_width)
     canvas.put(0, 2, first, palette.accent if shown else palette.muted)
 

@@ -101,7 +101,7 @@ def _figure(state: State, panel: Panel | str) -> Figure:
 def _whole(
     panel: Panel | str, run: Timeline, beside: tuple[Other, ...], layer: int, steps: Scale, turned: bool
 ) -> Figure:
-    """The figure of a panel over all steps, the other runs' curves of it behind that of its first line."""
+    """The figure of a panel over all steps, the other runs' curves of it behind the front run's."""
     if isinstance(panel, str):
         figure = classes(run, steps=steps)
         marks = [replace(one, high=min(one.high, 3 / len(one.values))) for one in figure.marks
@@ -114,7 +114,8 @@ def _whole(
     compared = [over_time(one, runs, steps=steps) for one, runs in same if one is not None]
     figure, *behind = on_common_axes([figure, *compared])
     more = [mark for one in behind for mark in one.marks if isinstance(mark, (Band, Curve, Points))]
-    return replace(figure, marks=(*figure.marks[:-1], *more, *figure.marks[-1:]))
+    own = [mark for mark in figure.marks if isinstance(mark, (Curve, Points))]
+    return replace(figure, marks=(*(mark for mark in figure.marks if mark not in own), *more, *own))
 
 
 def _draw(state: State, number: int, width: int, height: int, label: str) -> Canvas:
@@ -140,7 +141,8 @@ def _draw(state: State, number: int, width: int, height: int, label: str) -> Can
         if index is not None:
             vertical(plot, x_of(state, plot.x, index), color, sign)
     _title(plot.canvas, figure.title, words, state, focused=focused)
-    name_axis(plot)
+    if not state.full:
+        name_axis(plot)
     return plot.canvas
 
 
