@@ -391,7 +391,7 @@ def test_a_picture_shows_two_pixels_a_cell_and_the_largest_in_full_colour() -> N
     assert (canvas.width, canvas.height) == (8, 4)
     assert canvas.looks[0][0][0] == DARK.positive
     assert canvas.looks[3][7][1] == DARK.negative
-    assert canvas.looks[1][1][:2] == (DARK.panel, DARK.panel)
+    assert canvas.looks[1][1][1] == DARK.panel
 
 
 def test_a_wide_character_takes_two_cells_and_never_half_of_one() -> None:

@@ -18,7 +18,7 @@ from tests.runfile.power_loss import Disk, states
 STEPS = [0, 3, 7, 9]
 WIDTH = 120  # a weight of nine sectors
 LARGE = 300  # an array of the training state of five
-GOES_ON = {128: 40, 1024: 2}  # one of so many states is gone on from
+GOES_ON = {128: 40, 1024: 20}  # one of so many states is gone on from
 
 
 @cache

@@ -7,8 +7,9 @@ import pytest
 
 from grokscope.spectra import analyze_layer, trap_part, trap_vectors, without_trap
 from grokscope.spectra.esd import eigenvalues, gram
+from grokscope.spectra.null import null_for
 from grokscope.spectra.permutations import Permutations, seed_key
-from grokscope.spectra.randomised import count_by_weightwatchers_rule
+from grokscope.spectra.randomised import count_by_weightwatchers_rule, edge_of_noise
 from grokscope.spectra.traps import gram_without, participation_ratio, spike_eigenvalue, spike_threshold
 
 
@@ -234,6 +235,15 @@ def test_the_bulk_beside_giant_traps_is_still_noise(rng):
 
 def test_below_a_hundred_eigenvalues_weightwatcher_counts_a_trap_five_times(rng):
     """It pools five permutations and does not divide: benchmarks/spectra_power.py runs the library itself."""
-    counts = [analyze_layer(planted((200, 10), (5,), rng), "fc", step=step, null_draws=200) for step in range(3)]
-    assert [spectrum.num_traps for spectrum in counts] == [1, 1, 1]
-    assert [spectrum.num_traps_weightwatcher for spectrum in counts] == [5, 5, 5]
+    for permutations in (20, 2):
+        weight = planted((200, 10), (5,), rng)
+        spectrum = analyze_layer(weight, "fc", step=0, null_draws=200, permutations=permutations)
+        assert (spectrum.num_traps, spectrum.num_traps_weightwatcher) == (1, 5)
+
+
+def test_a_trap_lies_beyond_the_tracy_widom_laws_last_thousandth():
+    """Johnstone's μ + 3.272 s, written out; the noise of sigma adds a sixth of s at this shape."""
+    n, p = 784, 200
+    centre = (np.sqrt(n - 1) + np.sqrt(p)) ** 2
+    scale = (np.sqrt(n - 1) + np.sqrt(p)) * (1 / np.sqrt(n - 1) + 1 / np.sqrt(p)) ** (1 / 3)
+    assert (edge_of_noise(n, p, null_for(n, p)) - centre) / scale == pytest.approx(3.272, abs=0.3)

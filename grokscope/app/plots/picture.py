@@ -34,8 +34,9 @@ def picture(values: Array, palette: Palette, *, zoom: int = 1) -> Canvas:
     canvas = Canvas(colors.shape[1], len(colors) // 2)
     for row in range(canvas.height):
         above, below = colors[2 * row].tolist(), colors[2 * row + 1].tolist()
-        canvas.characters[row] = ["▀"] * canvas.width
-        canvas.looks[row] = [(table[a], table[b], False) for a, b in zip(above, below, strict=True)]
+        pairs = list(zip(above, below, strict=True))
+        canvas.characters[row] = [" " if a == b else "▀" for a, b in pairs]  # one colour is half of the bytes
+        canvas.looks[row] = [(None if a == b else table[a], table[b], False) for a, b in pairs]
     return canvas
 
 
