@@ -282,9 +282,9 @@ class Microscope(App[str]):
 
     def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
         """The screen as SVG."""
-        from grokscope.app.screenshot import without_leading_spaces
+        from grokscope.app.picture_text import in_place
 
-        return without_leading_spaces(super().export_screenshot(title=title, simplify=simplify))
+        return in_place(super().export_screenshot(title=title, simplify=simplify))
 
     def action_copy(self) -> None:
         """Copy the selected layer's row, tab separated with its titles."""
