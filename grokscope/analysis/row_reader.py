@@ -7,7 +7,7 @@ screen. Where the bytes are is learnt once, and again when another file has take
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,26 @@ from numpy.typing import NDArray
 
 from grokscope.runfile.exact_layout import Extent
 
+File = tuple[int, int, int]
+"""Device, inode and size: an inode alone may come back with another file."""
+
+Known = Mapping[File, Mapping[str, Extent]]
+"""Where the bytes of each dataset are, of files that have been looked at."""
+
+
+def file_of(status: os.stat_result) -> File:
+    """Return which file it is."""
+    return status.st_dev, status.st_ino, status.st_size
+
 
 class RowReader:
     """Reads rows of the datasets in one file; holds no file open between calls."""
 
-    def __init__(self, path: Path) -> None:
-        """Remember the path; nothing is read yet."""
-        self.path = path
+    def __init__(self, path: Path, known: Known | None = None) -> None:
+        """Remember the path, and what is known of files that may lie there; nothing is read yet."""
+        self.path, self._known = path, {} if known is None else known
         self._extents: dict[str, Extent] = {}
-        self._file = (-1, -1)
+        self._file: File = (-1, -1, -1)
 
     def rows(self, names: Iterable[str], index: int) -> dict[str, NDArray[Any]]:
         """Return the row at `index` of each dataset, in its stored dtype and the shape of one row.
@@ -45,9 +56,9 @@ class RowReader:
             os.close(descriptor)
 
     def _learn(self, status: os.stat_result, names: Iterable[str]) -> None:
-        found = (status.st_ino, status.st_size)  # an inode alone may come back with another file
+        found = file_of(status)
         if found != self._file:
-            self._file, self._extents = found, {}
+            self._file, self._extents = found, dict(self._known.get(found, {}))
         missing = [name for name in names if name not in self._extents]
         if missing:
             with h5py.File(self.path, "r", locking=False) as file:

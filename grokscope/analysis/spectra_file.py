@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.analysis.gates import chain, gates_datasets, measured_gates, read_gates, row_crc, sources
-from grokscope.analysis.row_reader import RowReader
+from grokscope.analysis.row_reader import File, RowReader, file_of
 from grokscope.analysis.rows import DERIVED, SCALARS, from_row, num_eigenvalues, row_datasets, to_row
 from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.errors import DamagedCheckpoint, StorageError
 from grokscope.phases.gates import GATES
 from grokscope.runfile import LayerSpec
-from grokscope.runfile.exact_layout import Declared, exact_extents
+from grokscope.runfile.exact_layout import Declared, Extent, exact_extents
 from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.own_bytes import refuse_endless
 from grokscope.runfile.preallocated import Plan, PreallocatedFile, create_file, raw_bytes, storage_errors
@@ -88,7 +88,7 @@ class Spectra:
         self.run = run
         self.path: Path | None = None
         self._reader: RowReader | None = None
-        self._exact: Exact = set()
+        self._exact: Exact = {}
         self.parameters = Parameters()
         self.damaged: Mapping[int, str] = {}  # checkpoints that are left out, each with a sentence
         self._row_crcs = np.zeros((run.num_checkpoints, len(run.layers)), dtype=np.uint32)
@@ -122,7 +122,7 @@ class Spectra:
     def _read_done(self, path: Path) -> None:
         rows = min(len(self.done), _capacity(path))
         if self._reader is None or self._reader.path != path:
-            self._reader = RowReader(path)
+            self._reader = RowReader(path, self._exact)
         stored = np.zeros(self.done.shape, dtype=np.uint32)
         for column, layer in enumerate(self.run.layers):
             names = [f"layers/{layer.name}/{name}" for name in ("crc32", "source_crc32")]
@@ -336,8 +336,8 @@ def _crcs(blocks: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.uint32]:
     return np.array([crc or 1 for crc in crcs], dtype=np.uint32)
 
 
-Exact = set[tuple[int, int, int]]
-"""Files that were found to have the layout of a run, by device, inode and size."""
+Exact = dict[File, Mapping[str, Extent]]
+"""Where each dataset is, of files that were found to have the layout of a run."""
 
 
 def _parameters_of(path: Path, run: Trajectory, exact: Exact) -> Parameters | None:
@@ -349,17 +349,15 @@ def _parameters_of(path: Path, run: Trajectory, exact: Exact) -> Parameters | No
         return None
     try:
         with _open(path) as file:
-            status = path.stat()
-            known = (key := (status.st_dev, status.st_ino, status.st_size)) in exact
-            if not known:
-                refuse_endless(file)
+            status = file_of(path.stat())
+            if status not in exact:
+                found = exact_extents(file, _datasets(run, len(file["planned_steps"])))
+                refuse_endless(file, [(extent.offset, extent.size) for extent in found.values()])
+                exact[status] = found
             attributes = dict(file.attrs)
             keyed = tuple(attributes[key] for key in ("format", "format_version", "run_uuid", "analysis_version"))
             if keyed != (FORMAT, FORMAT_VERSION, run.uuid, ANALYSIS_VERSION):
                 return None
-            if not known:
-                exact_extents(file, _datasets(run, len(file["planned_steps"])))
-                exact.add(key)
         return Parameters(**json.loads(attributes["parameters"]))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError):
         return None  # torn or foreign: as good as absent
@@ -367,7 +365,7 @@ def _parameters_of(path: Path, run: Trajectory, exact: Exact) -> Parameters | No
 
 def _found(run: Trajectory, exact: Exact | None = None) -> tuple[Path | None, Parameters]:
     """Return the first spectra file of a run and its parameters, or None and the defaults."""
-    known: Exact = set() if exact is None else exact
+    known: Exact = {} if exact is None else exact
     for path in places(run):
         if (parameters := _parameters_of(path, run, known)) is not None:
             return path, parameters

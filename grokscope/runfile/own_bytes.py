@@ -10,12 +10,13 @@ import contextlib
 import math
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import h5py
 
 LARGEST_PIECE = 1 << 26
+MOST_MAPPED = 1 << 24
 EXPANSION = 8  # times the file's own size
 HEAP = b"GCOL\x01\0\0\0"
 _PLAIN = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM, h5py.h5t.STRING)
@@ -33,10 +34,7 @@ def refuse_foreign(file: h5py.File) -> None:
     """
     size = file.id.get_filesize()
 
-    # what these return ends the visit; they must not raise, for HDF5 goes on after that
-    def look_at_link(name: bytes, link: h5py.h5l.LinkInfo) -> str | None:
-        return None if link.type == h5py.h5l.TYPE_HARD else f"{_text(name)} is a link that leads elsewhere"
-
+    # what this returns ends the visit; it must not raise, for HDF5 goes on after that
     def look_at_object(name: bytes, found: h5py.h5o.ObjInfo) -> str | None:
         if found.type != h5py.h5o.TYPE_DATASET:
             return None
@@ -45,27 +43,46 @@ def refuse_foreign(file: h5py.File) -> None:
         except (KeyError, OSError, RuntimeError, ValueError) as error:
             return f"{_text(name)} cannot be opened ({error})"
 
-    why = file.id.links.visit(look_at_link, info=True) or h5py.h5o.visit(file.id, look_at_object, info=True)
-    if why:
+    linked_names(file)
+    if why := h5py.h5o.visit(file.id, look_at_object, info=True):
         raise NotItsOwn(why)
 
 
-def refuse_endless(file: h5py.File) -> None:
+def linked_names(file: h5py.File) -> list[bytes]:
+    """Return the names of all groups and datasets; raises NotItsOwn where a link is no hard one."""
+    names: list[bytes] = []
+
+    def look(name: bytes, link: h5py.h5l.LinkInfo) -> str | None:
+        names.append(name)
+        return None if link.type == h5py.h5l.TYPE_HARD else f"{_text(name)} is a link that leads elsewhere"
+
+    if why := file.id.links.visit(look, info=True):
+        raise NotItsOwn(why)
+    return names
+
+
+def refuse_endless(file: h5py.File, arrays: Iterable[tuple[int, int]] | None = None) -> None:
     """Raise NotItsOwn where HDF5 would walk for ever through the heap that holds the texts of attributes.
 
     It does so where an entry has neither index nor size, as in a sector of zeros. Attributes are read after this.
+    `arrays` are the offset and size of every dataset, for a caller that knows them.
     """
+    known = sorted(_arrays(file) if arrays is None else arrays)
     with Path(file.filename).open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for start, end in _between_arrays(file, len(content)):
+        kept = 0
+        for start, end in _between(known, len(content)):
+            if start - kept > MOST_MAPPED:
+                content.madvise(mmap.MADV_DONTNEED)
+                kept = start
             while (at := content.find(HEAP, start, end)) >= 0:
                 if not _heap_ends(content, at):
                     raise NotItsOwn("the texts of its attributes are damaged")
                 start = at + len(HEAP)
 
 
-def _between_arrays(file: h5py.File, size: int) -> Iterator[tuple[int, int]]:
-    """Yield where the bytes lie, first and past the last, that are no array's: HDF5's own."""
-    arrays = []
+def _arrays(file: h5py.File) -> list[tuple[int, int]]:
+    """Return the offset and size of every dataset that can be opened."""
+    arrays: list[tuple[int, int]] = []
 
     def look(name: bytes, found: h5py.h5o.ObjInfo) -> None:
         if found.type == h5py.h5o.TYPE_DATASET:
@@ -74,8 +91,13 @@ def _between_arrays(file: h5py.File, size: int) -> Iterator[tuple[int, int]]:
                 arrays.append((dataset.get_offset() or 0, dataset.get_storage_size()))
 
     h5py.h5o.visit(file.id, look, info=True)
+    return arrays
+
+
+def _between(arrays: Iterable[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
+    """Yield where the bytes lie, first and past the last, that are no array's: HDF5's own."""
     start = 0
-    for offset, length in sorted(arrays):
+    for offset, length in arrays:
         if length and offset >= start:
             yield start, offset
             start = offset + length

@@ -18,7 +18,10 @@ import pytest
 from grokscope.errors import BadRunFile, RunLocked, UsageError
 from grokscope.runfile import Run, RunWriter
 from grokscope.runfile.check import check
+from grokscope.runfile.exact_layout import OtherLayout, exact_extents
+from grokscope.runfile.layout import file_plan
 from grokscope.runfile.own_bytes import LARGEST_PIECE
+from grokscope.runfile.reader import read_layout
 from tests.runfile.conftest import STEPS, commit, create
 
 WEIGHT = "layers/fc1/weight"
@@ -91,6 +94,31 @@ def no_place(path: Path) -> None:
         file.create_dataset("heartbeat", (4,), "f8")
 
 
+def outside(path: Path) -> None:
+    """Steps whose bytes lie in another file."""
+    other = path.with_suffix(".raw")
+    other.write_bytes(bytes(8 * len(STEPS)))
+    with h5py.File(path, "r+") as file:
+        del file["steps"]
+        file.create_dataset("steps", (len(STEPS),), "i8", external=[(other, 0, 8 * len(STEPS))])
+
+
+def linked(path: Path) -> None:
+    """A name that leads to a dataset of another name."""
+    with h5py.File(path, "r+") as file:
+        file.move("heartbeat", "beats")
+        file["heartbeat"] = h5py.SoftLink("/beats")
+
+
+def beyond_the_end(path: Path) -> None:
+    """A description that has a dataset begin before the end of the file and end after it."""
+    with h5py.File(path, "r") as file:
+        beats = file["heartbeat"].id.get_offset()
+    content = path.read_bytes()
+    assert content.count(beats.to_bytes(8, "little")) == 1
+    path.write_bytes(content.replace(beats.to_bytes(8, "little"), (len(content) - 8).to_bytes(8, "little")))
+
+
 def a_dataset_more(path: Path) -> None:
     """Something that a rewriting would lose."""
     with h5py.File(path, "r+") as file:
@@ -141,6 +169,23 @@ def test_another_layout_is_never_written_and_no_byte_of_it_changes(
         RunWriter.reopen(path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (outside, "the data of steps lie in another file"),
+        (linked, "heartbeat is a link that leads elsewhere"),
+        (beyond_the_end, "heartbeat cannot be opened .*size"),
+    ],
+)
+def test_a_layout_that_leads_out_of_the_file_is_another(
+    path: Path, change: Callable[[Path], None], says: str
+) -> None:
+    declared = file_plan(read_layout(path)).datasets
+    change(path)
+    with h5py.File(path, "r", locking=False) as file, pytest.raises(OtherLayout, match=says):
+        exact_extents(file, declared)
 
 
 @pytest.mark.parametrize("change", [compressed, in_chunks, other_byte_order, double_bias, a_dataset_more])
