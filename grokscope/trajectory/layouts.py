@@ -76,6 +76,8 @@ def is_of_grokscope(path: Path) -> bool:
     """Tell run files and spectra files from other HDF5 files."""
     try:
         with h5py.File(path, "r", locking=False) as hdf5:
+            if {"planned_steps", "layers"} <= set(hdf5):  # no attribute has to be read, which has to be safe
+                return True
             refuse_endless(hdf5)
             return str(hdf5.attrs.get("format", "")).startswith("grokscope")
     except NotItsOwn:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from grokscope.analysis.row_reader import RowReader, file_of
 from grokscope.analysis.rows import from_row, num_eigenvalues, to_row
 from grokscope.runfile import LayerSpec
+from grokscope.runfile.exact_layout import Extent
 from grokscope.spectra import LayerSpectrum, analyze_layer
 
 
@@ -18,6 +22,17 @@ def planted() -> NDArray[np.float64]:
     weight = np.random.default_rng(0).normal(size=(40, 60)) + 1.0
     weight[[3, 5, 7], [2, 20, 30]] = [60, -50, 40]
     return weight
+
+
+def test_rows_are_read_from_where_they_are_known_to_be_until_another_file_lies_there(tmp_path: Path) -> None:
+    path, other = tmp_path / "rows", tmp_path / "other"
+    path.write_bytes(bytes(8) + np.arange(6.0).tobytes())
+    reader = RowReader(path, {file_of(path.stat()): {"x": Extent(8, (3, 2), np.dtype("<f8"))}})
+    assert reader.rows(["x"], 1)["x"].tolist() == [2.0, 3.0]
+    with h5py.File(other, "w") as file:
+        file["x"] = np.full((3, 2), 9.0)
+    other.replace(path)
+    assert reader.rows(["x"], 1)["x"].tolist() == [9.0, 9.0]
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from grokscope.errors import BadRunFile, RunLocked, UsageError
-from grokscope.runfile import Run, RunWriter
+from grokscope.runfile import Run, RunWriter, own_bytes
 from grokscope.runfile.check import check
 from grokscope.runfile.exact_layout import OtherLayout, exact_extents
 from grokscope.runfile.layout import file_plan
-from grokscope.runfile.own_bytes import LARGEST_PIECE
+from grokscope.runfile.own_bytes import HEAP, LARGEST_PIECE, MOST_MAPPED, NotItsOwn, refuse_endless
 from grokscope.runfile.reader import read_layout
 from tests.runfile.conftest import STEPS, commit, create
 
@@ -186,6 +186,34 @@ def test_a_layout_that_leads_out_of_the_file_is_another(
     change(path)
     with h5py.File(path, "r", locking=False) as file, pytest.raises(OtherLayout, match=says):
         exact_extents(file, declared)
+
+
+def test_a_group_in_the_place_of_numbers_is_refused(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        del file["heartbeat"]
+        file.create_group("heartbeat")
+    with pytest.raises(BadRunFile, match="heartbeat is a group where numbers are right"):
+        Run(path)
+
+
+@pytest.mark.parametrize("mapped", [0, MOST_MAPPED])
+def test_texts_that_hdf5_would_read_for_ever_are_refused(
+    path: Path, mapped: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_bytes, "MOST_MAPPED", mapped)
+    declared = file_plan(read_layout(path)).datasets
+    with h5py.File(path, "r", locking=False) as file:
+        arrays = [(extent.offset, extent.size) for extent in exact_extents(file, declared).values()]
+        for known in (None, arrays):
+            refuse_endless(file, known)
+    content = bytearray(path.read_bytes())
+    entry = content.index(HEAP) + 16
+    content[entry : entry + 16] = bytes(16)
+    path.write_bytes(content)
+    with h5py.File(path, "r", locking=False) as file:
+        for known in (None, arrays):
+            with pytest.raises(NotItsOwn, match="texts of its attributes"):
+                refuse_endless(file, known)
 
 
 @pytest.mark.parametrize("change", [compressed, in_chunks, other_byte_order, double_bias, a_dataset_more])
