@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -389,9 +390,40 @@ def test_a_picture_shows_two_pixels_a_cell_and_the_largest_in_full_colour() -> N
     values[0, 0], values[7, 7] = 2.0, -2.0
     canvas = picture(values, DARK)
     assert (canvas.width, canvas.height) == (8, 4)
-    assert canvas.looks[0][0][0] == DARK.positive
-    assert canvas.looks[3][7][1] == DARK.negative
-    assert canvas.looks[1][1][1] == DARK.panel
+    halves = halves_of(canvas)
+    assert (halves[0][0], halves[7][7], halves[2][1]) == (DARK.positive, DARK.negative, DARK.panel)
+
+
+def test_a_picture_of_nothing_known_is_as_large_and_blank() -> None:
+    canvas = picture(np.full((8, 8), np.nan), DARK)
+    assert canvas.characters == [[" "] * 8] * 4
+    assert canvas.looks == Canvas(8, 4).looks
+    values = np.full((8, 8), np.nan)
+    values[3, 4] = -1.0
+    assert halves_of(picture(values, DARK))[3][3:6] == [DARK.background, DARK.negative, DARK.background]
+
+
+def halves_of(canvas: Canvas) -> list[list[str | None]]:
+    """The colours of the half cells of a picture, from the top."""
+    halves: list[list[str | None]] = []
+    for characters, looks in zip(canvas.characters, canvas.looks, strict=True):
+        cells = list(zip(characters, looks, strict=True))
+        halves.append([look[0] if sign in "▀█" else look[1] for sign, look in cells])
+        halves.append([look[0] if sign in "▄█" else look[1] for sign, look in cells])
+    return halves
+
+
+@pytest.mark.parametrize("zoom", [1, 2])
+def test_a_picture_of_noise_is_sent_in_few_pieces_and_shows_every_pixel(zoom: int) -> None:
+    values = np.random.default_rng(0).normal(size=(28, 28))
+    canvas = picture(values, DARK, zoom=zoom)
+    halves = np.array(halves_of(canvas))
+    shown = [values[halves[::zoom, ::zoom] == color] for color in set(halves.flat)]
+    spans = sorted((seen.min(), seen.max()) for seen in shown)
+    assert all(one[1] < next_[0] for one, next_ in pairwise(spans)), "a colour stands for one range of values"
+    assert len(spans) > 4
+    assert np.array_equal(halves, halves[::zoom, ::zoom].repeat(zoom, axis=0).repeat(zoom, axis=1))
+    assert len(canvas.text().spans) < 0.8 * values.size / 2
 
 
 def test_a_wide_character_takes_two_cells_and_never_half_of_one() -> None:

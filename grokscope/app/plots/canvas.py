@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
-_Look = tuple[str | None, str | None, bool]  # foreground, background, bold
+Look = tuple[str | None, str | None, bool]  # foreground, background, bold
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:
@@ -43,7 +43,7 @@ def _cut(text: str, width: int) -> tuple[str, int]:
 
 
 @lru_cache(maxsize=1024)
-def _style(look: _Look) -> Style:
+def _style(look: Look) -> Style:
     foreground, background, bold = look
     return Style(color=foreground, bgcolor=background, bold=bold or None)
 
@@ -55,7 +55,7 @@ class Canvas:
         self.width = max(0, width)
         self.height = max(0, height)
         self.characters = [[" "] * self.width for _ in range(self.height)]
-        self.looks: list[list[_Look]] = [[(None, None, False)] * self.width for _ in range(self.height)]
+        self.looks: list[list[Look]] = [[(None, None, False)] * self.width for _ in range(self.height)]
 
     def put(
         self,
@@ -128,9 +128,9 @@ class Canvas:
         return result
 
 
-def _pieces(characters: list[str], looks: list[_Look]) -> Iterator[tuple[_Look, str]]:
+def _pieces(characters: list[str], looks: list[Look]) -> Iterator[tuple[Look, str]]:
     start, blank = 0, True
-    now: _Look = looks[0] if looks else (None, None, False)
+    now: Look = looks[0] if looks else (None, None, False)
     for column, (character, look) in enumerate(zip(characters, looks, strict=True)):
         if look[1] != now[1] or (character != " " and look != now and not blank):
             if column > start:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.app.plots.canvas import Canvas
+from grokscope.app.plots.canvas import Canvas, Look
 from grokscope.app.theme import Palette
 
 Array = NDArray[np.float64]
 
-LEVELS = 8
-"""Shades on either side of zero."""
+_Pair = tuple[int, int]  # colours of the upper and the lower half of a cell
+
+LEVELS = 3
+"""Shades on either side of zero: few, so that neighbours are often alike."""
 
 
 def image_side(inputs: int) -> int | None:
@@ -25,26 +28,57 @@ def image_side(inputs: int) -> int | None:
 def picture(values: Array, palette: Palette, *, zoom: int = 1) -> Canvas:
     """Signed values float64 [side, side] as colours: the palette's positive and negative, its panel at zero.
 
-    The scale is the largest magnitude; NaN is shown as the background.
+    The scale is the largest magnitude, in few shades; NaN is shown as the background. Neighbours that have two
+    colours in all are drawn in one style, whichever of them is above: every change of style is sent, and noise
+    would have one in every cell.
     """
     colors = np.kron(_levels(values), np.ones((zoom, zoom), dtype=np.intp))
     if len(colors) % 2:
         colors = np.vstack([colors, np.full((1, colors.shape[1]), 2 * LEVELS + 1)])
     table = _colors(palette)
     canvas = Canvas(colors.shape[1], len(colors) // 2)
+    if np.isnan(values).all():
+        return canvas
     for row in range(canvas.height):
-        above, below = colors[2 * row].tolist(), colors[2 * row + 1].tolist()
-        pairs = list(zip(above, below, strict=True))
-        canvas.characters[row] = [" " if a == b else "▀" for a, b in pairs]  # one colour is half of the bytes
-        canvas.looks[row] = [(None if a == b else table[a], table[b], False) for a, b in pairs]
+        pairs = list(zip(colors[2 * row].tolist(), colors[2 * row + 1].tolist(), strict=True))
+        cells = [cell for stretch in _stretches(pairs) for cell in _in_one_style(stretch, table)]
+        canvas.characters[row] = [sign for sign, _ in cells]
+        canvas.looks[row] = [look for _, look in cells]
     return canvas
+
+
+def _stretches(pairs: list[_Pair]) -> Iterator[list[_Pair]]:
+    """Cells from left to right in stretches that have two colours at most."""
+    stretch: list[_Pair] = []
+    colors: set[int] = set()
+    for pair in pairs:
+        if len(colors.union(pair)) > 2:
+            yield stretch
+            stretch, colors = [], set()
+        stretch.append(pair)
+        colors.update(pair)
+    yield stretch
+
+
+def _in_one_style(stretch: list[_Pair], table: tuple[str, ...]) -> Iterator[tuple[str, Look]]:
+    """The characters of a stretch, all with the same look.
+
+    The ground is what more cells are filled with: a blank is a third of a block's bytes.
+    """
+    colors = {color for pair in stretch for color in pair}
+    filled = sorted(colors, key=lambda color: (stretch.count((color, color)), color))
+    front, ground = filled[0], filled[-1]
+    signs = {(front, ground): "▀", (ground, front): "▄", (front, front): "█", (ground, ground): " "}
+    look = (None if front == ground else table[front], table[ground], False)
+    for pair in stretch:
+        yield signs[pair], look
 
 
 def _levels(values: Array) -> NDArray[np.intp]:
     """0 for the most negative to 2·LEVELS for the most positive, LEVELS for zero, one more for unknown."""
     largest = np.nanmax(np.abs(values), initial=0.0) or 1.0
     scaled = np.nan_to_num(values / largest)
-    levels = np.rint(LEVELS * np.sign(scaled) * np.abs(scaled) ** 0.8).astype(np.intp) + LEVELS
+    levels = np.rint(LEVELS * scaled).astype(np.intp) + LEVELS
     return np.where(np.isfinite(values), levels, 2 * LEVELS + 1)
 
 
