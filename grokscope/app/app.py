@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import select
 import signal
@@ -28,6 +29,7 @@ from grokscope.app.keys import IN_THE_LIST, SHEET_KEYS, Key, by_name
 from grokscope.app.session import Session, at_cursor, numbered, timelines
 from grokscope.app.state import State
 from grokscope.app.theme import DARK, LIGHT, PALETTES, textual_theme
+from grokscope.app.views.traps import picture_side
 from grokscope.errors import GrokscopeError
 from grokscope.names import safe_name
 from grokscope.trajectory import open_trajectory
@@ -183,7 +185,7 @@ class Microscope(App[str]):
             self._playing = None
         state = self.state
         self.main.glass.show(state)
-        if state.view == "traps" and state.layer == 0 and state.frame is not None:
+        if state.view == "traps" and picture_side(state):
             self.background.artist.want((state.front, state.index, state.layer))
 
     def _change_runs(self, path: Path) -> None:
@@ -210,6 +212,7 @@ class Microscope(App[str]):
         """Start the threads once the first frame is on screen."""
         self.app_resume_signal.subscribe(self, lambda _: self.main.glass.refresh())
         self.call_after_refresh(self.background.start, watching=self.watching, analysis=self.analysis)
+        self.call_after_refresh(collect_garbage)
         if self.lister is not None:
             self.call_after_refresh(self.lister.start)
         if not self.is_headless:
@@ -312,6 +315,13 @@ class Microscope(App[str]):
         from grokscope.app.export import python_for
 
         self.exit(python_for(self.state, self.session.run))
+
+
+def collect_garbage() -> None:
+    """Look for garbage again where that was put off until all is loaded, and never in what was."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def stop_job() -> bool:

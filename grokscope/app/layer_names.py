@@ -11,6 +11,9 @@ from rich.cells import cell_len
 from grokscope.app.plots.canvas import fit
 from grokscope.names import safe_name
 
+SHORTEST = 8
+"""Cells that a name gets in a title however little room there is."""
+
 
 @lru_cache(maxsize=8)
 def telling(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -40,6 +43,11 @@ def shortened(name: str, width: int) -> str:
     initials = ".".join([part if part.isdigit() else part[:1] for part in parts[first:-1]] + parts[-1:])
     forms = [*("…" + ".".join(parts[place:]) for place in range(1, first + 1)), initials]
     return fit(next((form for form in forms if cell_len(form) <= width), initials), width)
+
+
+def in_title(name: str, width: int) -> str:
+    """A name for the title of a plot: as much of it as leaves room for the first fact, as the table has it."""
+    return shortened(name, max(SHORTEST, 2 * width // 5)).rstrip()
 
 
 def matches(name: str, wanted: str) -> bool:

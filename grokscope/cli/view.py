@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -49,6 +50,7 @@ def view(
     """Scrub through a run with the keyboard: alpha, spectra, correlation traps and phases of every checkpoint."""
     if theme not in {"dark", "light"}:
         raise UsageError(f"--theme {theme} is neither dark nor light")
+    gc.disable()  # what is loaded now stays; the app looks for garbage from its first frame on
     from grokscope.app.catalog import run_files
     from grokscope.trajectory.lineage import with_parent
 

@@ -13,11 +13,9 @@ from grokscope.app import actions
 from grokscope.app.background import nearest_to
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.keys import by_name
-from grokscope.app.plots.picture import picture
 from grokscope.app.state import Comparison, Direction, State
-from grokscope.app.theme import DARK
 from grokscope.app.views.panels import panels
-from grokscope.app.views.traps import _pictures
+from grokscope.app.views.traps import _pictures, picture_side
 from grokscope.runfile.liveness import Liveness
 from grokscope.spectra import analyze_layer
 
@@ -121,15 +119,6 @@ def test_tab_is_bound_to_the_next_pane_and_shift_tab_to_the_previous_one(key: st
     assert (by_name()[key].name, by_name()[key].arguments) == ("pane", (by,))
 
 
-def test_a_pixel_is_drawn_in_its_row_and_column() -> None:
-    pixels = np.zeros((8, 8))
-    pixels[2, 5] = 1.0
-    drawn = picture(pixels, DARK)
-    strong = [(row, column) for row, looks in enumerate(drawn.looks) for column, look in enumerate(looks)
-              if DARK.positive in look[:2]]  # fmt: skip
-    assert strong == [(1, 5)], "two pixels a cell, one above the other"
-
-
 def test_esc_goes_one_layer_out_at_a_time() -> None:
     state = replace(START, playing=True, mark=1, search=True, view="spectrum")
     seen = []
@@ -187,6 +176,15 @@ def test_the_pictures_show_each_input_at_its_place() -> None:
     direction, entries = _pictures(state, spectrum, 8)
     assert direction.pixels[1, 3] == vector[8 * 1 + 3]
     assert np.argwhere(entries.pixels).tolist() == [[29 // 8, 29 % 8]]
+
+
+@pytest.mark.parametrize(("shape", "layer", "side"), [((40, 64), 0, 8), ((40, 64), 1, 0), ((40, 60), 0, 0)])
+def test_a_direction_is_asked_for_only_where_it_can_be_a_picture(
+    shape: tuple[int, int], layer: int, side: int
+) -> None:
+    layers = (Layer("a", shape), Layer("b", shape))
+    assert picture_side(replace(START, frame=Frame("a.h5", 0, 1, 0, layers), layer=layer)) == side
+    assert picture_side(START) == 0
 
 
 @pytest.mark.parametrize(("cursor", "index"), [(0, 1), (4, 3), (9, 8), (6, 8)])

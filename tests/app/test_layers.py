@@ -16,10 +16,13 @@ from grokscope.app.layout import Place
 from grokscope.app.state import ORDERS, State
 from grokscope.app.theme import DARK
 from grokscope.app.views.help import why_text
+from grokscope.app.views.maps import draw_spectrogram
+from grokscope.app.views.spectrum import draw_esd, draw_randomized
 from grokscope.app.views.table import hit_table, table
+from grokscope.app.views.traps import draw_traps
 from grokscope.phases.evidence import COLUMNS, LayerEvidence
 from grokscope.phases.inferred import BIAS_HALVING, CLOSED, CONFIRM, _named
-from grokscope.spectra import LayerSpectrum
+from grokscope.spectra import LayerSpectrum, analyze_layer
 
 PARTS = ("self_attn.q_proj", "self_attn.o_proj", "mlp.up_proj")
 NAMES = tuple(f"model.layers.{block}.{part}.weight" for block in range(12) for part in PARTS)
@@ -75,6 +78,26 @@ def test_names_in_a_narrow_column_still_tell_layers_apart(width: int) -> None:
 )
 def test_a_filter_is_a_part_of_the_name_or_a_pattern_of_the_whole(wanted: str, found: bool) -> None:
     assert matches("model.layers.3.self_attn.q_proj.weight", wanted) is found
+
+
+@pytest.mark.parametrize(("width", "name"), [(39, "3.s.q_proj"), (80, "3.self_attn.q_proj")])
+def test_the_titles_of_plots_have_the_telling_part_of_a_long_name(width: int, name: str) -> None:
+    state, place = many(), NAMES.index("model.layers.3.self_attn.q_proj.weight")
+    weight = np.random.default_rng(0).normal(size=(40, 64))
+    spectrum = analyze_layer(weight, NAMES[place], step=0, permutations=2, null_draws=100)
+    assert state.frame is not None
+    layers = list(state.frame.layers)
+    layers[place] = replace(layers[place], read=lambda: spectrum)
+    runs = (replace(state.timeline, spectra={NAMES[place]: [spectrum, spectrum]}),)
+    state = replace(state, runs=runs, frame=replace(state.frame, layers=tuple(layers)), layer=place)
+    titles = {"ESD": draw_esd, "randomised": draw_randomized, "traps": draw_traps}
+    for title, draw in titles.items():
+        assert draw(state, width, 12).plain.startswith(("▌" if title == "ESD" else " ") + f"{title} {name}  "), (
+            title
+        )
+        assert draw(replace(state, layer=0), width, 12).plain.split("\n")[0][1:].startswith(f"{title} 0."), title
+    assert "α " in draw_esd(state, width, 12).plain.split("\n")[0]
+    assert draw_spectrogram(state, 2 * width, 12).plain.startswith(" spectrogram 3.self_attn.q_proj  ")
 
 
 def test_a_filter_works_while_it_is_typed_is_shown_and_esc_clears_it() -> None:

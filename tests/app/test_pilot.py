@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,6 +44,18 @@ async def press(pilot: Pilot[str], *keys: str) -> None:
 def screen_of(app: Microscope) -> str:
     """What is on screen, as lines of text."""
     return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+async def test_garbage_is_looked_for_again_once_the_first_frame_is_there(analysed_run: Path) -> None:
+    gc.disable()
+    try:
+        async with app_on(analysed_run).run_test() as pilot:
+            await pilot.pause()
+            assert gc.isenabled()
+            assert gc.get_freeze_count() > 0
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 MOVES = [

@@ -11,7 +11,7 @@ from rich.text import Text
 from grokscope.analysis.timeline import Timeline
 from grokscope.app import actions
 from grokscope.app.actions import Action
-from grokscope.app.layer_names import telling
+from grokscope.app.layer_names import in_title, telling
 from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas, fit_end
 from grokscope.app.plots.described import empty
@@ -74,7 +74,8 @@ def draw_spectrogram(state: State, width: int, height: int) -> Text:
     draw(plot)
     _mark_cursor(plot, state)
     spectrum = None if state.selected is None else state.selected.spectrum
-    words = [(figure.title, palette.text)]
+    brief = telling(state.timeline.layers)[state.layer]
+    words = [(f"spectrogram {in_title(brief, width)}", palette.text)]
     if spectrum is not None:
         words.append((f"xmin {number(spectrum.xmin)}", palette.fit))
         words.append((f"λ₊ {number(spectrum.lambda_plus)}", palette.edge))

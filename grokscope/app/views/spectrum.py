@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rich.text import Text
 
 from grokscope.app.frame import Layer
+from grokscope.app.layer_names import in_title
 from grokscope.app.plots.described import described, empty
 from grokscope.app.state import State
 from grokscope.app.views.header import Piece, line
-from grokscope.figures import dxmin, esd, randomized
+from grokscope.figures import Figure, dxmin, esd, randomized
 from grokscope.numbers import number
 
 WEIGHTWATCHER_FIRST = ("alpha", "D", "rand_num_spikes", "rand_sigma_mp")
@@ -27,7 +30,12 @@ def draw_esd(state: State, width: int, height: int) -> Text:
     else:
         figure = esd(layer.spectrum, scales=state.esd_axes, other=compared, most_bins=most_bins(width))
     plot = described(
-        figure, width, height - bool(beside), state.palette, focused=focused(state, 0), legend=state.full
+        _titled(figure, layer, width),
+        width,
+        height - bool(beside),
+        state.palette,
+        focused=focused(state, 0),
+        legend=state.full,
     ).text()
     return plot.append("\n").append_text(beside) if beside else plot
 
@@ -57,7 +65,14 @@ def draw_randomized(state: State, width: int, height: int) -> Text:
         return _missing("randomised", layer, state, width, height)
     compared = None if other is None else other.spectrum
     figure = randomized(layer.spectrum, scales=state.randomized_axes, other=compared, most_bins=most_bins(width))
+    figure = _titled(figure, layer, width)
     return described(figure, width, height, state.palette, focused=focused(state, 1), legend=state.full).text()
+
+
+def _titled(figure: Figure, layer: Layer, width: int) -> Figure:
+    """The figure with the telling part of the layer's name in its title, where the whole one has no room."""
+    kind = figure.title.removesuffix(layer.spectrum.name if layer.spectrum else "")
+    return replace(figure, title=kind + in_title(layer.brief, width))
 
 
 def most_bins(width: int) -> int:
@@ -71,6 +86,6 @@ def focused(state: State, pane: int) -> bool:
 
 
 def _missing(title: str, layer: Layer | None, state: State, width: int, height: int) -> Text:
-    name = "" if layer is None else f" {layer.name}"
+    name = "" if layer is None else f" {in_title(layer.brief, width)}"
     reason = "no layers" if layer is None else layer.why_missing
     return empty(width, height, title + name, reason, state.palette).text()

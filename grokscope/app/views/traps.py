@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.cells import cell_len
 from rich.text import Text
 
 from grokscope.app import actions
 from grokscope.app.actions import Action
+from grokscope.app.layer_names import in_title
 from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.described import described
@@ -66,7 +69,8 @@ def _view(state: State, width: int, height: int) -> Canvas:
         layer = state.selected
         if layer is not None:
             reason = layer.why_missing if layer.spectrum is None else layer.spectrum.reason
-            canvas.put_fitted(0, 1, width - 1, f"traps {layer.name}: {reason}", palette.muted)
+            name = in_title(layer.brief, width)
+            canvas.put_fitted(0, 1, width - 1, f"traps {name}: {reason}", palette.muted)
         return canvas
     pictures = _pictures_beside(state, spectrum, width, height)
     used = pictures.width + 2 if pictures.width else 0
@@ -113,9 +117,15 @@ def _window(spectrum: LayerSpectrum, chosen: int, room: int) -> tuple[int, int]:
 
 
 def _pictures_beside(state: State, spectrum: LayerSpectrum, width: int, height: int) -> Canvas:
-    side = image_side(int(np.prod(spectrum.shape[1:]))) if state.layer == 0 else None
+    side = picture_side(state)
     found = _pictures(state, spectrum, side) if side else []
     return _gallery(found, state, width, height)
+
+
+def picture_side(state: State) -> int:
+    """The side of the picture that the selected layer reads; 0 where it may read none."""
+    layer = state.selected
+    return 0 if state.layer or layer is None else image_side(math.prod(layer.shape[1:])) or 0
 
 
 def _list(state: State, spectrum: LayerSpectrum, width: int, height: int) -> tuple[Canvas, int]:
@@ -124,8 +134,9 @@ def _list(state: State, spectrum: LayerSpectrum, width: int, height: int) -> tup
     chosen = _chosen(state, spectrum)
     focused = state.pane == 1
     canvas.put(0, 0, "▌" if focused else " ", palette.accent)
-    canvas.put(0, 1, f"traps {spectrum.name}", palette.accent if focused else palette.text, bold=True)
-    start = 9 + len(spectrum.name)
+    name = in_title(spectrum.name if state.selected is None else state.selected.brief, width)
+    canvas.put(0, 1, f"traps {name}", palette.accent if focused else palette.text, bold=True)
+    start = 9 + cell_len(name)
     words = f"{traps_count(spectrum)} over shuffles"
     rule = f" · WeightWatcher's rule: {count(spectrum.num_traps_weightwatcher)}"
     canvas.put_fitted(
