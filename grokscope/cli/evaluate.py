@@ -8,14 +8,25 @@ from typing import Annotated
 import typer
 
 from grokscope.cli.common import AsJson, echo, name_damaged
-from grokscope.cli.opening import Match, Metrics, Network, StepRegex, StepsFrom, open_noted
+from grokscope.cli.opening import (
+    Match,
+    Metrics,
+    Network,
+    StepRegex,
+    StepsFrom,
+    open_noted,
+    without_their_spectra,
+)
 from grokscope.errors import UsageError
 
 PHASES = "What counts as observed (accuracies are fractions of 1)"
 
 
 def evaluate(
-    runs: Annotated[list[Path], typer.Argument(help="Analysed runs with accuracies.", metavar="RUN.h5|…")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Analysed runs with accuracies.", metavar="RUN.h5|…", callback=without_their_spectra),
+    ],
     column: Annotated[
         list[str] | None,
         typer.Option(

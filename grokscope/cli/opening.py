@@ -18,10 +18,23 @@ AnyPath = Annotated[
         help="A run file, a folder of checkpoints, or a model.", metavar="RUN.h5|FOLDER|MODEL", show_default=False
     ),
 ]
+
+
+def without_their_spectra(paths: list[Path] | None) -> list[Path]:
+    """Return the paths but for the spectra files of the others, which the shell finds by `*.h5` as well."""
+    from grokscope.analysis.spectra_file import beside
+
+    spectra = {beside(path) for path in paths or ()}
+    return [path for path in paths or () if path not in spectra]
+
+
 AnyPaths = Annotated[
     list[Path],
-    typer.Argument(help="Run files, folders of checkpoints, or models.", metavar="RUN.h5|…", show_default=False),
-]
+    typer.Argument(
+        help="Run files, folders of checkpoints, or models.", metavar="RUN.h5|…", show_default=False,
+        callback=without_their_spectra,
+    ),
+]  # fmt: skip
 StepRegex = Annotated[
     str | None, typer.Option(help="Its first group finds the step in a checkpoint's name.", metavar="REGEX")
 ]

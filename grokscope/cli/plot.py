@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grokscope.cli.common import AsJson, Step, echo, name_damaged
-from grokscope.cli.opening import Match, Metrics, Network, StepRegex, StepsFrom, open_noted
+from grokscope.cli.opening import (
+    Match,
+    Metrics,
+    Network,
+    StepRegex,
+    StepsFrom,
+    open_noted,
+    without_their_spectra,
+)
 from grokscope.cli.view import parse_size
 
 if TYPE_CHECKING:
@@ -25,7 +33,10 @@ OVER_TWO = 12
 
 def plot(
     runs: Annotated[
-        list[Path], typer.Argument(help="Runs, folders, models.", metavar="RUN.h5...", show_default=False)
+        list[Path],
+        typer.Argument(
+            help="Runs, folders, models.", metavar="RUN.h5...", show_default=False, callback=without_their_spectra
+        ),
     ],
     kind: Annotated[
         str,

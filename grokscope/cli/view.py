@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from grokscope.cli.common import echo
-from grokscope.cli.opening import Match, Network, StepRegex, StepsFrom, open_noted
+from grokscope.cli.opening import Match, Network, StepRegex, StepsFrom, open_noted, without_their_spectra
 from grokscope.errors import UsageError
 
 Runs = Annotated[
@@ -21,6 +21,7 @@ Runs = Annotated[
         "none (this folder), list their runs.",
         metavar="[RUN.h5|FOLDER|MODEL…]",
         show_default=False,
+        callback=without_their_spectra,
     ),
 ]
 Screenshot = Annotated[

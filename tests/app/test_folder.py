@@ -10,6 +10,7 @@ import pytest
 
 from grokscope.app.app import Microscope
 from grokscope.app.catalog import look, run_files
+from grokscope.app.plots.canvas import fit_middle
 from tests.app.conftest import COLLAPSE, STEPS, commit, create, write_run
 from tests.app.test_pilot import press, screen_of
 
@@ -83,3 +84,12 @@ def test_a_folder_of_runs_and_no_argument_give_the_list(
     picture = (folder / "list.svg").read_text(encoding="utf-8")
     assert "story.h5" in picture
     assert "short.h5" in picture
+
+
+@pytest.mark.parametrize("width", [8, 14, 24])
+def test_a_name_that_is_cut_keeps_its_end_which_tells_runs_apart(width: int) -> None:
+    one, other = (fit_middle(f"digits-width64-decay0.003-s{seed}.h5", width) for seed in (100, 101))
+    assert (len(one), len(other), one != other) == (width, width, True)
+    assert one.startswith("di")
+    assert one.endswith(".h5")
+    assert fit_middle("run.h5", width) == "run.h5".ljust(width)

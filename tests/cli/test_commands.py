@@ -80,6 +80,29 @@ def test_several_runs_are_measured_in_turn_and_none_where_one_cannot_be_opened(
     assert (done.returncode, done.stdout.split()) == (0, [str(tmp_path / f"{name}.spectra.h5") for name in "ab"])
 
 
+@pytest.mark.parametrize(
+    ("command", "after"),
+    [
+        ("analyze", FAST),
+        ("report", ()),
+        ("evaluate", ()),
+        ("plot", ("accuracy",)),
+        ("view", ("--screenshot", "x.svg", "--size", "80x24")),
+    ],
+    ids=str,
+)
+def test_spectra_beside_their_run_are_no_run(
+    command: str, after: tuple[str, ...], analysed: Path, grokscope_command: Command, tmp_path: Path
+) -> None:
+    """As `*.h5` names them; given alone they are refused."""
+    spectra = analysed.with_name("run.spectra.h5")
+    done = grokscope_command(command, analysed, spectra, *after, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    if command == "report":
+        alone = grokscope_command(command, spectra)
+        assert (alone.returncode, "give the run file itself" in alone.stderr) == (2, True)
+
+
 def parsed(done: subprocess.CompletedProcess[str]) -> Any:
     """The command's JSON, which is all that it printed."""
     assert done.returncode == 0, done.stderr

@@ -30,6 +30,14 @@ def fit_end(text: str, width: int) -> str:
     return fit(f"…{text}", width) if width > 0 else ""
 
 
+def fit_middle(text: str, width: int) -> str:
+    """The same, but what is cut is the middle: files' names often begin alike and end in what tells them apart."""
+    if cell_len(text) <= width:
+        return fit(text, width)
+    begun = fit(text, width // 3 + 1).rstrip("… ")
+    return fit(begun + fit_end(text[len(begun) :], width - cell_len(begun)), width)
+
+
 def _cut(text: str, width: int) -> tuple[str, int]:
     if width <= 0:
         return "", 0

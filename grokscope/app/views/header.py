@@ -12,7 +12,7 @@ from grokscope.app.explanations import COLUMNS, explained
 from grokscope.app.keys import Situation
 from grokscope.app.keys import footer as footer_keys
 from grokscope.app.layout import BESIDE
-from grokscope.app.plots.canvas import fit
+from grokscope.app.plots.canvas import fit, fit_middle
 from grokscope.app.plots.timeline import NOT_KNOWN, NOT_OBSERVED
 from grokscope.app.state import State
 from grokscope.app.theme import phase_letter
@@ -74,7 +74,7 @@ def header(state: State, width: int, height: int = 1) -> Text:
     seen = NOT_OBSERVED.upper() if frame.observed == "unknown" else frame.observed.upper()
     verdict = NOT_KNOWN if frame.inferred == "unknown" else f"say {said} {frame.inferred}"
     ground = palette.background if palette.dark else "#ffffff"
-    names = (name, fit(name, 24), fit(name, 14)) if cell_len(name) > 14 else (name,)
+    names = (name, fit_middle(name, 24), fit_middle(name, 14)) if cell_len(name) > 14 else (name,)
     phases = [
         Piece((f" {letter} {seen} ", f" {letter} "), ground, (10, 20), palette.phases[letter], True),
         Piece((f"weights {verdict}", f"weights {said}"), palette.phases[said], (1, 8)),

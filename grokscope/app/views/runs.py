@@ -10,7 +10,7 @@ from grokscope.app import actions
 from grokscope.app.actions import Action
 from grokscope.app.catalog import Entry
 from grokscope.app.layout import Place
-from grokscope.app.plots.canvas import Canvas, fit
+from grokscope.app.plots.canvas import Canvas, fit_middle
 from grokscope.app.state import State
 from grokscope.app.theme import Palette, phase_letter
 from grokscope.numbers import UNKNOWN, percent, whole
@@ -40,7 +40,7 @@ def draw_runs(state: State, width: int, height: int) -> Text:
         if place == state.row:
             canvas.background(row, 0, width, palette.selected)
             canvas.put(row, 0, "▸", palette.accent, bold=True)
-        canvas.put(row, 2, fit(entry.name, names - 1), palette.text, bold=place == state.row)
+        canvas.put(row, 2, fit_middle(entry.name, names - 1), palette.text, bold=place == state.row)
         _values(canvas, row, names, entry, palette)
     return canvas.text()
 
@@ -59,7 +59,7 @@ def _first(state: State, height: int) -> int:
 
 def _name_width(state: State, width: int) -> int:
     longest = max([len(entry.name) for entry in state.entries], default=0) + 1
-    return min(longest, max(SMALLEST_NAME, width // 4))
+    return min(longest, max(SMALLEST_NAME, width * 2 // 5))
 
 
 def _columns(width: int, names: int) -> list[tuple[str, int]]:
