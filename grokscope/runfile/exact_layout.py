@@ -100,13 +100,13 @@ def _dataset(file: h5py.File, name: str) -> h5py.h5d.DatasetID:
 
 def _extent(name: str, dataset: h5py.h5d.DatasetID, declared: Declared) -> Extent:
     creation, dtype = dataset.get_create_plist(), np.dtype(declared.dtype).newbyteorder("<")
-    shape = dataset.shape
     if creation.get_nfilters():
         raise OtherLayout(f"{name} is compressed")
     if creation.get_layout() != h5py.h5d.CONTIGUOUS:
         raise OtherLayout(f"{name} does not lie in one piece")
     if creation.get_external_count():
         raise OtherLayout(f"the data of {name} lie in another file")
+    shape = dataset.shape  # not before: that of a virtual dataset may be looked up in other files
     if shape != tuple(declared.shape):
         raise OtherLayout(f"{name} has shape {shape} where {tuple(declared.shape)} is right")
     if dataset.dtype != dtype:

@@ -376,14 +376,11 @@ def _layers_in(groups: h5py.Group) -> Iterator[tuple[int, LayerSpec, str]]:
     That may be codes of the one in which it was given, which is then an attribute.
     """
     for name, group in groups.items():
-        said, weight = dict(group.attrs), group["weight"]
+        said, weight = group.attrs, group["weight"]
         stored = str(weight.dtype)
         given, note = str(said.get("dtype", stored)), str(said.get("note", ""))
-        yield (
-            int(said["order"]),
-            LayerSpec(name, tuple(weight.shape[1:]), str(said["kind"]), "bias" in group, given, note),
-            stored,
-        )
+        spec = LayerSpec(name, tuple(weight.shape[1:]), str(said["kind"]), "bias" in group, given, note)
+        yield int(said["order"]), spec, stored
 
 
 def _layout_of(file: h5py.File) -> Layout:
