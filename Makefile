@@ -34,6 +34,7 @@ pictures: $(VENV)/.train
 	$(PICTURE) --press "G 2" --screenshot docs/pictures/spectrum.svg
 	$(PICTURE) --press "G 3" --screenshot docs/pictures/traps.svg
 	$(PICTURE) --press "G 4" --screenshot docs/pictures/trajectories.svg
+	$(PICTURE) --press "G 6" --screenshot docs/pictures/spectrogram.svg
 	$(BIN)/grokscope view sample_runs/mnist-wd0.h5 sample_runs/mnist-wd001.h5 --size 80x24 --press "G t" \
 		--screenshot docs/pictures/two-runs-80x24-light.svg
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,8 +40,12 @@ def _one_blas_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Caches go to one folder for the whole test session, never to the user's."""
+    """Caches go to one folder for the whole test session, never to the user's.
+
+    Spectra are not kept there from test to test: copies of one run share its identity, and so its spectra.
+    """
     base = tmp_path_factory.getbasetemp()
+    shutil.rmtree(base / "cache" / "grokscope" / "spectra", ignore_errors=True)
     monkeypatch.setenv("XDG_CACHE_HOME", str(base / "cache"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +28,7 @@ from grokscope.app.theme import DARK, LIGHT, Palette
 from grokscope.app.views.spectrum import most_bins
 from grokscope.app.views.timeline import draw_timeline, hit_timeline
 from grokscope.app.views.trajectories import draw_trajectories
-from grokscope.figures import Axis, Scales, axis_over, dxmin, step_axis
+from grokscope.figures import Axis, Figure, Scales, VLine, axis_over, dxmin, step_axis
 from grokscope.figures import esd as own
 from grokscope.figures import randomized as shuffled
 from grokscope.figures.axis import Scale
@@ -230,6 +231,15 @@ def test_a_trap_stands_right_of_the_edge(trapped: LayerSpectrum) -> None:
     trap = next(line.rindex("▲") for line in lines if "▲" in line)
     edge = next(line.index("λ₊") - 1 for line in lines[1:] if "λ₊" in line)
     assert trap > edge
+
+
+@pytest.mark.parametrize("apart", [1, 3, 6, 20])
+def test_two_lines_beside_each_other_never_write_over_each_others_names(apart: float) -> None:
+    """In a pane too low for two rows of them."""
+    lines = (VLine(50, label="xmin", role="tail"), VLine(50 + apart, label="xmax", role="tail"))
+    figure = Figure("two", Axis("λ", "linear", 0, 100), Axis("density", "linear", 0, 1), lines)
+    text = "\n".join(lines_of(described(figure, 60, 7, DARK).text()))
+    assert re.findall(r"x\w+", text) in (["xmin", "xmax"], ["xmax", "xmin"], ["xmin"])
 
 
 @pytest.mark.parametrize("size", [(30, 6), (39, 11), (60, 9), (120, 40), (250, 80)])

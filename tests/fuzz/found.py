@@ -19,4 +19,5 @@ FOUND = (
     Case("npz", "bad_name", 8725, "analyze -j 1 {path}"),  # a layer called "."
     Case("run", "renamed", 840, "train -o {path} --resume --steps 60"),  # a layer that the configuration has not
     Case("run", "linked", 589, "plot {path} spectrogram --json"),  # a group in a dataset's place
+    Case("run", "other_steps", 7984, "train -o {path} --resume --steps 60"),  # steps that no training would reach
 )

@@ -102,6 +102,8 @@ def open_recorded(path: Path, given: Mapping[str, Any], other_place: bool) -> tu
     config = TrainConfig.from_mapping(run.config)
     if run.layers != layer_specs(config.sizes(run.layers[0].shape[-1], CLASSES)):
         raise BadRunFile(f"the layers of {path} are not those of its configuration; restore the file from a copy")
+    if max(run.planned_steps.max(initial=0), run.steps.max(initial=0)) > config.steps:
+        raise BadRunFile(f"{path} has steps beyond its configuration's {config.steps:,}; restore it from a copy")
     return run, _agreed(config, given, path, other_place)
 
 

@@ -42,7 +42,10 @@ def draw(plot: Plot, marks: Sequence[Mark] | None = None) -> None:
 
 
 def vertical(plot: Plot, at: float, color: str, character: str, label: str = "", *, row: int = 0) -> None:
-    """A vertical line at an x value, behind curves, with a label beside it in the given row of the area."""
+    """A vertical line at an x value, behind curves, with a label beside it in the given row of the area.
+
+    The label stands right of the line, left of it where there is no room or another label, else nowhere.
+    """
     column = plot.column(at)
     if column is None:
         return
@@ -50,9 +53,12 @@ def vertical(plot: Plot, at: float, color: str, character: str, label: str = "",
         if plot.canvas.characters[level][column] in _FREE + "█":
             plot.put(level, column, character, color)
     if label and plot.rows:
-        size = cell_len(label)
-        start = column + 1 if column + 1 + size <= plot.canvas.width else column - size
-        plot.canvas.put(plot.top + row, start, label, color)
+        cells, size = plot.canvas.characters[plot.top + row], cell_len(label)
+        for start in (column + 1, column - size):
+            near = cells[max(start - 1, 0) : start + size + 1]
+            if 0 <= start <= len(cells) - size and not any(map(str.isalpha, near)):
+                plot.canvas.put(plot.top + row, start, label, color)
+                return
 
 
 def _named(mark: Mark) -> bool:
