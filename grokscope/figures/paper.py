@@ -84,7 +84,8 @@ def draw(figure: Figure, axes: Any) -> None:
     axes.set_ylim(figure.y.low, figure.y.high)
     _ticks(axes, figure)
     handles, labels = axes.get_legend_handles_labels()
-    once = dict(zip(labels, handles, strict=True))
+    once = dict(zip(reversed(labels), reversed(handles), strict=True))  # of a curve and its lone points the curve
+    once = {label: once[label] for label in dict.fromkeys(labels)}
     if once:
         axes.legend(once.values(), once.keys(), fontsize=7, framealpha=0.8)
     facts = " · ".join(fact.text for fact in figure.facts if fact.text and fact.text not in once)

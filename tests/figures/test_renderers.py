@@ -276,3 +276,16 @@ def test_another_suffix_is_refused(every_figure: dict[str, Figure], tmp_path: Pa
     """In one sentence, before anything is drawn."""
     with pytest.raises(UsageError, match=r"none of the suffixes \.svg, \.png and \.pdf"):
         save([every_figure["esd"]], tmp_path / "figure.jpg")
+
+
+def test_the_legend_shows_a_curve_as_its_line_where_some_of_its_points_are_alone() -> None:
+    pytest.importorskip("matplotlib")
+    x = np.array([0.0, 1.0, 2.0])
+    marks = (Curve(x, x, label="train", role="train"), Points(x[:1], x[:1], label="train", role="train"))
+    legend = (
+        page([Figure("lone", Axis("step", "linear", 0, 2), Axis("accuracy", "linear", 0, 2), marks)])
+        .axes[0]
+        .get_legend()
+    )
+    [line] = legend.get_lines()
+    assert line.get_linestyle() == "-"
