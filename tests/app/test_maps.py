@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from grokscope.app import actions
 from grokscope.app.layout import Place
-from grokscope.app.plots.heat import LEVELS, heat, shades
+from grokscope.app.plots.heat import LEVELS, heat, median, shades
 from grokscope.app.plots.marks import draw
 from grokscope.app.plots.plot import Plot
 from grokscope.app.session import Session, at_cursor, timelines
@@ -145,3 +146,14 @@ def test_layers_of_a_large_model_have_the_telling_part_of_their_names(state: Sta
     lines = draw_heatmap(replace(state, runs=(run,), layer=7), 120, 30).plain.split("\n")
     assert lines[0].startswith(" α 9.00  7 at step 100,000  a row is the median of up to 2 layers")
     assert not any("model" in line for line in lines)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 8])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_median_of_what_is_known_is_numpys(rows: int, axis: int) -> None:
+    rng = np.random.default_rng(rows)
+    values = np.where(rng.random((rows, 40)) < 0.4, np.nan, rng.normal(size=(rows, 40)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of columns that hold nothing
+        wanted = np.nanmedian(values, axis=axis)
+    np.testing.assert_array_equal(median(values, axis=axis), wanted)
