@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -73,9 +74,9 @@ def step_axis(histories: Sequence[History], *, scale: Scale = "log") -> Axis:
 def _before(steps: Sequence[NDArray[np.int64]], last: float) -> float:
     """Where step 0 stands on a logarithmic axis: before the first of `steps` by what is seen as a gap."""
     first = min((int(one[0]) for one in steps if len(one)), default=1)
-    apart = [float(np.median(np.diff(np.log10(one)))) for one in steps if len(one) > 1]
-    gap = 1.1 * max(WIDE * max(apart, default=0.0), VISIBLE / (1 - VISIBLE) * np.log10(max(last / first, 1.0)))
-    return max(ZERO, first / 10 ** min(gap, 300.0))
+    apart = [float(np.median([*np.diff(np.log10(one)), np.inf])) for one in steps if len(one) > 2]
+    gap = max(WIDE * max(apart, default=0.0), VISIBLE / (1 - VISIBLE) * math.log10(max(last / first, 1.0)))
+    return max(ZERO, first / 10 ** min(1.1 * gap, 300.0))
 
 
 def on_axis(steps: NDArray[np.int64], axis: Axis) -> Array:

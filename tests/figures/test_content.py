@@ -236,7 +236,7 @@ def test_a_gap_between_checkpoints_breaks_curves_and_maps(runs: list[Timeline]) 
 
 @pytest.mark.parametrize(
     ("first", "per_decade", "low"),
-    [(794, 10, 794 / 10**0.66), (794, 4, 794 / 10**1.65), (1, 10, 0.5), (3, 20, 3 / 10**0.39), (251, 40, 251 / 10**0.4)],
+    [(794, 10, 794 / 4.6), (794, 4, 794 / 45), (1, 10, 0.5), (3, 20, 3 / 2.46), (251, 40, 251 / 2.5)],
 )
 def test_step_0_stands_a_gap_before_the_first_step_and_is_called_0(
     runs: list[Timeline], first: int, per_decade: int, low: float
