@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -26,6 +26,8 @@ class Axis:
     high: float = 1.0
     unit: str = ""
     form: Form = "number"
+    start: str = ""
+    """What the left end is called where it stands for something else: 0, which a logarithm can't show."""
 
     @property
     def log(self) -> bool:
@@ -62,7 +64,12 @@ class Axis:
 
     def ticks(self, most: int) -> list[tuple[float, str]]:
         """At most `most` round values on the axis with their labels: decades when logarithmic."""
-        values = log_ticks(self.low, self.high, most) if self.log else linear_ticks(self.low, self.high, most)
+        if self.start and most > 1:
+            return [(self.low, self.start), *replace(self, start="").ticks(most - 1)]
+        whole = self.form == "count"
+        values = (
+            log_ticks(self.low, self.high, most) if self.log else linear_ticks(self.low, self.high, most, whole)
+        )
         if self.form == "percent":
             return [(v, f"{100 * v:.4g} %") for v in values]
         powers = self.log and len(values) > 0 and min(values) < 0.01 and all(map(is_decade, values))
@@ -98,14 +105,17 @@ def is_decade(value: float) -> bool:
     return abs(math.log10(value) - round(math.log10(value))) < 1e-6
 
 
-def linear_ticks(low: float, high: float, most: int) -> list[float]:
-    """Return at most `most` round values from `low` to `high`, evenly spaced."""
+def linear_ticks(low: float, high: float, most: int, whole: bool = False) -> list[float]:
+    """Return at most `most` round values from `low` to `high`, evenly spaced; of counts whole numbers alone."""
     span = high - low
     if most < 1 or not math.isfinite(span) or span <= 0:
         return []
     rough = span / most
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * m for m in (1, 2, 2.5, 5, 10, 20) if span / (power * m) <= most)
+    steps = (
+        [max(power, 1.0) * m for m in (1, 2, 5, 10, 20)] if whole else [power * m for m in (1, 2, 2.5, 5, 10, 20)]
+    )
+    step = next(one for one in steps if span / one <= most)
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [round(k * step, 12 - math.floor(math.log10(step))) for k in range(first, last + 1)]
