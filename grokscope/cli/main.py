@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import io
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command
 
 from grokscope.cli.analyze import analyze
 from grokscope.cli.branch import branch
@@ -97,7 +100,13 @@ def _options(
 def main() -> None:
     """Run the command line: 0 done, 1 failed, 2 wrong usage or bad input, 130 interrupted."""
     _prepare_streams()
-    app()
+    command_line()()
+
+
+@functools.cache
+def command_line() -> Callable[[], Any]:
+    """The commands with their options: made once in a process, which takes longer than to run some of them."""
+    return get_command(app)
 
 
 def _prepare_streams() -> None:
