@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -26,6 +26,8 @@ class Axis:
     high: float = 1.0
     unit: str = ""
     form: Form = "number"
+    start: str = ""
+    """What the left end is called where it stands for something else: 0, which a logarithm can't show."""
 
     @property
     def log(self) -> bool:
@@ -62,7 +64,12 @@ class Axis:
 
     def ticks(self, most: int) -> list[tuple[float, str]]:
         """At most `most` round values on the axis with their labels, two or more where `most` is three or more."""
-        values = log_ticks(self.low, self.high, most) if self.log else linear_ticks(self.low, self.high, most)
+        if self.start and most > 1:
+            return [(self.low, self.start), *replace(self, start="").ticks(most - 1)]
+        whole = self.form == "count"
+        values = (
+            log_ticks(self.low, self.high, most) if self.log else linear_ticks(self.low, self.high, most, whole)
+        )
         if self.form == "percent":
             return [(v, f"{100 * v:.4g} %") for v in values]
         powers = self.log and len(values) > 0 and min(values) < 0.01 and all(map(is_decade, values))
@@ -98,15 +105,16 @@ def is_decade(value: float) -> bool:
     return abs(math.log10(value) - round(math.log10(value))) < 1e-6
 
 
-def linear_ticks(low: float, high: float, most: int) -> list[float]:
-    """Return at most `most` round values from `low` to `high`, evenly spaced and as near as that allows."""
+def linear_ticks(low: float, high: float, most: int, whole: bool = False) -> list[float]:
+    """Return at most `most` round values from `low` to `high`, as near to each other as that allows; of counts
+    whole numbers alone."""
     span = high - low
     if most < 1 or not math.isfinite(span) or span <= 0:
         return []
-    power = 10.0 ** math.floor(math.log10(span / most / 2))
+    power = max(10.0 ** math.floor(math.log10(span / most / 2)), float(whole))
     for step in (power * m for m in (1, 2, 2.5, 5, 10, 20, 25, 50, 100)):
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-        if last - first < most:
+        if last - first < most and (step == round(step) or not whole):
             return [round(k * step, 12 - math.floor(math.log10(step))) for k in range(first, last + 1)]
     return []
 

@@ -102,7 +102,8 @@ def _mark(mark: Mark, axes: Any, figure: Figure, depth: int) -> None:
     elif isinstance(mark, Curve):
         axes.plot(mark.x, mark.y, color=color, label=label, linewidth=1.4, zorder=depth)
     elif isinstance(mark, Points):
-        axes.plot(mark.x, mark.y, ".", color=color, label=label, markersize=4, zorder=depth)
+        axes.plot(mark.x, mark.y, ".", color=color, label=label, markersize=4, zorder=depth,
+                  clip_on=not _inside(mark, figure))  # fmt: skip
         for x, y, name in zip(mark.x, mark.y, mark.names, strict=False):
             axes.annotate(name, (x, y), color=color, fontsize=7, ha="center", va="bottom")
     elif isinstance(mark, Band):
@@ -115,6 +116,12 @@ def _mark(mark: Mark, axes: Any, figure: Figure, depth: int) -> None:
         _span(mark, axes, figure.x, color)
     elif isinstance(mark, Heatmap):
         _heatmap(mark, axes)
+
+
+def _inside(mark: Points, figure: Figure) -> bool:
+    """Whether all points are within the axes: then one on the edge, as step 0 is, may be drawn whole."""
+    places = [axis.position(values) for axis, values in ((figure.x, mark.x), (figure.y, mark.y))]
+    return all(bool(np.all((place >= 0) & (place <= 1))) for place in places)
 
 
 def _span(mark: Span, axes: Any, x: Axis, color: str) -> None:

@@ -121,7 +121,7 @@ async def test_enter_fills_the_screen_with_a_pane_and_its_legend_and_esc_gives_t
 def test_no_curve_is_drawn_where_no_checkpoint_is() -> None:
     """From the initialisation to step 1,000 nothing was saved."""
     text = timeline(a_run(), Cursors(8), 100, 12, DARK).plain.split("\n")
-    start, end = (text[-1].index(label) for label in ("1 ", "1k"))
+    start, end = (text[-1].index(label) for label in ("0 ", "1k"))
     between = {line[column] for line in text[2:-2] for column in range(start + 2, end - 1)}
     assert not {c for c in between if "⠀" < c <= "⣿"}
     assert any("⠀" < c <= "⣿" for line in text[2:-2] for c in line[end + 2 :])

@@ -116,7 +116,7 @@ class Plot:
 
     def _draw_x_ticks(self, bottom: int, end: int) -> None:
         free = 0
-        for value, label in self.x.ticks(max(2, self.columns // 9)):
+        for value, label in self.x.ticks(max(2, self.columns // 8)):
             column = self.column(value)
             if column is None:
                 continue

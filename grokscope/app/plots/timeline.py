@@ -138,7 +138,7 @@ def _accuracies(plot: Plot, data: Timeline, others: Sequence[Timeline], axis: Ax
               role=run_role(number, len(others)))
         for number, other in enumerate(others)
     ]  # fmt: skip
-    front = over_time(PANELS["accuracy"](data, ()), [data]).marks
+    front = over_time(PANELS["accuracy"](data, ()), [data], axis).marks
     curves = [mark for mark in front if isinstance(mark, (Curve, Points))]
     draw(plot, [*behind, *curves])
     own = {name: plot.palette.role(name) for name in ("train", "test")}

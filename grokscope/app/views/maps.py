@@ -22,7 +22,7 @@ from grokscope.app.plots.timeline import LABEL_WIDTH
 from grokscope.app.state import State
 from grokscope.app.views.panels import draws
 from grokscope.app.views.time import nearest_to, x_of, zoomed
-from grokscope.figures import WORDS, Axis, Figure, Heatmap, Scale, form_of, heatmap, spectrogram
+from grokscope.figures import WORDS, Axis, Figure, Heatmap, form_of, heatmap, spectrogram
 from grokscope.numbers import number, whole
 
 SCALE_CELLS = 12
@@ -38,7 +38,7 @@ def draw_heatmap(state: State, width: int, height: int) -> Text:
     _mark_cursor(plot, state)
     row = plot.top + int((state.layer + 0.5) / len(cells.names) * plot.rows)
     _name_row(plot, row, cells.names[state.layer])
-    column = plot.column(x_of(state, figure.x))
+    column = plot.column(x_of(state))
     if column is not None:
         ground = plot.canvas.looks[row][column]
         bright = shades(state.palette).index(ground[0] or "") >= LEVELS // 2
@@ -94,11 +94,11 @@ def hit_spectrogram(state: State, place: Place) -> Action | None:
 
 
 def _layers_and_steps(state: State) -> Figure:
-    return zoomed(_heatmap(state.timeline, state.measure, state.steps_scale), state)
+    return zoomed(_heatmap(state.timeline, state.measure, state.step_axis), state)
 
 
 def _spectra_and_steps(state: State) -> Figure:
-    return zoomed(_spectrogram(state.timeline, state.layer, state.steps_scale), state)
+    return zoomed(_spectrogram(state.timeline, state.layer, state.step_axis), state)
 
 
 def _framed(figure: Figure, state: State, width: int, height: int) -> Plot:
@@ -107,18 +107,18 @@ def _framed(figure: Figure, state: State, width: int, height: int) -> Plot:
 
 
 @lru_cache(maxsize=4)
-def _heatmap(timeline: Timeline, field: str, scale: Scale) -> Figure:
-    figure, short = heatmap(timeline, field, steps=scale), telling(timeline.layers)
+def _heatmap(timeline: Timeline, field: str, steps: Axis) -> Figure:
+    figure, short = heatmap(timeline, field, steps), telling(timeline.layers)
     return replace(figure, marks=tuple(replace(mark, names=short) for mark in figure.marks
                                        if isinstance(mark, Heatmap)))  # fmt: skip
 
 
 @lru_cache(maxsize=4)
-def _spectrogram(timeline: Timeline, layer: int, scale: Scale) -> Figure:
+def _spectrogram(timeline: Timeline, layer: int, steps: Axis) -> Figure:
     if not timeline.layers:
         return Figure("spectrogram", Axis("step"), Axis("λ"), reason="no layers")
     name = timeline.layers[layer]
-    return spectrogram(timeline, name, timeline.spectra.get(name, ()), steps=scale)
+    return spectrogram(timeline, name, timeline.spectra.get(name, ()), steps)
 
 
 def _cells(figure: Figure) -> Heatmap:
@@ -129,7 +129,7 @@ def _mark_cursor(plot: Plot, state: State) -> None:
     """A sign below the columns of the cursor and of the mark: a line would hide what the map shows."""
     bottom = plot.top + plot.rows
     for index, sign, color in ((state.mark, "◆", state.palette.mark), (state.index, "▲", state.palette.cursor)):
-        column = None if index is None else plot.column(x_of(state, plot.x, index))
+        column = None if index is None else plot.column(x_of(state, index))
         if column is not None:
             plot.canvas.put(bottom, column, sign, color, bold=True)
 

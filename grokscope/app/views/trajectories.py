@@ -22,6 +22,7 @@ from grokscope.app.views.other_runs import Other, others, value_at
 from grokscope.app.views.panels import draws, of_other, panels
 from grokscope.app.views.time import nearest_to, x_of, zoomed
 from grokscope.figures import (
+    Axis,
     Band,
     Curve,
     Figure,
@@ -29,7 +30,6 @@ from grokscope.figures import (
     Line,
     Panel,
     Points,
-    Scale,
     classes,
     on_common_axes,
     over_time,
@@ -93,25 +93,25 @@ def _places(state: State, width: int, height: int) -> list[tuple[int, str, Place
 def _figure(state: State, panel: Panel | str) -> Figure:
     """The figure of a panel over the shown steps."""
     return zoomed(
-        _whole(panel, state.timeline, others(state), state.layer, state.steps_scale, state.values_log), state
+        _whole(panel, state.timeline, others(state), state.layer, state.step_axis, state.values_log), state
     )
 
 
 @lru_cache(maxsize=64)
 def _whole(
-    panel: Panel | str, run: Timeline, beside: tuple[Other, ...], layer: int, steps: Scale, turned: bool
+    panel: Panel | str, run: Timeline, beside: tuple[Other, ...], layer: int, steps: Axis, turned: bool
 ) -> Figure:
     """The figure of a panel over all steps, the other runs' curves of it behind the front run's."""
     if isinstance(panel, str):
-        figure = classes(run, steps=steps)
+        figure = classes(run, steps)
         marks = [replace(one, high=min(one.high, 3 / len(one.values))) for one in figure.marks
                  if isinstance(one, Heatmap)]  # fmt: skip
         return replace(figure, marks=tuple(marks))
     if turned and panel.limits is None:
         panel = replace(panel, scale="linear" if panel.scale == "log" else "log")
-    figure = over_time(panel, [run], steps=steps)
+    figure = over_time(panel, [run], steps)
     same = [(of_other(panel, run, layer, other), other.runs) for other in beside]
-    compared = [over_time(one, runs, steps=steps) for one, runs in same if one is not None]
+    compared = [over_time(one, runs, steps) for one, runs in same if one is not None]
     figure, *behind = on_common_axes([figure, *compared])
     more = [mark for one in behind for mark in one.marks if isinstance(mark, (Band, Curve, Points))]
     own = [mark for mark in figure.marks if isinstance(mark, (Curve, Points))]
@@ -139,7 +139,7 @@ def _draw(state: State, number: int, width: int, height: int, label: str) -> Can
         draw(plot)
     for index, color, sign in ((state.mark, palette.mark, "╎"), (state.index, palette.cursor, "│")):
         if index is not None:
-            vertical(plot, x_of(state, plot.x, index), color, sign)
+            vertical(plot, x_of(state, index), color, sign)
     _title(plot.canvas, figure.title, words, state, focused=focused)
     if not state.full:
         name_axis(plot)
