@@ -320,6 +320,16 @@ def test_the_cursor_stands_at_its_step_with_its_whole_number() -> None:
     assert "◆" in lines[-2]
 
 
+def test_step_0_has_its_cursor_and_its_phase_wherever_it_stands() -> None:
+    late = replace(RUN, steps=np.array([0, 2000, 3000, 4000, 7000, 10000]))
+    for window in (None, (0.5, 3000.0)):
+        lines = lines_of(draw_timeline(State((late,), window=window), 80, 9))
+        assert lines[0].startswith("observed┌│"), "the cursor stands over the letter"
+        assert lines[-2].startswith("        └▲")
+        assert lines[-1].split()[0] == "0"
+        assert "P pre-grokking" in lines_of(draw_timeline(State((late,), index=2, window=window), 80, 9))[0]
+
+
 @pytest.mark.parametrize("log", [True, False])
 @pytest.mark.parametrize("width", [60, 80, 200])
 @pytest.mark.parametrize("window", [None, (50.0, 10000.0)])

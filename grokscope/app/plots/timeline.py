@@ -15,7 +15,7 @@ from grokscope.app.plots.marks import draw
 from grokscope.app.plots.plot import Plot
 from grokscope.figures import PANELS, Axis, Curve, Figure, Points, on_axis, over_time, step_axis
 from grokscope.figures.colors import Palette, phase_letter
-from grokscope.figures.history import ZERO, broken
+from grokscope.figures.history import broken
 from grokscope.figures.over_time import ACCURACY_LIMITS
 from grokscope.numbers import whole
 
@@ -98,7 +98,8 @@ def _column(plot: Plot, data: Timeline, index: int) -> int:
 
 
 def _at(plot: Plot, data: Timeline, index: int) -> float:
-    return max(float(data.steps[index]), ZERO if plot.x.log else 0.0)
+    """The step of a checkpoint on the axis; step 0 stands where the axis says that it does."""
+    return max(float(data.steps[index]), plot.x.low) if plot.x.start else float(data.steps[index])
 
 
 def _draw_band(plot: Plot, row: int, band: Band) -> None:
