@@ -62,10 +62,11 @@ def open_noted(
     metrics: Path | None = None,
 ) -> Trajectory:
     """Open what lies at a path, and say on stderr which steps its checkpoints were given and what was left out."""
-    from grokscope.trajectory import Checkpoints, Opening, open_trajectory
+    from grokscope.runfile import Run
+    from grokscope.trajectory import Opening, open_trajectory
 
     trajectory = open_trajectory(path, Opening(step_regex, steps_from, match, network, metrics))
-    if isinstance(trajectory, Checkpoints):
+    if not isinstance(trajectory, Run):
         for note in trajectory.notes:
             echo(note, err=True)
         if trajectory.left_out:
