@@ -28,8 +28,7 @@ def capacity(weights: Sequence[Array], inputs: NDArray[np.bool_]) -> float:
     counted = [first[:, inputs], *others]
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         logs = [_log_path_norm(counted), *(np.log(np.linalg.norm(weight)) for weight in counted)]
-        found = float(np.exp(sum(logs)))
-    return found if 0 < found < np.inf else float("nan")
+        return float(np.exp(sum(logs)))
 
 
 def _log_path_norm(weights: Sequence[Array]) -> float:

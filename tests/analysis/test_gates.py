@@ -84,6 +84,22 @@ def test_labels_stay_when_later_checkpoints_are_appended(tmp_path: Path) -> None
         assert infer_all(analyze(earlier, parameters=FAST)) == final[:count]
 
 
+@pytest.mark.parametrize(
+    ("loss", "said", "why"),
+    [
+        ("mse", [*SAID[:2], "undecided", *["anti-grokking"] * 5], "its capacity is 5.68 times its least so far"),
+        ("cross-entropy", SAID, "its capacity tells nothing, for cross-entropy lets outputs grow for ever"),
+    ],
+)
+def test_capacity_decides_where_the_loss_holds_outputs(
+    tmp_path: Path, loss: str, said: list[str], why: str
+) -> None:
+    run = Run(write_collapsing_run(tmp_path / "run.h5", loss=loss))  # what it learns comes with larger weights
+    inferred = infer_all(analyze(run, parameters=FAST))
+    assert [one.label for one in inferred] == said
+    assert why in inferred[-1].reasons[0]
+
+
 def test_an_imported_folder_is_judged_once_its_activation_and_inputs_are_said(
     tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:

@@ -126,6 +126,7 @@ def test_the_collapse_has_gone_to_one_where_it_begins() -> None:
     np.testing.assert_allclose(collapse(grown(40, 10, 20)), [0, 0, 1])
     np.testing.assert_allclose(collapse(gated(0.5, SHUT, SHUT**2)), [0.25, 1, 2])
     assert np.isnan(collapse(grown(10, 20, 20, no_gates="tanh"))).all()
+    assert np.isnan(growth(grown(10, 20, 20, no_bound="for its loss is another"))).all()
 
 
 def test_one_checkpoint_alone_is_unknown() -> None:
