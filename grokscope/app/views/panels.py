@@ -131,6 +131,18 @@ def _column(values: Array, run: History) -> Array:
     return values
 
 
+def kind_of(state: State) -> str:
+    """The name by which `grokscope plot` draws the chosen panel, of a measure that layers have that of one."""
+    run, found = state.timeline, panels(state)
+    panel = found[state.pane % len(found)]
+    if isinstance(panel, str):
+        return panel
+    titles = {_title(run, name): name for name in PANELS} | {GATES[name][0]: name for name in GATES}
+    hidden = {HIDDEN[name][0]: f"{name}_{layer}" for name in HIDDEN for layer in run.layers}
+    stored = {safe_name(name): name for name in run.metrics}
+    return {**stored, **hidden, **titles}[panel.title]
+
+
 def of_other(panel: Panel, run: Timeline, layer: int, other: Other) -> Panel | None:
     """What a panel of a run shows of another: its first line alone, of the same layer; None where it has none."""
     names = [name for name in (*OF_LAYERS, "accuracy", "loss", "norm") if _title(run, name) == panel.title]
