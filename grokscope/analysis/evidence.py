@@ -85,7 +85,10 @@ def why_no_bound(config: Mapping[str, Any]) -> str:
     """Return why outputs may grow for ever, and capacity with them; "" where the loss holds them."""
     loss = config.get("loss")
     if loss is None:
-        return "for nothing says with which loss it was trained; `loss` in the configuration says it"
+        return (
+            "for nothing says with which loss it was trained; `grokscope import --loss mse`, or `loss` in the "
+            "configuration, says it"
+        )
     return "" if loss == HOLDING else f"for {loss} lets outputs grow for ever"
 
 

@@ -117,6 +117,8 @@ def test_an_imported_folder_is_judged_once_its_activation_and_inputs_are_said(
         return [inferred.label for inferred in infer_all(analyze(Run(tmp_path / name), parameters=FAST))]
 
     assert said("told.h5", "--activation", "ReLU", "--input-range", "0,1") == SAID
+    held = said("held.h5", "--activation", "relu", "--input-range", "0,1", "--loss", "MSE")
+    assert held == [*SAID[:2], "undecided", *["anti-grokking"] * 5]
     silent = said("silent.h5", "--activation", "relu")
     assert silent == [label if label == "pre-grokking" else "unknown" for label in SAID]
     [reason, *_] = infer_all(Spectra(Run(tmp_path / "silent.h5")))[-1].reasons
