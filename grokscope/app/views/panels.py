@@ -28,12 +28,26 @@ OF_LAYERS = ("alpha", "traps", "ks", "sigma_mp", "entropy", "stable_rank")
 """Panels with a line a layer: the selected one first."""
 
 ORDER = (
-    *("accuracy", "alpha", "traps", "lit", "ks", CLASSES, "norm", "sigma_mp", "entropy", "sparsity", "circuit"),
+    *(
+        "accuracy",
+        "alpha",
+        "traps",
+        "capacity",
+        "lit",
+        "ks",
+        CLASSES,
+        "norm",
+        "sigma_mp",
+        "entropy",
+        "sparsity",
+        "circuit",
+    ),
     *("loss", "stable_rank", "none_lit", "live_rows", "bias_over_norm", "row_mean_z", "mean_spike"),
     *("units_lit", "dead_units", "patterns", "purity"),
 )
 
-GATES: dict[str, tuple[str, Scale, tuple[float, float] | None, Form]] = {
+Kind = tuple[str, Scale, tuple[float, float] | None, Form]
+GATES: dict[str, Kind] = {
     "lit": ("units that a bright image lights", "log", None, "percent"),
     "none_lit": ("chance that no unit is lit", "linear", ACCURACY_LIMITS, "number"),
     "live_rows": ("units that still learn", "linear", ACCURACY_LIMITS, "percent"),
@@ -43,7 +57,9 @@ GATES: dict[str, tuple[str, Scale, tuple[float, float] | None, Form]] = {
 }
 """Measures of the layers whose gates mean something."""
 
-HIDDEN: dict[str, tuple[str, Scale, tuple[float, float] | None, Form]] = {
+CAPACITY: Kind = ("capacity", "log", None, "number")
+
+HIDDEN: dict[str, Kind] = {
     "units_lit": ("units lit by a training image", "log", None, "number"),
     "dead_units": ("units dead on the training images", "linear", None, "count"),
     "patterns": ("on/off patterns of the training images", "log", None, "count"),
@@ -86,6 +102,8 @@ def panel_of(run: Timeline, layer: int, name: str) -> Panel | str:
     if name in GATES:
         columns = [(one, run.measure(name, one)) for one in run.layers if one in run.gated]
         return _panel(*GATES[name], columns, run)
+    if name == "capacity":
+        return _panel(*CAPACITY, [(one, run.measure(name, one)) for one in run.layers[-1:] if run.gated], run)
     if name in HIDDEN:
         return _panel(*HIDDEN[name], [(one, run.metric(f"{name}_{one}")) for one in run.layers], run)
     return PANELS[name](run, ())
