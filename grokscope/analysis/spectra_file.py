@@ -21,12 +21,19 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.analysis.gates import chain, gates_datasets, measured_gates, read_gates, row_crc, sources
+from grokscope.analysis.gates import (
+    MEASURES,
+    chain,
+    gates_datasets,
+    measured_gates,
+    read_gates,
+    row_crc,
+    sources,
+)
 from grokscope.analysis.row_reader import File, RowReader, file_of
 from grokscope.analysis.rows import DERIVED, SCALARS, from_row, num_eigenvalues, row_datasets, to_row
 from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.errors import DamagedCheckpoint, StorageError
-from grokscope.phases.gates import GATES
 from grokscope.runfile import LayerSpec
 from grokscope.runfile.exact_layout import Declared, Extent, exact_extents
 from grokscope.runfile.lock import WriterLock
@@ -36,9 +43,9 @@ from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum
 from grokscope.spectra.null import DRAWS
 from grokscope.spectra.null_store import cache_folder
 from grokscope.trajectory import Trajectory
-from grokscope.trajectory.layouts import is_of_hub
+from grokscope.trajectory.whose import is_of_hub
 
-LAYER_COLUMNS = (*SCALARS, *DERIVED, *GATES)
+LAYER_COLUMNS = (*SCALARS, *DERIVED, *MEASURES)
 """Every number of a layer at a checkpoint, by the name under which `Spectra.column` gives it."""
 
 LONGEST_NAME = 240  # of the 255 bytes that file systems allow: temporary files have longer ones
@@ -186,9 +193,9 @@ class Spectra:
     def column(self, field: str, name: str) -> NDArray[np.float64]:
         """Return one number of a layer over all checkpoints, float64 [n], NaN where it is not measured or torn.
 
-        `field` is one of LAYER_COLUMNS: a numeric field of LayerSpectrum, one of DERIVED, or one of GATES.
+        `field` is one of LAYER_COLUMNS: a numeric field of LayerSpectrum, one of DERIVED, or one of MEASURES.
         """
-        if field in GATES:
+        if field in MEASURES:
             return self.gates(name)[field]
         if field not in LAYER_COLUMNS:
             raise KeyError(f"{field} is no number of a layer's spectrum")
@@ -202,16 +209,16 @@ class Spectra:
         return values
 
     def gates(self, name: str) -> dict[str, NDArray[np.float64]]:
-        """Return a layer's gates by measure over all checkpoints, float64 [n], NaN where they are not measured."""
-        values = np.full((len(self.done), len(GATES)), np.nan)
+        """Return a layer's MEASURES over all checkpoints, float64 [n], NaN where they are not measured."""
+        values = np.full((len(self.done), len(MEASURES)), np.nan)
         if self.path is not None and chain(self.run.layers):
             with contextlib.suppress(OSError, KeyError), _open(self.path) as file:
                 if f"gates/{name}" not in file:
-                    return dict(zip(GATES, values.T, strict=True))
+                    return dict(zip(MEASURES, values.T, strict=True))
                 keys = sources(self.run.crc32s()[: len(self.done)])
                 stored, whole = read_gates(file, name, keys)
                 values[: len(stored)][whole] = stored[whole]
-        return dict(zip(GATES, values.T, strict=True))
+        return dict(zip(MEASURES, values.T, strict=True))
 
 
 class SpectraWriter:

@@ -11,8 +11,8 @@ import numpy as np
 from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline
 from grokscope.app.state import ORDERS, Direction, State
-from grokscope.app.theme import DARK, LIGHT
 from grokscope.figures import WORDS, Scale, Scales
+from grokscope.figures.colors import DARK, LIGHT
 from grokscope.numbers import whole
 from grokscope.runfile.liveness import Liveness
 from grokscope.steps import parse_step

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from grokscope.analysis.timeline import Timeline
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.layer_names import matches
-from grokscope.app.theme import DARK, Palette
 from grokscope.figures import Axis, Scale, Scales, step_axis
+from grokscope.figures.colors import DARK, Palette
 from grokscope.runfile.liveness import Liveness
 
 if TYPE_CHECKING:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import inspect
 import io
 import os
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
-from typer.main import get_command
 
 from grokscope.cli.analyze import analyze
 from grokscope.cli.branch import branch
@@ -98,15 +95,17 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line: 0 done, 1 failed, 2 wrong usage or bad input, 130 interrupted."""
+    """Run the command line: 0 done, 1 failed, 2 wrong usage or bad input, 130 interrupted.
+
+    Of a command that is named at once the others are left out: making the options of all takes longer than most.
+    """
     _prepare_streams()
-    command_line()()
-
-
-@functools.cache
-def command_line() -> Callable[[], Any]:
-    """The commands with their options: made once in a process, which takes longer than to run some of them."""
-    return get_command(app)
+    every = app.registered_commands
+    app.registered_commands = [one for one in every if one.name in sys.argv[1:2]] or every
+    try:
+        app()
+    finally:
+        app.registered_commands = every
 
 
 def _prepare_streams() -> None:

@@ -121,10 +121,8 @@ def _doubtful(line: Line, run: History, x: Axis) -> list[Mark]:
     assert line.doubt is not None
     values = line.values(run)
     shown = line.doubt(run) & np.isfinite(values)
-    label = f"undecided {line.name}".strip()
-    return (
-        [Points(on_axis(run.steps, x)[shown], values[shown], label=label, role="undecided")] if shown.any() else []
-    )
+    at = on_axis(run.steps, x)[shown]
+    return [Points(at, values[shown], label="undecided", role="undecided")] if shown.any() else []
 
 
 def _points(curve: Curve) -> Points:
@@ -168,7 +166,7 @@ def by_layer(
             _measure(high, layer) if high else None,
             joined,
             combine,
-            doubt=partial(_undecided, layer) if field == "alpha" and len(chosen) == 1 else None,
+            doubt=partial(_undecided, layer) if field == "alpha" else None,
         )
         for layer in chosen
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from grokscope.errors import MissingPackage, UsageError
 from grokscope.figures.axis import Axis
-from grokscope.figures.colors import color_of
+from grokscope.figures.colors import LIGHT
 from grokscope.figures.data import Band, Bars, Curve, Figure, Heatmap, HLine, Mark, Points, Span, VLine
 from grokscope.files import write_result
 from grokscope.names import safe_text
@@ -94,7 +94,7 @@ def draw(figure: Figure, axes: Any) -> None:
 
 
 def _mark(mark: Mark, axes: Any, figure: Figure, depth: int) -> None:
-    color, label = color_of(mark.role, paper=True), mark.label or None
+    color, label = LIGHT.role(mark.role), mark.label or None
     if isinstance(mark, Bars):
         axes.stairs(
             mark.heights, mark.edges, baseline=figure.y.low, fill=True, color=color, label=label, zorder=depth
@@ -133,11 +133,12 @@ def _span(mark: Span, axes: Any, x: Axis, color: str) -> None:
 
 
 def _heatmap(mark: Heatmap, axes: Any) -> None:
-    from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 
     norm = (LogNorm if mark.log else Normalize)(mark.low, mark.high)
     values = np.ma.masked_invalid(np.where((mark.values > 0) | (not mark.log), mark.values, np.nan))
-    mesh = axes.pcolormesh(mark.x_edges, mark.y_edges, values, norm=norm, cmap="viridis", rasterized=True)
+    ramp = LinearSegmentedColormap.from_list("ramp", LIGHT.ramp)
+    mesh = axes.pcolormesh(mark.x_edges, mark.y_edges, values, norm=norm, cmap=ramp, rasterized=True)
     axes.figure.colorbar(mesh, ax=axes, label=mark.label)
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.app.plots.canvas import Canvas, Look
-from grokscope.app.theme import Palette
+from grokscope.figures.colors import Palette
 
 Array = NDArray[np.float64]
 
 _Pair = tuple[int, int]  # colours of the upper and the lower half of a cell
 
-LEVELS = 3
+LEVELS = 2
 """Shades on either side of zero: few, so that neighbours are often alike."""
 
 

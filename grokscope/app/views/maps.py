@@ -30,10 +30,10 @@ SCALE_CELLS = 12
 
 def draw_heatmap(state: State, width: int, height: int) -> Text:
     """The measure of every layer at every step; the cell of the cursor is marked and named with its value."""
-    figure = zoomed(_heatmap(state.timeline, state.measure, state.step_axis), state)
+    figure = _layers_and_steps(state)
     if figure.reason:
         return empty(width, height, figure.title, figure.reason, state.palette).text()
-    plot, cells = Plot(figure, width, height, state.palette, least_left=LABEL_WIDTH), _cells(figure)
+    plot, cells = _framed(figure, state, width, height), _cells(figure)
     shared = heat(plot, cells)
     _mark_cursor(plot, state)
     row = plot.top + int((state.layer + 0.5) / len(cells.names) * plot.rows)
@@ -51,26 +51,25 @@ def draw_heatmap(state: State, width: int, height: int) -> Text:
         (f"{cells.names[state.layer]} at step {whole(state.step)}", state.palette.text),
         (f"a row is the median of up to {shared} layers" if shared > 1 else "", state.palette.muted),
     ]
-    _title(plot.canvas, words, state, cells)
-    return plot.canvas.text()
+    return _titled(plot, words, cells).text()
 
 
 def hit_heatmap(state: State, place: Place) -> Action | None:
     """The checkpoint and the layer of the cell that was clicked at."""
-    figure = zoomed(_heatmap(state.timeline, state.measure, state.step_axis), state)
+    figure = _layers_and_steps(state)
     if figure.reason:
         return None
-    plot = Plot(figure, place.width, place.height, state.palette, least_left=LABEL_WIDTH)
+    plot = _framed(figure, state, place.width, place.height)
     layer = min(int(plot.y_at(place.row)), len(state.timeline.layers) - 1)
     return partial(actions.put_cell, index=nearest_to(state, plot, place.column), layer=layer)
 
 
 def draw_spectrogram(state: State, width: int, height: int) -> Text:
     """The selected layer's spectrum at every step, with xmin, λ₊ and the traps over it."""
-    figure = zoomed(_spectrogram(state.timeline, state.layer, state.step_axis), state)
+    figure = _spectra_and_steps(state)
     if figure.reason:
         return empty(width, height, figure.title, figure.reason, state.palette).text()
-    plot, palette = Plot(figure, width, height, state.palette, least_left=LABEL_WIDTH), state.palette
+    plot, palette = _framed(figure, state, width, height), state.palette
     draw(plot)
     _mark_cursor(plot, state)
     spectrum = None if state.selected is None else state.selected.spectrum
@@ -82,17 +81,29 @@ def draw_spectrogram(state: State, width: int, height: int) -> Text:
         words.append((f"traps {len(spectrum.traps)}", palette.trap))
         words.append((f"largest λ {number(float(np.nanmax(spectrum.esd, initial=0.0)))}", palette.muted))
     words.append(("share of eigenvalues per e-fold of λ", palette.muted))
-    _title(plot.canvas, words, state, _cells(figure))
-    return plot.canvas.text()
+    return _titled(plot, words, _cells(figure)).text()
 
 
 def hit_spectrogram(state: State, place: Place) -> Action | None:
     """The checkpoint nearest to a column."""
-    figure = zoomed(_spectrogram(state.timeline, state.layer, state.step_axis), state)
+    figure = _spectra_and_steps(state)
     if figure.reason:
         return None
-    plot = Plot(figure, place.width, place.height, state.palette, least_left=LABEL_WIDTH)
+    plot = _framed(figure, state, place.width, place.height)
     return partial(actions.put_cursor, index=nearest_to(state, plot, place.column))
+
+
+def _layers_and_steps(state: State) -> Figure:
+    return zoomed(_heatmap(state.timeline, state.measure, state.step_axis), state)
+
+
+def _spectra_and_steps(state: State) -> Figure:
+    return zoomed(_spectrogram(state.timeline, state.layer, state.step_axis), state)
+
+
+def _framed(figure: Figure, state: State, width: int, height: int) -> Plot:
+    """The frame of a map, as wide on the left as that of the run through time above it."""
+    return Plot(figure, width, height, state.palette, least_left=LABEL_WIDTH)
 
 
 @lru_cache(maxsize=4)
@@ -131,18 +142,20 @@ def _name_row(plot: Plot, row: int, name: str) -> None:
     plot.canvas.put_right(row, room, words, palette.accent, bold=True)
 
 
-def _title(canvas: Canvas, words: list[tuple[str, str]], state: State, cells: Heatmap) -> None:
-    """Words as far as there is room beside the scale of colours, which stands at the right end."""
+def _titled(plot: Plot, words: list[tuple[str, str]], cells: Heatmap) -> Canvas:
+    """The map with words as far as there is room beside the scale of colours, which stands at the right end."""
+    canvas, palette, end = plot.canvas, plot.palette, plot.title_end
     low, high = number(cells.low), number(cells.high)
-    room = canvas.width - len(low) - len(high) - SCALE_CELLS - 4
+    room = end - len(low) - len(high) - SCALE_CELLS - 4
     column = 1
     for text, color in words:
         if text and column + len(text) <= room:
             canvas.put(0, column, text, color, bold=column == 1)
             column += len(text) + 2
-    colors = shades(state.palette)
-    canvas.put(0, room + 2, low, state.palette.muted)
+    colors = shades(palette)
+    canvas.put(0, room + 2, low, palette.muted)
     for k in range(SCALE_CELLS):
         level = colors[k * (LEVELS - 1) // (SCALE_CELLS - 1)]
         canvas.put(0, room + 3 + len(low) + k, "█", level, level)
-    canvas.put_right(0, canvas.width, high, state.palette.muted)
+    canvas.put_right(0, end, high, palette.muted)
+    return plot.finished()

@@ -13,16 +13,19 @@ from grokscope.figures import Axis, Figure
 
 def zoomed(figure: Figure, state: State) -> Figure:
     """The figure over the steps that are zoomed in to; what lies outside stays in it."""
-    if state.shown_steps is None:
-        return figure
-    low, high = state.shown_steps
-    return replace(figure, x=replace(figure.x, low=low, high=high, start=""))
+    return replace(figure, x=_shown(figure.x, state))
 
 
 def shown_axis(state: State) -> Axis:
     """The axis of the steps that are zoomed in to."""
-    axis, shown = state.step_axis, state.shown_steps
-    return axis if shown is None else replace(axis, low=shown[0], high=shown[1], start="")
+    return _shown(state.step_axis, state)
+
+
+def _shown(axis: Axis, state: State) -> Axis:
+    if state.shown_steps is None:
+        return axis
+    low, high = state.shown_steps
+    return replace(axis, low=low, high=high, start=axis.start if low < axis.low * (1 + 1e-9) else "")
 
 
 def x_of(state: State, index: int | None = None) -> float:

@@ -143,7 +143,7 @@ def _draw(state: State, number: int, width: int, height: int, label: str) -> Can
     _title(plot.canvas, figure.title, words, state, focused=focused)
     if not state.full:
         name_axis(plot)
-    return plot.canvas
+    return plot.finished()
 
 
 def _values(state: State, panel: Panel, figure: Figure) -> list[tuple[Line, str]]:
@@ -161,7 +161,7 @@ def _title(canvas: Canvas, title: str, words: list[tuple[str, str, str]], state:
     palette = state.palette
     if focused:
         canvas.put(0, 0, "▌", palette.accent)
-    room = canvas.width - 3 - max([cell_len(value) + 2 * (len(words) > 1) for _, value, _ in words[:1]], default=0)
+    room = canvas.width - 4 - max([cell_len(value) + 2 * (len(words) > 1) for _, value, _ in words[:1]], default=0)
     title = title if len(title) <= room else fit(title, room)
     canvas.put_fitted(0, 1, canvas.width - 1, title, palette.accent if focused else palette.text)
     column = len(title) + 3
@@ -170,7 +170,7 @@ def _title(canvas: Canvas, title: str, words: list[tuple[str, str, str]], state:
         if place == 0:
             name = fit(name, max(0, min(len(name), canvas.width - column - len(value) - 1 - more)))
         text = f"{name} {value}".strip()
-        if place and column + cell_len(text) + more > canvas.width:
+        if place and column + cell_len(text) + more >= canvas.width:
             canvas.put(0, column - 1, "…", palette.muted)
             return
         canvas.put(0, column, text, color)
