@@ -43,7 +43,7 @@ from grokscope.spectra import ANALYSIS_VERSION, LayerSpectrum
 from grokscope.spectra.null import DRAWS
 from grokscope.spectra.null_store import cache_folder
 from grokscope.trajectory import Trajectory
-from grokscope.trajectory.layouts import is_of_hub
+from grokscope.trajectory.whose import is_of_hub
 
 LAYER_COLUMNS = (*SCALARS, *DERIVED, *MEASURES)
 """Every number of a layer at a checkpoint, by the name under which `Spectra.column` gives it."""
