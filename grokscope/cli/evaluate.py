@@ -99,7 +99,7 @@ def evaluate(
 
 def _runs(given: list[Path]) -> list[Path]:
     """Leave out the spectra files of runs that are given as well: `evaluate folder/*.h5` names both."""
-    from grokscope.analysis.spectra_file import beside
+    from grokscope.analysis.spectra_layout import beside
 
     spectra = {beside(path) for path in given}
     return [path for path in given if path not in spectra]
