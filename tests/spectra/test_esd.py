@@ -64,6 +64,14 @@ def test_the_top_singular_vectors_are_those_of_the_svd(shape, known, rng):
     assert (left * values) @ right.T == pytest.approx((u[:, :3] * s[:3]) @ vt[:3], abs=1e-9)
 
 
+def test_two_equal_singular_values_are_both_found():
+    """Products with the matrix never tell their directions apart; Lanczos finds the second one by rounding alone."""
+    diagonal = np.append(np.linspace(0.1, 1, 418), [3.0, 3.0])
+    left, values, _ = esd.top_singular_vectors(np.diag(diagonal), 2, esd=diagonal**2)
+    assert values == pytest.approx([3, 3])
+    assert np.abs(np.linalg.det(left[-2:])) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("shape", [(30, 41), (41, 30), (20, 20)])
 def test_a_large_weight_of_single_precision_has_its_gram_matrix_in_double(shape, rng, monkeypatch):
     """Summed from blocks and tiles that do not fit its sides; in single precision it would be off by 10⁻⁶."""
