@@ -1,14 +1,16 @@
-"""How well the weights tell the collapse: an ensemble to choose a rule on, another to score it on, and controls.
+"""How well the weights tell the collapse: ensembles to choose a rule on and to score it on, and controls.
 
-    python benchmarks/collapse.py FOLDER [--parts choose,score,controls] [--jobs 1] [--no-training]
+    python benchmarks/collapse.py FOLDER [--parts choose,validate,score,controls] [--jobs 1] [--no-training]
 
-Trains small networks on handwritten digits by `grokscope train` into FOLDER/choose (seeds 0, 1) and FOLDER/score
-(seeds 100, 101), three decays, two widths and two batch sizes for each seed, and FOLDER/controls (random labels,
-an ordinary initialisation, GELU; seed 0), measures them and prints what `grokscope evaluate`
-finds, as Markdown. What is there already is left as it is, and a training that was stopped goes on. A run takes
-one to two minutes on a core: two hours in all. `--no-training` scores the runs that are complete.
+Trains small networks on handwritten digits by `grokscope train` into FOLDER/choose (seeds 0, 1), FOLDER/validate
+(seeds 100, 101) and FOLDER/score (seeds 200, 201), three decays, two widths and two batch sizes for each seed, and
+FOLDER/controls (random labels, an ordinary initialisation, GELU; seed 0), measures them and prints what
+`grokscope evaluate` finds, as Markdown. What is there already is left as it is, and a training that was stopped
+goes on. A run takes one to two minutes on a core: three hours in all. `--no-training` scores the runs that are
+complete.
 
-The rule was chosen on the first ensemble and frozen before the second one was trained: only its scores count.
+The rule by gates was chosen on the first ensemble and scored on the second; the rule by capacity was chosen on
+runs of both and frozen before the third one was trained: only its scores count.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ EXPERIMENT = (
     "--dataset digits --lr 5e-3 --train-points 300 --steps 600000 --first-checkpoint 1000 "
     "--checkpoints-per-decade 20 --threads 1 --engine compiled"
 )
-SEEDS = {"choose": (0, 1), "score": (100, 101)}
+SEEDS = {"choose": (0, 1), "validate": (100, 101), "score": (200, 201)}
 DECAYS, WIDTHS, BATCHES = ("0", "0.003", "0.01"), (64, 100), (50, 100)
 CONTROLS = {
     "random-x8": "--random-labels --init-scale 8",
@@ -96,7 +98,7 @@ def main() -> None:
     """Train what is missing, measure it, and print its scores."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--parts", default="choose,score,controls")
+    parser.add_argument("--parts", default="choose,validate,score,controls")
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
     parser.add_argument("--no-training", action="store_true", help="score the runs that are complete")
     options = parser.parse_args()

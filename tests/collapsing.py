@@ -42,14 +42,14 @@ def weights(index: int) -> dict[str, Array]:
     return made
 
 
-def write_collapsing_run(path: Path) -> Path:
+def write_collapsing_run(path: Path, **config: object) -> Path:
     """Write the story, in the precision of training."""
     with RunWriter.create(
         path,
         steps=np.arange(COUNT),
         layers=LAYERS,
         metrics=[],
-        config=CONFIG,
+        config=CONFIG | config,
         origin="a test",
         store_dtype="float64",
     ) as writer:

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from grokscope.analysis.engine import analyze
-from grokscope.analysis.evidence import gated_layers, infer_phase, observe_run, why_no_gates
+from grokscope.analysis.evidence import gated_layers, observe_run, read_evidence
 from grokscope.analysis.profile import worst_first
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.analysis.weightwatcher_columns import weightwatcher_columns
 from grokscope.errors import RunLocked, UsageError
+from grokscope.phases import Evidence, infer
+from grokscope.phases.gates import GATES
+from grokscope.phases.inferred import growth
 from grokscope.runfile import LayerSpec
 from grokscope.spectra import LayerSpectrum, Trap
 from grokscope.trajectory import Trajectory, find_damaged, is_single
@@ -51,7 +54,8 @@ def describe_checkpoint(
     run.verify(index)
     find_damaged(run, range(index))  # the metrics of what is damaged before do not count
     spectra = _measured(run, index, on_done)
-    inferred = infer_phase(spectra, index)
+    evidence = read_evidence(spectra).until(index)
+    inferred = infer(evidence)
     ranks = _ranks(spectra, index)
     return {
         "run": run.name,
@@ -71,7 +75,8 @@ def describe_checkpoint(
             {**_layer(spectra, index, layer), "depth": depth, "worst": ranks[depth], "note": layer.note or None}
             for depth, layer in enumerate(run.layers)
         ],
-        "no_gates": why_no_gates(run.config, run.layers) or None,
+        "no_gates": evidence.no_gates or None,
+        **_capacity(evidence),
     }
 
 
@@ -80,6 +85,16 @@ def described_caveats(run: Trajectory) -> dict[str, Any]:
     return {
         "left_out": [{"name": out.name, "reason": out.reason} for out in run.left_out],
         "duplicates": [run.steps[list(same)].tolist() for same in duplicates(run)],
+    }
+
+
+def _capacity(evidence: Evidence) -> dict[str, Any]:
+    """The capacity at the last checkpoint, and how many times its least so far it is."""
+    if evidence.no_gates:
+        return {"capacity": None, "capacity_grown": None}
+    return {
+        "capacity": plain(evidence.layers[-1].capacity[-1]),
+        "capacity_grown": plain(2 ** growth(evidence)[-1]),
     }
 
 
@@ -113,8 +128,8 @@ def _layer(spectra: Spectra, index: int, layer: LayerSpec) -> dict[str, Any]:
     described["traps"] = [_trap(trap) for trap in spectrum.traps]
     described["num_signal"] = plain(spectra.column("num_signal", layer.name)[index])
     gated = layer.name in gated_layers(spectra.run)
-    gates = {name: plain(values[index]) for name, values in spectra.gates(layer.name).items()} if gated else None
-    described["gates"] = gates
+    gates = spectra.gates(layer.name)
+    described["gates"] = {name: plain(gates[name][index]) for name in GATES} if gated else None
     columns = weightwatcher_columns(spectra, layer.name)
     described["weightwatcher"] = {key: plain(values[index]) for key, values in columns.items()} or None
     return described

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from grokscope.analysis.gates import chain, input_range
+from grokscope.analysis.gates import MEASURES, chain, input_range
 from grokscope.analysis.rows import num_eigenvalues
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.phases import Evidence, Inferred, LayerEvidence, Observed, Thresholds, infer, observe
 from grokscope.phases.evidence import COLUMNS
-from grokscope.phases.gates import GATES
 from grokscope.runfile import LayerSpec
 from grokscope.trajectory import Trajectory, is_single
 
 GATED = "relu"
+HOLDING = "mse"  # the loss that is least where outputs are their targets
 
 
 def observe_run(run: Trajectory, thresholds: Thresholds | None = None) -> Observed:
@@ -35,7 +35,11 @@ def read_evidence(spectra: Spectra) -> Evidence:
     layers = tuple(_layer_evidence(spectra, layer) for layer in run.layers if layer.kind != "embedding")
     config = run.config
     return Evidence(
-        layers, why_no_gates(config, run.layers), len(run.left_out), config.get("random_labels") is True
+        layers,
+        no_gates=why_no_gates(config, run.layers),
+        no_bound=why_no_bound(config),
+        left_out=len(run.left_out),
+        random_labels=config.get("random_labels") is True,
     )
 
 
@@ -77,9 +81,20 @@ def why_no_gates(config: Mapping[str, Any], layers: tuple[LayerSpec, ...]) -> st
     return ""
 
 
+def why_no_bound(config: Mapping[str, Any]) -> str:
+    """Return why outputs may grow for ever, and capacity with them; "" where the loss holds them."""
+    loss = config.get("loss")
+    if loss is None:
+        return (
+            "for nothing says with which loss it was trained; `grokscope import --loss mse`, or `loss` in the "
+            "configuration, says it"
+        )
+    return "" if loss == HOLDING else f"for {loss} lets outputs grow for ever"
+
+
 def _layer_evidence(spectra: Spectra, layer: LayerSpec) -> LayerEvidence:
     gates = spectra.gates(layer.name)
-    columns = {name: gates[name] if name in GATES else spectra.column(name, layer.name) for name in COLUMNS}
+    columns = {name: gates[name] if name in MEASURES else spectra.column(name, layer.name) for name in COLUMNS}
     return LayerEvidence(layer.name, num_eigenvalues(layer), **columns)
 
 

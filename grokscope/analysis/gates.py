@@ -1,4 +1,4 @@
-"""The gates of a run's layers at every checkpoint: measured from its weights, kept in its spectra file.
+"""Gates and capacity of a run at every checkpoint: measured from its weights, kept in its spectra file.
 
 They are defined where the layers form a chain, each one's outputs the next one's inputs. What a checkpoint's row
 says depends on the checkpoint, the one before and the first one; the CRCs of these three are its key.
@@ -16,12 +16,16 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.phases.gates import GATES, measure_gates, to_unit_range
+from grokscope.phases.capacity import capacity
+from grokscope.phases.gates import GATES, measure_gates, to_unit_range, turned
 from grokscope.runfile import LayerSpec
 from grokscope.runfile.exact_layout import Declared
 from grokscope.trajectory import Trajectory
 
 Array = NDArray[np.float64]
+MEASURES = (*GATES, "capacity")
+"""What is kept of a layer at a checkpoint; the capacity is the whole chain's, and kept of its last layer."""
+
 NOT_MEASURED = 0
 UNIT_RANGE = ("mnist", "fashion-mnist", "kmnist", "digits")  # datasets whose inputs `train` scales to [0, 1]
 
@@ -49,7 +53,7 @@ def gates_datasets(layers: Sequence[LayerSpec], length: int) -> dict[str, Declar
     """Declare the datasets that hold the gates of a chain over `length` checkpoints."""
     datasets = {}
     for layer in chain(layers):
-        datasets[f"gates/{layer.name}/values"] = Declared((length, len(GATES)), "f8", np.nan)
+        datasets[f"gates/{layer.name}/values"] = Declared((length, len(MEASURES)), "f8", np.nan)
         datasets[f"gates/{layer.name}/crc32"] = Declared((length,), "u4", NOT_MEASURED)
         datasets[f"gates/{layer.name}/source_crc32"] = Declared((length,), "u4", NOT_MEASURED)
     return datasets
@@ -70,7 +74,7 @@ def row_crc(values: Array) -> int:
 
 
 def read_gates(file: h5py.File, layer: str, keys: NDArray[np.uint32]) -> tuple[Array, NDArray[np.bool_]]:
-    """Return a layer's gates, float64 [n, len(GATES)], and which of the rows are those of their keys, and whole.
+    """Return a layer's gates, float64 [n, len(MEASURES)], and which rows are those of their keys, and whole.
 
     Raises KeyError where the file has no gates of this layer.
     """
@@ -81,7 +85,7 @@ def read_gates(file: h5py.File, layer: str, keys: NDArray[np.uint32]) -> tuple[A
 
 
 def measured_gates(run: Trajectory, layer: LayerSpec, indices: Iterable[int]) -> Iterator[tuple[int, Array]]:
-    """Measure a layer's gates at the given checkpoints; yields the index and its row, float64 [len(GATES)].
+    """Measure a layer's gates at the given checkpoints; yields the index and its row, float64 [len(MEASURES)].
 
     The first layer's inputs lie where the run says, and in [0, 1] where it is silent.
     """
@@ -92,7 +96,15 @@ def measured_gates(run: Trajectory, layer: LayerSpec, indices: Iterable[int]) ->
         held = index, _weight(run, index, layer)
         bias = run.bias(index, layer.name).astype(np.float64) if layer.bias else np.zeros(layer.shape[0])
         before = (earlier, first) if index else (None, None)
-        yield index, np.array(astuple(measure_gates(*to_unit_range(held[1], bias, low, high), *before)))
+        gates = measure_gates(*to_unit_range(held[1], bias, low, high), *before)
+        whole = _capacity(run, index, held[1]) if index and layer == run.layers[-1] else np.nan
+        yield index, np.array([*astuple(gates), whole])
+
+
+def _capacity(run: Trajectory, index: int, last: Array) -> float:
+    """Measure a chain for the inputs whose columns have turned since the first checkpoint."""
+    weights = [*(_weight(run, index, layer) for layer in run.layers[:-1]), last]
+    return capacity(weights, turned(weights[0].T, _weight(run, 0, run.layers[0]).T))
 
 
 def _weight(run: Trajectory, index: int, layer: LayerSpec) -> Array:

@@ -65,7 +65,7 @@ def profile_rows(spectra: Spectra) -> Iterator[dict[str, Any]]:
                 "step": step, "depth": depth, "worst": ranks[depth], "layer": layer.name,
                 "shape": "x".join(map(str, layer.shape)), "kind": layer.kind, "note": layer.note,
                 "verdict": shown.verdict, "reason": shown.reason or shown.verdict_reason,
-                **{name: _known(getattr(shown, name)) for name in names},
+                **{name: None if spectrum is None else _known(getattr(shown, name)) for name in names},
             }  # fmt: skip
 
 

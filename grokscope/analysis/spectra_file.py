@@ -15,15 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.analysis.gates import chain, read_gates, sources
+from grokscope.analysis.gates import MEASURES, chain, read_gates, sources
 from grokscope.analysis.row_reader import RowReader
 from grokscope.analysis.rows import DERIVED, SCALARS, crcs_of_rows, from_row, row_datasets
 from grokscope.analysis.spectra_layout import Exact, Parameters, capacity, found_file, layer_position, open_file
-from grokscope.phases.gates import GATES
 from grokscope.spectra import LayerSpectrum
 from grokscope.trajectory import Trajectory
 
-LAYER_COLUMNS = (*SCALARS, *DERIVED, *GATES)
+LAYER_COLUMNS = (*SCALARS, *DERIVED, *MEASURES)
 """Every number of a layer at a checkpoint, by the name under which `Spectra.column` gives it."""
 
 
@@ -136,9 +135,9 @@ class Spectra:
     def column(self, field: str, name: str) -> NDArray[np.float64]:
         """Return one number of a layer over all checkpoints, float64 [n], NaN where it is not measured or torn.
 
-        `field` is one of LAYER_COLUMNS: a numeric field of LayerSpectrum, one of DERIVED, or one of GATES.
+        `field` is one of LAYER_COLUMNS: a numeric field of LayerSpectrum, one of DERIVED, or one of MEASURES.
         """
-        if field in GATES:
+        if field in MEASURES:
             return self.gates(name)[field]
         if field not in LAYER_COLUMNS:
             raise KeyError(f"{field} is no number of a layer's spectrum")
@@ -152,13 +151,13 @@ class Spectra:
         return values
 
     def gates(self, name: str) -> dict[str, NDArray[np.float64]]:
-        """Return a layer's gates by measure over all checkpoints, float64 [n], NaN where they are not measured."""
-        values = np.full((len(self.done), len(GATES)), np.nan)
+        """Return a layer's MEASURES over all checkpoints, float64 [n], NaN where they are not measured."""
+        values = np.full((len(self.done), len(MEASURES)), np.nan)
         if self.path is not None and chain(self.run.layers):
             with contextlib.suppress(OSError, KeyError), open_file(self.path) as file:
                 if f"gates/{name}" not in file:
-                    return dict(zip(GATES, values.T, strict=True))
+                    return dict(zip(MEASURES, values.T, strict=True))
                 keys = sources(self.run.crc32s()[: len(self.done)])
                 stored, whole = read_gates(file, name, keys)
                 values[: len(stored)][whole] = stored[whole]
-        return dict(zip(GATES, values.T, strict=True))
+        return dict(zip(MEASURES, values.T, strict=True))

@@ -11,8 +11,8 @@ import numpy as np
 from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline
 from grokscope.app.state import ORDERS, Direction, State
-from grokscope.app.theme import DARK, LIGHT
-from grokscope.figures import WORDS, Scale, Scales, step_axis
+from grokscope.figures import WORDS, Scale, Scales
+from grokscope.figures.colors import DARK, LIGHT
 from grokscope.numbers import whole
 from grokscope.runfile.liveness import Liveness
 from grokscope.steps import parse_step
@@ -184,7 +184,7 @@ CLOSEST = 1e-4
 
 def zoom(state: State, by: int) -> State:
     """Half of the shown stretch of time, around the cursor, or twice as much of it; 0: all of it."""
-    axis = step_axis(state.runs, scale=state.steps_scale)
+    axis = state.step_axis
     low, high = state.shown_steps or (axis.low, axis.high)
     ends = [float(axis.position(max(x, axis.low))) for x in (low, high, state.step)]
     size = (ends[1] - ends[0]) * (ZOOM if by > 0 else 1 / ZOOM)

@@ -28,9 +28,10 @@ from grokscope.app.glass import Act, Glass
 from grokscope.app.keys import IN_THE_LIST, SHEET_KEYS, Key, by_name
 from grokscope.app.session import Session, at_cursor, numbered, timelines
 from grokscope.app.state import State
-from grokscope.app.theme import DARK, LIGHT, PALETTES, textual_theme
+from grokscope.app.theme import PALETTES, textual_theme
 from grokscope.app.views.traps import picture_side
 from grokscope.errors import GrokscopeError
+from grokscope.figures.colors import DARK, LIGHT
 from grokscope.names import safe_name
 from grokscope.trajectory import open_trajectory
 from grokscope.trajectory.lineage import with_parent

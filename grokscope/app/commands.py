@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from grokscope.app.keys import KEYS
+from grokscope.app.keys import KEYS, Key
 
-if TYPE_CHECKING:
-    from grokscope.app.app import Microscope
+
+class Doing(Protocol):
+    """Whoever does what a row of the table of keys says."""
+
+    async def do(self, key: Key) -> None:
+        """Do it."""
 
 
 class Commands(Provider):
     """Finds the actions of the table of keys by their words."""
 
     @property
-    def microscope(self) -> Microscope:
+    def microscope(self) -> Doing:
         """The app."""
-        app: Microscope = cast(Any, self.app)
-        return app
+        return cast(Doing, cast(Any, self.app))
 
     async def discover(self) -> Hits:
         """All actions, when nothing is typed yet."""

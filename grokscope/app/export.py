@@ -8,17 +8,18 @@ import io
 import os
 import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
 
 from grokscope.app.frame import Frame
 from grokscope.app.state import State
-from grokscope.app.theme import DARK
+from grokscope.app.views.panels import kind_of
 from grokscope.app.views.table import row_values
+from grokscope.figures import PANELS
 from grokscope.files import write_result
-from grokscope.trajectory import Trajectory
+from grokscope.trajectory import Place, Trajectory
 
 Row = Sequence[object]
 
@@ -149,61 +150,30 @@ def _map(state: State) -> list[Row]:
 
 
 def python_for(state: State, run: Trajectory) -> str:
-    """A script that reads the same numbers through grokscope and draws the same plot."""
+    """A script that draws the same as text, by what grokscope offers to scripts and notebooks."""
+    said = {name: value for name, value in asdict(Place.of(run).opening).items() if value}
+    path = ", ".join([repr(str(run.path.absolute())), *(f"{name}={value!r}" for name, value in said.items())])
     names = [layer.name for layer in run.layers]
-    name = names[min(state.layer, len(names) - 1)] if names else ""
-    palette = "DARK" if state.palette is DARK else "LIGHT"
-    step = 0 if state.frame is None else state.frame.step
-    return "\n".join(
-        [
-            "from rich.console import Console",
-            "",
-            "from grokscope.analysis import Spectra",
-            "from grokscope.app.plots.timeline import Cursors, timeline",
-            "from grokscope.app.session import Session",
-            f"from grokscope.app.theme import {palette}",
-            "from grokscope.figures import dxmin, esd, heatmap, randomized, spectrogram",
-            "from grokscope.figures.terminal import text",
-            "from grokscope.trajectory import open_trajectory",
-            "",
-            f"run = open_trajectory({str(run.path.absolute())!r})",
-            f"index = {state.index}  # step {step:,}",
-            f"spectrum = Spectra.open(run).layer(index, {name!r})",
-            *_plot_lines(state, palette),
-        ]
-    )
+    lines = ["import grokscope", "", f"run = grokscope.open({path})"]
+    if names and len(state.timeline.steps):
+        lines += [f"step, layer = {state.step}, {names[min(state.layer, len(names) - 1)]!r}"]
+        lines += [f"print(run.figure({call}, text=True, size=(120, 30)))" for call in _figures(state)]
+    return "\n".join(lines)
 
 
-def _plot_lines(state: State, palette: str) -> list[str]:
-    show = "console.print"
-    lines = ["", "console = Console()", "width = min(console.width, 120)"]
-    if state.view == "trajectories":
-        return [
-            *lines,
-            "history = Session.whole(run).timeline",
-            f"{show}(timeline(history, Cursors(index), width, 14, {palette}))",
-            "for layer in history.layers:",
-            '    print(layer, *(history.measure(name, layer) for name in ("alpha", "alpha_low", "alpha_high")))',
-        ]
-    if state.view in {"heatmap", "spectrogram"}:
-        of = repr(state.measure) if state.view == "heatmap" else "name, history.spectra[name]"
-        name = state.timeline.layers[state.layer] if state.timeline.layers else ""
-        return [
-            *lines,
-            f"history, name = Session.whole(run).timeline, {name!r}",
-            f"print(text({state.view}(history, {of}), width, 30))",
-        ]
+def _figures(state: State) -> list[str]:
+    """The arguments that name each figure of the view."""
+    here, randomized = "step=step, layer=layer", "'randomized', step=step, layer=layer"
     if state.view == "traps":
-        return [*lines, "for trap in spectrum.traps if spectrum else ():", "    print(trap)"]
-    own = "dxmin(spectrum)" if state.search else f"esd(spectrum, scales={state.esd_axes})"
-    return [
-        *lines,
-        "if spectrum is not None:",
-        "    low, high, tail = spectrum.alpha_low, spectrum.alpha_high, spectrum.num_tail",
-        '    print(f"alpha {spectrum.alpha:.3f} [{low:.3f}, {high:.3f}] on {tail} eigenvalues")',
-        f"    print(text({own}, width, 24))",
-        f"    print(text(randomized(spectrum, scales={state.randomized_axes}), width, 24))",
-    ]
+        return [randomized]
+    if state.view == "trajectories":
+        kind = kind_of(state)
+        return [f"{kind!r}, layer=layer" if kind in PANELS else repr(kind)]
+    if state.view == "heatmap":
+        return [f"'heatmap', measure={state.measure!r}"]
+    if state.view == "spectrogram":
+        return ["'spectrogram', layer=layer"]
+    return [f"{'dxmin' if state.search else 'esd'!r}, {here}", randomized]
 
 
 def copy_within_tmux(text: str) -> None:

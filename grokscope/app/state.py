@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from grokscope.analysis.timeline import Timeline
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.layer_names import matches
-from grokscope.app.theme import DARK, Palette
-from grokscope.figures import Scale, Scales, step_axis
+from grokscope.figures import Axis, Scale, Scales, step_axis
+from grokscope.figures.colors import DARK, Palette
 from grokscope.runfile.liveness import Liveness
 
 if TYPE_CHECKING:
@@ -192,11 +192,16 @@ class State:
         return "log" if self.steps_log else "linear"
 
     @property
+    def step_axis(self) -> Axis:
+        """The axis of all steps of all runs."""
+        return step_axis(self.runs, scale=self.steps_scale)
+
+    @property
     def shown_steps(self) -> tuple[float, float] | None:
         """The steps that are zoomed in to, moved as far as it takes to have the cursor among them; None: all."""
         if self.window is None:
             return None
-        axis = step_axis(self.runs, scale=self.steps_scale)
+        axis = self.step_axis
         low, high, at = (float(axis.position(max(x, axis.low))) for x in (*self.window, self.step))
         by = min(0.0, at - low) + max(0.0, at - high)
         return axis.value(low + by), axis.value(high + by)

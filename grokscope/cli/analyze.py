@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grokscope.cli.common import echo, name_damaged, progress
-from grokscope.cli.opening import AnyPaths, Match, Network, StepRegex, StepsFrom, open_noted
+from grokscope.cli.opening import AnyPaths, Match, Network, StepRegex, StepsFrom, open_every
 
 if TYPE_CHECKING:
     from grokscope.analysis import Parameters, Spectra
@@ -48,7 +48,7 @@ def analyze(
     """
     from grokscope.errors import UsageError
 
-    opened = [open_noted(path, step_regex, steps_from, match, network) for path in runs]
+    opened = open_every(runs, step_regex, steps_from, match, network)
     for path, run in zip(runs, opened, strict=True):
         if not run.num_checkpoints:
             raise UsageError(f"{path} holds no checkpoint yet; train it first")

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from grokscope.cli.common import AsJson, echo, name_damaged
-from grokscope.cli.opening import (
-    Match,
-    Metrics,
-    Network,
-    StepRegex,
-    StepsFrom,
-    open_noted,
-    without_their_spectra,
-)
+from grokscope.cli.opening import AnyPaths, Match, Metrics, Network, StepRegex, StepsFrom, open_every
 from grokscope.errors import UsageError
 
 PHASES = "What counts as observed (accuracies are fractions of 1)"
 
 
 def evaluate(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(help="Analysed runs with accuracies.", metavar="RUN.h5|…", callback=without_their_spectra),
-    ],
+    runs: AnyPaths,
     column: Annotated[
         list[str] | None,
         typer.Option(
@@ -82,8 +70,7 @@ def evaluate(
     if as_json and as_csv:
         raise UsageError("--json and --csv are two ways to print the same; give one")
     limits = Thresholds(memorised, rise, gap, fall, confirm)
-    opened = (open_noted(path, step_regex, steps_from, match, network, metrics) for path in _runs(runs))
-    sources = [Source.of(run) for run in opened]
+    sources = [Source.of(run) for run in open_every(runs, step_regex, steps_from, match, network, metrics)]
     refuse_twice(sources)
     for source in sources:
         name_damaged(source.damaged)
@@ -95,11 +82,3 @@ def evaluate(
         csv.writer(sys.stdout, lineterminator="\n").writerows(evaluation_rows(scores))
     else:
         echo(evaluation_text(scored, scores))
-
-
-def _runs(given: list[Path]) -> list[Path]:
-    """Leave out the spectra files of runs that are given as well: `evaluate folder/*.h5` names both."""
-    from grokscope.analysis.spectra_layout import beside
-
-    spectra = {beside(path) for path in given}
-    return [path for path in given if path not in spectra]

@@ -30,18 +30,27 @@ def import_(
             help="Darkest and brightest value of its inputs, e.g. 0,1 or -0.42,2.82.", metavar="LOW,HIGH"
         ),
     ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(help="What it was trained with, e.g. mse; capacity then tells a collapse.", metavar="NAME"),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Make a run file of a folder of checkpoints, of a file with many of them, or of a single model.
 
     No import is needed to look at them: view, analyze, show, report, info and export take them as they are. The
     step is found inside the files, else in their names, and is told. No code of a pickled file is run. Whether a
-    network of ReLUs has collapsed can be told where its activation and the range of its inputs are said.
+    network of ReLUs has collapsed can be told where its activation and the range of its inputs are said, and best
+    where its loss is as well.
     """
     from grokscope.trajectory import Checkpoints
     from grokscope.trajectory.importing import write_run
 
-    said = {"activation": activation and activation.lower(), "input_range": _range(input_range)}
+    said = {
+        "activation": activation and activation.lower(),
+        "input_range": _range(input_range),
+        "loss": loss and loss.lower(),
+    }
     config = {name: value for name, value in said.items() if value is not None}
     opened = open_noted(path, step_regex, steps_from, match, network, metrics)
     if not isinstance(opened, Checkpoints):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,3 +71,21 @@ def open_noted(
         if trajectory.left_out:
             echo(f"{len(trajectory.left_out)} left out; `grokscope info {path}` lists them", err=True)
     return trajectory
+
+
+def open_every(
+    paths: Sequence[Path],
+    step_regex: str | None,
+    steps_from: Path | None,
+    match: str | None,
+    network: str,
+    metrics: Path | None = None,
+) -> list[Trajectory]:
+    """Open what lies at each path; UsageError where one table of metrics is given for several."""
+    from grokscope.errors import UsageError
+
+    if metrics is not None and len(paths) > 1:
+        raise UsageError(
+            f"--metrics {metrics} is of one run, and {len(paths)} are given; import each with its own"
+        )
+    return [open_noted(path, step_regex, steps_from, match, network, metrics) for path in paths]

@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grokscope.cli.common import AsJson, Step, echo, name_damaged
-from grokscope.cli.opening import (
-    Match,
-    Metrics,
-    Network,
-    StepRegex,
-    StepsFrom,
-    open_noted,
-    without_their_spectra,
-)
+from grokscope.cli.opening import AnyPaths, Match, Metrics, Network, StepRegex, StepsFrom, open_every
 from grokscope.cli.view import parse_size
 
 if TYPE_CHECKING:
@@ -32,12 +24,7 @@ OVER_TWO = 12
 
 
 def plot(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Runs, folders, models.", metavar="RUN.h5...", show_default=False, callback=without_their_spectra
-        ),
-    ],
+    runs: AnyPaths,
     kind: Annotated[
         str,
         typer.Argument(
@@ -77,7 +64,7 @@ def plot(
     from grokscope.report import refuse_twice
     from grokscope.report.pictures import Source, figures_of
 
-    sources = [Source.of(open_noted(path, step_regex, steps_from, match, network, metrics)) for path in runs]
+    sources = [Source.of(run) for run in open_every(runs, step_regex, steps_from, match, network, metrics)]
     refuse_twice(sources)
     for source in sources:
         name_damaged(source.damaged)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grokscope.cli.common import AsJson, echo, name_damaged
-from grokscope.cli.opening import AnyPaths, Match, Network, StepRegex, StepsFrom, open_noted
+from grokscope.cli.opening import AnyPaths, Match, Metrics, Network, StepRegex, StepsFrom, open_every
 from grokscope.names import safe_name
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def report(
     steps_from: StepsFrom = None,
     match: Match = None,
     network: Network = "",
+    metrics: Metrics = None,
 ) -> None:
     """Print when a run memorised, generalised and collapsed, and what its layers measured then.
 
@@ -52,7 +53,7 @@ def report(
     from grokscope.report.layer_table import profile_of
     from grokscope.report.pictures import Source
 
-    sources = [Source.of(open_noted(path, step_regex, steps_from, match, network)) for path in runs]
+    sources = [Source.of(run) for run in open_every(runs, step_regex, steps_from, match, network, metrics)]
     for source in sources:
         name_damaged(source.damaged)
     reports = [run_report(source.run, source.spectra) for source in sources]

@@ -117,6 +117,9 @@ def _gates(checkpoint: Described) -> Iterator[str]:
         for layer in gated
     ]
     yield from aligned([header, *rows])
+    if checkpoint["capacity"] is not None:
+        grown = checkpoint["capacity_grown"]
+        yield f"capacity {checkpoint['capacity']:.4g}" + (f", {grown:.2f} times its least so far" if grown else "")
     if any(layer["gates"]["lit"] is None for layer in gated):
         yield "not measured at the first checkpoint, nor where no unit has changed direction since the one before"
 

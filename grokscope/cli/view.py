@@ -11,7 +11,15 @@ from typing import Annotated, NoReturn
 import typer
 
 from grokscope.cli.common import echo
-from grokscope.cli.opening import Match, Network, StepRegex, StepsFrom, open_noted, without_their_spectra
+from grokscope.cli.opening import (
+    Match,
+    Metrics,
+    Network,
+    StepRegex,
+    StepsFrom,
+    open_every,
+    without_their_spectra,
+)
 from grokscope.errors import UsageError
 
 Runs = Annotated[
@@ -47,6 +55,7 @@ def view(
     steps_from: StepsFrom = None,
     match: Match = None,
     network: Network = "",
+    metrics: Metrics = None,
 ) -> None:
     """Scrub through a run with the keyboard: alpha, spectra, correlation traps and phases of every checkpoint."""
     if theme not in {"dark", "light"}:
@@ -58,8 +67,10 @@ def view(
     paths = runs or [Path()]
     folder = paths[0] if len(paths) == 1 and paths[0].is_dir() and run_files(paths[0]) else None
     opened = []
+    if folder is not None and (given := step_regex or steps_from or match or network or metrics):
+        raise UsageError(f"{folder} holds run files, which are listed; {given} is for one folder of checkpoints")
     if folder is None:
-        opened = with_parent([open_noted(path, step_regex, steps_from, match, network) for path in paths])
+        opened = with_parent(open_every(paths, step_regex, steps_from, match, network, metrics))
     if screenshot is not None:
         columns, rows = parse_size(size)
         from grokscope.app.screenshot import take

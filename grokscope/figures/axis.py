@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -26,6 +26,8 @@ class Axis:
     high: float = 1.0
     unit: str = ""
     form: Form = "number"
+    start: str = ""
+    """What the left end is called where it stands for something else: 0, which a logarithm can't show."""
 
     @property
     def log(self) -> bool:
@@ -61,8 +63,13 @@ class Axis:
         return count(value) if self.form == "count" else number(value)
 
     def ticks(self, most: int) -> list[tuple[float, str]]:
-        """At most `most` round values on the axis with their labels: decades when logarithmic."""
-        values = log_ticks(self.low, self.high, most) if self.log else linear_ticks(self.low, self.high, most)
+        """At most `most` round values on the axis with their labels, two or more where `most` is three or more."""
+        if self.start and most > 1:
+            return [(self.low, self.start), *replace(self, start="").ticks(most - 1)]
+        whole = self.form == "count"
+        values = (
+            log_ticks(self.low, self.high, most) if self.log else linear_ticks(self.low, self.high, most, whole)
+        )
         if self.form == "percent":
             return [(v, f"{100 * v:.4g} %") for v in values]
         powers = self.log and len(values) > 0 and min(values) < 0.01 and all(map(is_decade, values))
@@ -98,31 +105,40 @@ def is_decade(value: float) -> bool:
     return abs(math.log10(value) - round(math.log10(value))) < 1e-6
 
 
-def linear_ticks(low: float, high: float, most: int) -> list[float]:
-    """Return at most `most` round values from `low` to `high`, evenly spaced."""
+def linear_ticks(low: float, high: float, most: int, whole: bool = False) -> list[float]:
+    """Return at most `most` round values from `low` to `high`, as near to each other as that allows; of counts
+    whole numbers alone."""
     span = high - low
     if most < 1 or not math.isfinite(span) or span <= 0:
         return []
-    rough = span / most
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * m for m in (1, 2, 2.5, 5, 10, 20) if span / (power * m) <= most)
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    return [round(k * step, 12 - math.floor(math.log10(step))) for k in range(first, last + 1)]
+    power = max(10.0 ** math.floor(math.log10(span / most / 2)), float(whole))
+    for step in (power * m for m in (1, 2, 2.5, 5, 10, 20, 25, 50, 100)):
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first < most and (step == round(step) or not whole):
+            return [round(k * step, 12 - math.floor(math.log10(step))) for k in range(first, last + 1)]
+    return []
 
 
 def log_ticks(low: float, high: float, most: int) -> list[float]:
-    """Return at most `most` round values from `low` to `high`: decades where there are two."""
+    """Return at most `most` round values from `low` to `high`: decades where there are two, with 2 and 5 or 3
+    between them where there is room."""
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
     decades = list(range(first, last + 1))
     if most < 1:
         return []
-    if len(decades) >= 2 or (decades and most < 3):
+    several = len(decades) >= 2 or (len(decades) == 1 and most < 3)
+    if len(decades) <= most:
+        for mantissas in SEVERAL if several else FEW:
+            values = [m * 10.0**k for k in range(first - 1, last + 1) for m in mantissas]
+            inside = [v for v in values if low <= v <= high]
+            if 2 <= len(inside) <= most:
+                return inside
+    if several:
         stride = -(-len(decades) // most)
         return [10.0**k for k in decades if k % stride == 0]
-    for mantissas in ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3)):
-        values = [m * 10.0**k for k in range(first - 1, last + 1) for m in mantissas]
-        inside = [v for v in values if low <= v <= high]
-        if 2 <= len(inside) <= most:
-            return inside
     return [v for v in linear_ticks(low, high, most) if v > 0]
+
+
+SEVERAL = ((1.0, 2.0, 5.0), (1.0, 3.0))
+FEW = ((1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), *SEVERAL)
+"""Parts of a decade that get a label, as many as there is room for: over several decades, and over less."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -15,7 +16,10 @@ from grokscope.figures.data import Figure, Span
 Array = NDArray[np.float64]
 
 ZERO = 0.5
-"""Where step 0, the initialisation, stands on a logarithmic axis."""
+"""Where step 0, the initialisation, stands on a logarithmic axis of which step 1 is a part."""
+
+WIDE, VISIBLE = 6.0, 1 / 12
+"""A gap between checkpoints: so many times their median distance on the axis, and such a part of the axis."""
 
 
 class History(Protocol):
@@ -53,22 +57,31 @@ class History(Protocol):
 
 
 def step_axis(histories: Sequence[History], *, scale: Scale = "log") -> Axis:
-    """The axis of steps, from the first to the last that is recorded or planned."""
+    """The axis of steps, from the first to the last that is recorded or planned.
+
+    On a logarithmic one step 0 stands at the left end, a gap before the first step that follows.
+    """
     firsts = [int(one.steps[0]) for one in histories if len(one.steps)] or [0]
     last = max(float(one.last_step) for one in histories)
     if scale == "linear":
         return Axis("step", scale, float(min(firsts)), max(last, min(firsts) + 1.0))
-    low = max(float(min(firsts)), ZERO)
-    return Axis("step", scale, low, max(last, low * 40))
+    if first := float(min(firsts)):
+        return Axis("step", scale, first, max(last, first * 40))
+    low = _before([one.steps[one.steps > 0] for one in histories], last)
+    return Axis("step", scale, low, max(last, low * 40), start="0")
+
+
+def _before(steps: Sequence[NDArray[np.int64]], last: float) -> float:
+    """Where step 0 stands on a logarithmic axis: before the first of `steps` by what is seen as a gap."""
+    first = min((int(one[0]) for one in steps if len(one)), default=1)
+    apart = [float(np.median([*np.diff(np.log10(one)), np.inf])) for one in steps if len(one) > 2]
+    gap = max(WIDE * max(apart, default=0.0), VISIBLE / (1 - VISIBLE) * math.log10(max(last / first, 1.0)))
+    return max(ZERO, first / 10 ** min(1.1 * gap, 300.0))
 
 
 def on_axis(steps: NDArray[np.int64], axis: Axis) -> Array:
     """The steps as x values; step 0, which a logarithm can't show, stands at the axis's left end."""
     return np.maximum(steps, axis.low).astype(np.float64)
-
-
-WIDE, VISIBLE = 6.0, 1 / 12
-"""A gap between checkpoints: so many times their median distance on the axis, and such a part of the axis."""
 
 
 def _gaps(places: Array) -> NDArray[np.intp]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.figures.axis import Axis, Form, Scale, axis_over
+from grokscope.figures.axis import Axis, Form, axis_over
 from grokscope.figures.data import Curve, Figure, Heatmap, Mark, Points
 from grokscope.figures.histogram import num_bins, positive
 from grokscope.figures.history import History, broken, on_axis, step_axis, step_cells
@@ -48,9 +48,9 @@ def form_of(field: str) -> Form:
 P_VALUES = ("ks_p", "ks_p_naive", "ks_p_bulk", "alpha_p")
 
 
-def heatmap(run: History, field: str = "alpha", *, steps: Scale = "log") -> Figure:
+def heatmap(run: History, field: str = "alpha", x: Axis | None = None) -> Figure:
     """A measure of every layer at every checkpoint, the first layer on top."""
-    title, x = f"{WORDS.get(field, field)} of layers × steps", step_axis([run], scale=steps)
+    title, x = f"{WORDS.get(field, field)} of layers × steps", x or step_axis([run])
     values = np.array([run.measure(field, layer) for layer in run.layers]).reshape(len(run.layers), len(run.steps))
     names = tuple(safe_name(layer) for layer in run.layers)
     y = Axis("layer", low=float(max(len(names), 1)), high=0.0)
@@ -60,9 +60,9 @@ def heatmap(run: History, field: str = "alpha", *, steps: Scale = "log") -> Figu
     return Figure(title, x, y, (_cells(x, run, np.arange(len(names) + 1.0), values, field, log, names),))
 
 
-def classes(run: History, *, steps: Scale = "log") -> Figure:
+def classes(run: History, x: Axis | None = None) -> Figure:
     """The share of the test images that each label is predicted for."""
-    title, x = "share of each predicted class", step_axis([run], scale=steps)
+    title, x = "share of each predicted class", x or step_axis([run])
     if run.predictions is None or not len(run.predictions):
         return Figure(title, x, Axis("class"), reason="no predictions recorded")
     count = run.predictions.shape[1]
@@ -72,13 +72,13 @@ def classes(run: History, *, steps: Scale = "log") -> Figure:
 
 
 def spectrogram(
-    run: History, layer: str, spectra: Sequence[LayerSpectrum | None], *, steps: Scale = "log"
+    run: History, layer: str, spectra: Sequence[LayerSpectrum | None], x: Axis | None = None
 ) -> Figure:
     """A layer's spectrum at every checkpoint, `spectra` in order, with xmin, λ₊ and the traps over it.
 
     Colours are the share of eigenvalues per e-fold of λ.
     """
-    title, x = f"spectrogram {safe_name(layer)}", step_axis([run], scale=steps)
+    title, x = f"spectrogram {safe_name(layer)}", x or step_axis([run])
     shown = [np.empty(0) if one is None else positive(one.esd) for one in spectra]
     every = np.concatenate([np.empty(0), *shown])
     if not len(every):

@@ -54,12 +54,12 @@ class Panel:
     form: Form = "number"
 
 
-def over_time(panel: Panel, runs: Sequence[History], *, steps: Scale = "log") -> Figure:
+def over_time(panel: Panel, runs: Sequence[History], x: Axis | None = None) -> Figure:
     """Draw a panel for one run, or for several of one experiment: their mean and one standard deviation around it.
 
-    Several runs are compared at the steps that all of them have.
+    Several runs are compared at the steps that all of them have. `x` is the axis of steps, by default theirs.
     """
-    x = step_axis(runs, scale=steps)
+    x = x or step_axis(runs)
     every = [(line, *_drawn(line, runs, x)) for line in panel.lines]
     drawn = [(line, curve, band) for line, curve, band in every if np.isfinite(curve.y).any()]
     values = np.concatenate([np.empty(0), *(curve.y for _, curve, _ in drawn)])
@@ -121,10 +121,8 @@ def _doubtful(line: Line, run: History, x: Axis) -> list[Mark]:
     assert line.doubt is not None
     values = line.values(run)
     shown = line.doubt(run) & np.isfinite(values)
-    label = f"undecided {line.name}".strip()
-    return (
-        [Points(on_axis(run.steps, x)[shown], values[shown], label=label, role="undecided")] if shown.any() else []
-    )
+    at = on_axis(run.steps, x)[shown]
+    return [Points(at, values[shown], label="undecided", role="undecided")] if shown.any() else []
 
 
 def _points(curve: Curve) -> Points:
@@ -168,7 +166,7 @@ def by_layer(
             _measure(high, layer) if high else None,
             joined,
             combine,
-            doubt=partial(_undecided, layer) if field == "alpha" and len(chosen) == 1 else None,
+            doubt=partial(_undecided, layer) if field == "alpha" else None,
         )
         for layer in chosen
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from grokscope.errors import MissingPackage, UsageError
 from grokscope.figures.axis import Axis
-from grokscope.figures.colors import color_of
+from grokscope.figures.colors import LIGHT
 from grokscope.figures.data import Band, Bars, Curve, Figure, Heatmap, HLine, Mark, Points, Span, VLine
 from grokscope.files import write_result
 from grokscope.names import safe_text
@@ -94,7 +94,7 @@ def draw(figure: Figure, axes: Any) -> None:
 
 
 def _mark(mark: Mark, axes: Any, figure: Figure, depth: int) -> None:
-    color, label = color_of(mark.role, paper=True), mark.label or None
+    color, label = LIGHT.role(mark.role), mark.label or None
     if isinstance(mark, Bars):
         axes.stairs(
             mark.heights, mark.edges, baseline=figure.y.low, fill=True, color=color, label=label, zorder=depth
@@ -102,7 +102,8 @@ def _mark(mark: Mark, axes: Any, figure: Figure, depth: int) -> None:
     elif isinstance(mark, Curve):
         axes.plot(mark.x, mark.y, color=color, label=label, linewidth=1.4, zorder=depth)
     elif isinstance(mark, Points):
-        axes.plot(mark.x, mark.y, ".", color=color, label=label, markersize=4, zorder=depth)
+        axes.plot(mark.x, mark.y, ".", color=color, label=label, markersize=4, zorder=depth,
+                  clip_on=not _inside(mark, figure))  # fmt: skip
         for x, y, name in zip(mark.x, mark.y, mark.names, strict=False):
             axes.annotate(name, (x, y), color=color, fontsize=7, ha="center", va="bottom")
     elif isinstance(mark, Band):
@@ -117,6 +118,12 @@ def _mark(mark: Mark, axes: Any, figure: Figure, depth: int) -> None:
         _heatmap(mark, axes)
 
 
+def _inside(mark: Points, figure: Figure) -> bool:
+    """Whether all points are within the axes: then one on the edge, as step 0 is, may be drawn whole."""
+    places = [axis.position(values) for axis, values in ((figure.x, mark.x), (figure.y, mark.y))]
+    return all(bool(np.all((place >= 0) & (place <= 1))) for place in places)
+
+
 def _span(mark: Span, axes: Any, x: Axis, color: str) -> None:
     """A tinted stretch with its name above the frame."""
     axes.axvspan(mark.x0, mark.x1, color=color, alpha=0.08, linewidth=0, zorder=-1)
@@ -126,11 +133,12 @@ def _span(mark: Span, axes: Any, x: Axis, color: str) -> None:
 
 
 def _heatmap(mark: Heatmap, axes: Any) -> None:
-    from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 
     norm = (LogNorm if mark.log else Normalize)(mark.low, mark.high)
     values = np.ma.masked_invalid(np.where((mark.values > 0) | (not mark.log), mark.values, np.nan))
-    mesh = axes.pcolormesh(mark.x_edges, mark.y_edges, values, norm=norm, cmap="viridis", rasterized=True)
+    ramp = LinearSegmentedColormap.from_list("ramp", LIGHT.ramp)
+    mesh = axes.pcolormesh(mark.x_edges, mark.y_edges, values, norm=norm, cmap=ramp, rasterized=True)
     axes.figure.colorbar(mesh, ax=axes, label=mark.label)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grokscope.figures.axis import Axis
-from grokscope.figures.colors import RAMP, color_of
+from grokscope.figures.colors import DARK
 from grokscope.figures.data import Band, Bars, Curve, Figure, Heatmap, HLine, Mark, Points, Span, VLine
 
 Array = NDArray[np.float64]
@@ -102,7 +102,7 @@ def _colored(word: str, role: str, colors: bool) -> str:
 
 
 def _rgb(role: str) -> tuple[int, int, int]:
-    code = role if role.startswith("#") else color_of(role, paper=False)
+    code = role if role.startswith("#") else DARK.role(role)
     return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)
 
 
@@ -199,7 +199,8 @@ class _Canvas:
         across[x == mark.x_edges[-1]] -= 1
         up[y == mark.y_edges[-1]] -= 1
         inside = ((up >= 0) & (up < len(mark.values)))[:, None] & ((across >= 0) & (across < mark.values.shape[1]))
-        looks = [(color, "█") for color in RAMP] if self.colors else [(mark.role, shade) for shade in SHADES[1:]]
+        grey = [(mark.role, shade) for shade in SHADES[1:]]
+        looks = [(color, "█") for color in DARK.ramp] if self.colors else grey
         levels = mark.levels(len(looks))[up % len(mark.values)][:, across % mark.values.shape[1]]
         for level, (color, marker) in enumerate(looks):
             found = np.argwhere(inside & (levels == level))

@@ -65,11 +65,23 @@ def _tensors_of(path: Path) -> tuple[dict[str, StoredTensor], dict[str, object]]
         header = json.loads(bytes(file.data[8 : 8 + length]))
         metadata = header.pop("__metadata__", None) or {}
         tensors = {str(name): _tensor(file, 8 + length, entry) for name, entry in header.items()}
+        _refuse_gaps(header, file.size - 8 - length)
         also = {name: tensors[kept] for name, kept in metadata.items() if kept in tensors}
         tensors = also | tensors
         return tensors, {f"metadata.{name}": value for name, value in metadata.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{path} is a damaged safetensors file ({error}); copy or save it again") from None
+
+
+def _refuse_gaps(header: dict[str, Any], size: int) -> None:
+    """Refuse data that the header does not cover without gap or overlap, as the format wants it."""
+    end = 0
+    for first, last in sorted(tuple(map(int, entry["data_offsets"])) for entry in header.values()):
+        if first != end:
+            raise ValueError("its tensors do not lie one behind the other")
+        end = last
+    if end != size:
+        raise ValueError(f"{size:,} bytes where its header says {end:,}")
 
 
 def _tensor(file: Bytes, start: int, entry: dict[str, Any]) -> StoredTensor:

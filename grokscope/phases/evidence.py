@@ -18,6 +18,7 @@ class LayerEvidence:
     correlation traps; num_entry_traps: those with large entries as their cause. dominance: largest eigenvalue of W
     over that edge. alpha, alpha_high: the power law's exponent and the upper end of its interval. num_tail:
     eigenvalues in the fit. norm: Frobenius norm. lit, bias_over_norm, scale: see Gates.
+    capacity: of the whole network, in the last layer's evidence alone.
     """
 
     name: str
@@ -33,6 +34,7 @@ class LayerEvidence:
     lit: Array
     bias_over_norm: Array
     scale: Array
+    capacity: Array
 
     def until(self, index: int) -> LayerEvidence:
         """Return the evidence that there was at checkpoint `index`, without what came later."""
@@ -51,12 +53,14 @@ COLUMNS = tuple(field.name for field in fields(LayerEvidence) if field.name not 
 class Evidence:
     """A network's evidence: its layers in order, the first one nearest to the inputs.
 
-    no_gates: why nothing can be said of its gates, "" where they are defined. left_out: how many of its weights
-    are not among the layers. random_labels: whether its training images are known to have shuffled labels.
+    no_gates: why nothing can be said of its gates, "" where they are defined. no_bound: why its outputs may grow
+    for ever, "" where the loss holds them to their targets. left_out: how many of its weights are not among the
+    layers. random_labels: whether its training images are known to have shuffled labels.
     """
 
     layers: tuple[LayerEvidence, ...]
     no_gates: str = ""
+    no_bound: str = ""
     left_out: int = 0
     random_labels: bool = False
 

@@ -6,8 +6,10 @@
    there is nothing but memorising: *undecided*. Structure is learned correlation. That it generalises is no more
    than likely: long training on shuffled labels brings it from a large initialisation as well, and no measure of
    the weights that we know tells the two apart.
-2. *Gates*: where there is structure, the network has generalised (*grokking*) until the gates of its first layer
-   close (*anti-grokking*). See `gates` for what that is, and below for the thresholds.
+2. *Capacity*: where there is structure, the network has generalised (*grokking*) until it needs ever larger
+   weights for the same answers (*anti-grokking*): its capacity rises from the least that it has had so far. That
+   tells something where the loss holds the outputs to their targets. Where outputs may grow for ever, the *gates*
+   of the first layer tell, by closing. See `capacity` and `gates` for what these are, below for the thresholds.
 3. What cannot be told is *unknown*: one checkpoint alone has no history, and a network whose gates are not defined
    can be told neither healthy nor collapsed.
 
@@ -27,29 +29,38 @@ from grokscope.phases.evidence import Evidence, LayerEvidence
 
 MIN_EIGENVALUES = 50  # a layer with fewer says little: its edge is blurred
 LARGE_SCALE = 2.0  # of the first layer at the first checkpoint; no usual initialisation is beyond He's √2
+GROWN, GROWING = 1.0, 0.5  # doublings of the capacity: twice its least so far, and halfway there
 CLOSED, NARROW = 4.0, 3.0  # halvings: an input lights a sixteenth, an eighth of the units; random weights have 1
 BIAS_HALVING = 0.1  # of a row's norm: what the second layer's biases count for
-STATES = {
-    "grokking": "the first layer's gates are open",
-    "undecided": "the first layer's gates are nearly closed, or closed since this checkpoint alone",
-    "anti-grokking": "the first layer's gates have closed",
-}
-CONFIRM = 2  # checkpoints in a row that a closing has to last
+CONFIRM = 2  # checkpoints in a row that a collapse has to last
 MIN_TAIL = 20
 FEW, FIRST = 6, 2  # more layers than that are counted, and so many named
 DOMINANT = 10.0  # largest eigenvalue of W over the edge of its shuffled entries
 
 RULE = (
     "No layer with learned directions (eigenvalues of W beyond the edge of its own shuffled entries) is "
-    "pre-grokking. With them the gates of the first layer decide: open is grokking; closed "
-    f"for {CONFIRM} checkpoints is anti-grokking; nearly closed is undecided. Closed is {CLOSED:g} halvings: "
-    f"an input lights 1/{2**CLOSED:.0f} of the units, where every {BIAS_HALVING:g} of a row's norm by which the "
-    f"next layer's biases are below 0 counts as one halving more; nearly closed is {NARROW:g}. Undecided as well: "
-    "a first layer that began at an ordinary size, and shuffled labels. Unknown: one checkpoint alone, and gates "
-    "that are not defined. α below 2, traps by large entries and one dominating direction are named, and decide "
-    "nothing."
+    "pre-grokking. With them the network's capacity decides, the norm of all paths from inputs to outputs times "
+    f"the layers' norms: {2**GROWN:g} times its least so far for {CONFIRM} checkpoints is anti-grokking, from "
+    f"{2**GROWING:.2f} times on undecided, below that grokking. Where the loss lets outputs grow for ever, the "
+    f"first layer's gates decide: closed for {CONFIRM} checkpoints is anti-grokking, nearly closed undecided, "
+    f"open grokking. Closed is {CLOSED:g} halvings: an input lights 1/{2**CLOSED:.0f} of the units, where every "
+    f"{BIAS_HALVING:g} of a row's norm by which the next layer's biases are below 0 counts as one halving more; "
+    f"nearly closed is {NARROW:g}. Undecided as well: a first layer that began at an ordinary size, and shuffled "
+    "labels. Unknown: one checkpoint alone, and gates that are not defined. α below 2, traps by large entries and "
+    "one dominating direction are named, and decide nothing."
 )
 """The rule in words, for whoever asks why."""
+
+GROWTH = {
+    "grokking": "the network needs no larger weights than before for its answers",
+    "undecided": "the network needs larger weights for the same answers, not by much or not for long",
+    "anti-grokking": "the network needs far larger weights for the same answers",
+}
+GATES = {
+    "grokking": "the first layer's gates are open",
+    "undecided": "the first layer's gates are nearly closed, or closed since this checkpoint alone",
+    "anti-grokking": "the first layer's gates have closed",
+}
 
 
 @dataclass(frozen=True)
@@ -73,8 +84,25 @@ def infer(evidence: Evidence) -> Inferred:
     seen = tuple(structure + _old_signs(large))
     if not structure:
         return _without_structure(evidence, large, seen)
-    label, reason = _by_gates(evidence)
+    label, reason = _with_structure(evidence)
     return Inferred(label, (reason, *seen))
+
+
+def growth(evidence: Evidence) -> NDArray[np.float64]:
+    """Return by how many doublings the capacity is above its least so far, float64 [n]; NaN where not measured.
+
+    NaN as well where the network's units are not known to be gates, or its outputs may grow for ever.
+    """
+    if evidence.no_gates or evidence.no_bound:
+        return np.full(evidence.num_checkpoints, np.nan)
+    capacity = evidence.layers[-1].capacity
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.log2(capacity / np.fmin.accumulate(capacity)))
+
+
+def collapse(evidence: Evidence) -> NDArray[np.float64]:
+    """Return how far a collapse has gone, 1 where it begins; float64 [n], NaN where not known."""
+    return closure(evidence) / CLOSED if evidence.no_bound else growth(evidence) / GROWN
 
 
 def closure(evidence: Evidence) -> NDArray[np.float64]:
@@ -111,13 +139,12 @@ def _without_structure(evidence: Evidence, large: Sequence[LayerEvidence], seen:
     return Inferred("undecided" if seen else "pre-grokking", (quiet, *seen))
 
 
-def _by_gates(evidence: Evidence) -> tuple[str, str]:
-    """Tell a network that has structure from the gates of its first layer."""
+def _with_structure(evidence: Evidence) -> tuple[str, str]:
+    """Tell a network that has structure from its paths, or from its gates where outputs may grow for ever."""
     if evidence.no_gates:
         return "unknown", evidence.no_gates
     first, second = evidence.layers[:2]
-    closed = closure(evidence)
-    if np.isnan([first.scale[0], closed[-1]]).any():
+    if np.isnan([first.scale[0], first.lit[-1], second.bias_over_norm[-1]]).any():
         return "unknown", f"not measured, here or at the first checkpoint: gates of {first.name}, {second.name}"
     if first.scale[0] < LARGE_SCALE:
         return "undecided", (
@@ -126,19 +153,26 @@ def _by_gates(evidence: Evidence) -> tuple[str, str]:
         )
     if evidence.random_labels:
         return "undecided", "labels were shuffled: whatever is learned is memorised, nothing can be generalised"
-    label = _closing(closed)
-    return label, f"{STATES[label]}: {_in_words(first, second)}"
+    gates = _gates_in_words(first, second)
+    if evidence.no_bound:
+        label = _lasting(closure(evidence), NARROW, CLOSED)
+        return label, f"{GATES[label]}: {gates}; its capacity tells nothing, {evidence.no_bound}"
+    grown = growth(evidence)
+    if np.isnan(grown[-1]):
+        return "unknown", "the capacity is not measured"
+    label = _lasting(grown, GROWING, GROWN)
+    return label, f"{GROWTH[label]}: its capacity is {2 ** grown[-1]:.2f} times its least so far; {gates}"
 
 
-def _closing(closed: NDArray[np.float64]) -> str:
-    """Tell an open network from a closed one; a closing that has not lasted yet is undecided."""
-    lately = closed[-CONFIRM:]
-    if len(lately) == CONFIRM and np.all(lately >= CLOSED):
+def _lasting(values: NDArray[np.float64], nearly: float, collapsed: float) -> str:
+    """Tell a healthy network from a collapsed one; a collapse that has not lasted yet is undecided."""
+    lately = values[-CONFIRM:]
+    if len(lately) == CONFIRM and np.all(lately >= collapsed):
         return "anti-grokking"
-    return "undecided" if closed[-1] >= NARROW else "grokking"
+    return "undecided" if values[-1] >= nearly else "grokking"
 
 
-def _in_words(first: LayerEvidence, second: LayerEvidence) -> str:
+def _gates_in_words(first: LayerEvidence, second: LayerEvidence) -> str:
     best, bias = float(np.nanmax(first.lit)), float(second.bias_over_norm[-1])
     way = "close" if bias < 0 else "open"
     return (

@@ -16,6 +16,7 @@ from grokscope.experiments import experiment_of, experiments, labels
 from grokscope.figures import (
     MEASURES,
     PANELS,
+    Axis,
     Figure,
     Panel,
     classes,
@@ -30,6 +31,7 @@ from grokscope.figures import (
     profile,
     randomized,
     spectrogram,
+    step_axis,
 )
 from grokscope.numbers import whole
 from grokscope.spectra import LayerSpectrum
@@ -193,25 +195,27 @@ def _spectrogram(source: Source, layer: str) -> Figure:
 def _over_time(kind: str, sources: Sequence[Source], layer: str | None) -> tuple[Figure, ...]:
     """A panel for each experiment, on common axes."""
     groups = experiments(sources)
+    parents = [group[0].parent for group in groups if len(group) == 1]
+    x = step_axis([source.timeline for source in (*sources, *parents) if source is not None])
     figures = []
     for group, words in zip(groups, labels(groups), strict=True):
         layers = () if layer is None else (group[0].layer(layer),)
         runs = [source.timeline for source in group]
-        figure = over_time(_panel(kind, group[0], layers), runs)
+        figure = over_time(_panel(kind, group[0], layers), runs, x)
         if len(group) == 1:
-            figure = _on_parent(figure, kind, group[0], layers)
+            figure = _on_parent(figure, kind, group[0], layers, x)
         name = group[0].run.name if len(group) == 1 else f"{len(group)} runs"
         figures.append(replace(figure, title=" · ".join(filter(None, [figure.title, name, words]))))
     return on_common_axes(figures)
 
 
-def _on_parent(figure: Figure, kind: str, source: Source, layers: Sequence[str]) -> Figure:
+def _on_parent(figure: Figure, kind: str, source: Source, layers: Sequence[str], x: Axis) -> Figure:
     """Put a branch's figure on its parent's timeline, where the parent is there and has the same to show."""
     lineage, parent = lineage_of(source.run.config), source.parent
     if lineage is None or parent is None or figure.reason:
         return figure
     try:
-        behind = over_time(_panel(kind, parent, layers), [parent.timeline])
+        behind = over_time(_panel(kind, parent, layers), [parent.timeline], x)
     except UsageError:  # a metric that only the branch has
         return figure
     return figure if behind.reason else on_parent(figure, behind, lineage.step)

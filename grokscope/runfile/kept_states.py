@@ -9,6 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from grokscope.errors import BadRunFile
+from grokscope.runfile.exact_layout import OtherLayout
 from grokscope.runfile.layout import file_plan
 from grokscope.runfile.preallocated import PreallocatedFile
 from grokscope.runfile.reader import read_layout
@@ -16,7 +18,10 @@ from grokscope.runfile.resume_slots import KeptSlots, ResumeSlots, StateSlots
 
 
 def state_steps(path: Path) -> tuple[int, ...]:
-    """Return the steps of which a run file holds a whole training state, kept or to resume from; ascending."""
+    """Return the steps of which a run file holds a whole training state, kept or to resume from; ascending.
+
+    Raises BadRunFile where its datasets do not lie as grokscope writes them.
+    """
     with _states(path) as groups:
         return tuple(sorted({slots.step(slot) for slots in groups for slot in slots.whole}))
 
@@ -31,5 +36,11 @@ def load_state(path: Path, step: int) -> dict[str, NDArray[Any]] | None:
 @contextmanager
 def _states(path: Path) -> Iterator[tuple[StateSlots, StateSlots]]:
     layout = read_layout(path)
-    with closing(PreallocatedFile(path, file_plan(layout).datasets, writable=False)) as file:
+    try:
+        opened = PreallocatedFile(path, file_plan(layout).datasets, writable=False)
+    except OtherLayout as error:
+        raise BadRunFile(
+            f"the training states of {path} cannot be read: {error}; branch a copy as grokscope wrote it"
+        ) from None
+    with closing(opened) as file:
         yield KeptSlots(file, layout), ResumeSlots(file, layout)

@@ -75,8 +75,8 @@ def _acquire(path: Path, run: Path, patience: float) -> int:
             if error.errno == errno.ELOOP:
                 raise StorageError(f"{path} is a symbolic link, no lock file; remove it") from None
             if error.errno == errno.ENAMETOOLONG:
-                raise StorageError(f"cannot write {run} ({error.strerror}); choose a shorter name") from None
-            raise StorageError(f"cannot write in {run.parent}: {error.strerror}; choose another folder") from None
+                raise StorageError(f"cannot write {run} ({error.strerror}); choose a shorter name") from error
+            raise StorageError(f"cannot write in {run.parent}: {error.strerror}; choose another folder") from error
         if not _is_plain(descriptor):
             os.close(descriptor)
             raise StorageError(f"{path} is no lock file, but a pipe, a device or another file's name; remove it")

@@ -122,22 +122,22 @@ def create_file(path: Path, plan: Plan, fill: Callable[[PreallocatedFile], None]
     a symbolic link stays and leads to the new one. Raises StorageError where something else is there: moving a
     file into the place of a device would take it from the whole system.
     """
-    path = resolved(path)
-    if (kind := kind_of(path)) not in ("a file", "nothing"):
+    real = resolved(path)
+    if (kind := kind_of(real)) not in ("a file", "nothing"):
         raise StorageError(f"{path} is {kind}; remove it, or name another file")
     with storage_errors(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{real.name}.", suffix=".tmp", dir=real.parent)
     temporary = Path(name)
     try:
-        with storage_errors(path):
+        with storage_errors(path), in_the_name_of(path):
             _reserve(handle, plan.size)
             _create_datasets(temporary, plan)
             _reserve(handle, os.fstat(handle).st_size)
             _fill(temporary, plan, fill)
             os.fchmod(handle, 0o666 & ~_umask())
             os.fsync(handle)
-            temporary.replace(path)
-            sync_folder(path.parent)
+            temporary.replace(real)
+            sync_folder(real.parent)
     finally:
         os.close(handle)
         temporary.unlink(missing_ok=True)
@@ -176,13 +176,26 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StorageError(
-                f"no room for {path} ({reason}); free space and go on: what was acknowledged is safe"
-            ) from error
-        way_out = "a shorter name" if error.errno == errno.ENAMETOOLONG else "another folder"
-        raise StorageError(f"cannot write {path} ({reason}); choose {way_out}") from error
+        raise _refusal(path, error) from error
+
+
+@contextlib.contextmanager
+def in_the_name_of(path: Path) -> Iterator[None]:
+    """Say of the file that was asked for what the disk refuses to a working file, which nobody has named."""
+    try:
+        yield
+    except StorageError as error:
+        if isinstance(error.__cause__, OSError):
+            raise _refusal(path, error.__cause__) from error.__cause__
+        raise
+
+
+def _refusal(path: Path, error: OSError) -> StorageError:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StorageError(f"no room for {path} ({reason}); free space and go on: what was acknowledged is safe")
+    way_out = "a shorter name" if error.errno == errno.ENAMETOOLONG else "another folder"
+    return StorageError(f"cannot write {path} ({reason}); choose {way_out}")
 
 
 def _reserve(descriptor: int, size: int) -> None:

@@ -17,7 +17,7 @@ from grokscope.floats import CODES, NAN_CODES, widened
 from grokscope.runfile import LayerSpec, RunWriter
 from grokscope.runfile.layout import LEFT_OUT
 from grokscope.runfile.lock import WriterLock
-from grokscope.runfile.preallocated import storage_errors, sync_folder
+from grokscope.runfile.preallocated import in_the_name_of, storage_errors, sync_folder
 from grokscope.trajectory.checkpoints import Checkpoints
 
 WHOLE_NUMBERS_AS = "float32"
@@ -44,9 +44,11 @@ def write_run(
         _refuse_existing(output, overwrite)
         with storage_errors(output):
             unfinished.unlink(missing_ok=True)  # an import's that was killed, or a link that leads elsewhere
-        _write(checkpoints, unfinished, config or {}, on_checkpoint)
-        unfinished.replace(output)
-        sync_folder(output.resolve().parent)
+        with in_the_name_of(output):
+            _write(checkpoints, unfinished, config or {}, on_checkpoint)
+        with storage_errors(output):
+            unfinished.replace(output)
+            sync_folder(output.resolve().parent)
     finally:
         with suppress(OSError):
             unfinished.unlink()

@@ -16,7 +16,8 @@ from grokscope.analysis import Parameters, Spectra, analyze
 from grokscope.analysis.evidence import gated_layers, infer_all, why_no_gates
 from grokscope.analysis.gates import chain, input_range
 from grokscope.analysis.spectra_layout import beside
-from grokscope.phases.gates import GATES, measure_gates
+from grokscope.phases.capacity import capacity
+from grokscope.phases.gates import GATES, measure_gates, turned
 from grokscope.report import run_report
 from grokscope.runfile import LayerSpec, Run, RunWriter
 from tests.collapsing import COUNT, SAID, write_collapsing_run
@@ -29,9 +30,20 @@ def test_gates_are_measured_from_a_checkpoint_the_one_before_and_the_first(run: 
     gates = analyze(run, parameters=FAST, indices=[2]).gates("fc1")
     first, before, now = (run.weight(index, "fc1").astype(float) for index in (0, 1, 2))
     expected = measure_gates(now, run.bias(2, "fc1").astype(float), before, first)
-    assert {name: values[2] for name, values in gates.items()} == {name: getattr(expected, name) for name in GATES}
+    assert {name: gates[name][2] for name in GATES} == {name: getattr(expected, name) for name in GATES}
     assert np.isfinite(gates["lit"][[1, 2]]).all()
     assert np.isnan(gates["lit"][[0, 3]]).all()
+
+
+def test_the_capacity_is_the_whole_chains_from_inputs_that_turned_and_kept_of_the_last_layer(run: Run) -> None:
+    spectra = analyze(run, parameters=FAST)
+    weights = [run.weight(2, layer.name).astype(float) for layer in run.layers]
+    inputs = turned(weights[0].T, run.weight(0, "fc1").astype(float).T)
+    assert 0 < inputs.sum() < len(inputs)
+    found = spectra.column("capacity", "fc3")
+    assert found[2] == capacity(weights, inputs)
+    assert np.isfinite(found).tolist() == [False, *[True] * (len(found) - 1)]
+    assert np.isnan(spectra.column("capacity", "fc1")).all()
 
 
 @pytest.mark.parametrize("dataset", ["values", "crc32", "source_crc32"])
@@ -72,6 +84,22 @@ def test_labels_stay_when_later_checkpoints_are_appended(tmp_path: Path) -> None
         assert infer_all(analyze(earlier, parameters=FAST)) == final[:count]
 
 
+@pytest.mark.parametrize(
+    ("loss", "said", "why"),
+    [
+        ("mse", [*SAID[:2], "undecided", *["anti-grokking"] * 5], "its capacity is 5.68 times its least so far"),
+        ("cross-entropy", SAID, "its capacity tells nothing, for cross-entropy lets outputs grow for ever"),
+    ],
+)
+def test_capacity_decides_where_the_loss_holds_outputs(
+    tmp_path: Path, loss: str, said: list[str], why: str
+) -> None:
+    run = Run(write_collapsing_run(tmp_path / "run.h5", loss=loss))  # what it learns comes with larger weights
+    inferred = infer_all(analyze(run, parameters=FAST))
+    assert [one.label for one in inferred] == said
+    assert why in inferred[-1].reasons[0]
+
+
 def test_an_imported_folder_is_judged_once_its_activation_and_inputs_are_said(
     tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
@@ -89,6 +117,8 @@ def test_an_imported_folder_is_judged_once_its_activation_and_inputs_are_said(
         return [inferred.label for inferred in infer_all(analyze(Run(tmp_path / name), parameters=FAST))]
 
     assert said("told.h5", "--activation", "ReLU", "--input-range", "0,1") == SAID
+    held = said("held.h5", "--activation", "relu", "--input-range", "0,1", "--loss", "MSE")
+    assert held == [*SAID[:2], "undecided", *["anti-grokking"] * 5]
     silent = said("silent.h5", "--activation", "relu")
     assert silent == [label if label == "pre-grokking" else "unknown" for label in SAID]
     [reason, *_] = infer_all(Spectra(Run(tmp_path / "silent.h5")))[-1].reasons

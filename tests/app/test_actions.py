@@ -101,7 +101,8 @@ def test_gates_have_panes_where_they_mean_something() -> None:
     layers, lit = ("fc1", "fc2", "fc3"), np.full(3, 0.2)
     timeline = Timeline(
         "a.h5", np.arange(3), 2, layers, gated=("fc1", "fc2"),
-        metrics={"units_lit_fc1": lit, "purity_fc2": lit}, measures={("lit", layer): lit for layer in layers},
+        metrics={"units_lit_fc1": lit, "purity_fc2": lit},
+        measures={(name, layer): lit for layer in layers for name in ("lit", "capacity")},
     )  # fmt: skip
 
     def lines(timeline: Timeline) -> dict[str, list[str]]:
@@ -111,7 +112,8 @@ def test_gates_have_panes_where_they_mean_something() -> None:
     assert lines(timeline)["units that a bright image lights"] == ["fc1", "fc2"]
     assert lines(timeline)["units lit by a training image"] == ["fc1"]
     assert lines(timeline)["class purity of the units"] == ["fc2"]
-    assert "units that a bright image lights" not in lines(replace(timeline, gated=()))
+    assert lines(timeline)["capacity"] == ["fc3"]
+    assert not {"units that a bright image lights", "capacity"} & set(lines(replace(timeline, gated=())))
 
 
 @pytest.mark.parametrize(("key", "by"), [("tab", 1), ("shift+tab", -1)])

@@ -11,8 +11,8 @@ import pytest
 from grokscope.app import actions
 from grokscope.app.app import Microscope
 from grokscope.app.keys import KEYS, VIEWS, Situation, footer, markdown
-from grokscope.app.theme import DARK, LIGHT, Palette
 from grokscope.app.views.help import help_text
+from grokscope.figures.colors import DARK, LIGHT, Palette
 
 README = Path(__file__).parent.parent.parent / "README.md"
 DESIGNED = {

@@ -14,12 +14,12 @@ from grokscope.app.frame import Frame, Layer
 from grokscope.app.layer_names import matches, shortened, telling
 from grokscope.app.layout import Place
 from grokscope.app.state import ORDERS, State
-from grokscope.app.theme import DARK
 from grokscope.app.views.help import why_text
 from grokscope.app.views.maps import draw_spectrogram
 from grokscope.app.views.spectrum import draw_esd, draw_randomized
 from grokscope.app.views.table import hit_table, table
 from grokscope.app.views.traps import draw_traps
+from grokscope.figures.colors import DARK
 from grokscope.phases.evidence import COLUMNS, LayerEvidence
 from grokscope.phases.inferred import BIAS_HALVING, CLOSED, CONFIRM, _named
 from grokscope.spectra import LayerSpectrum, analyze_layer

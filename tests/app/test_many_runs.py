@@ -55,6 +55,7 @@ def test_seeds_of_one_experiment_are_their_mean_and_spread_at_the_steps_that_all
     assert "3" in mean.name
     assert [value_at(ACCURACY, one.runs, 100) for one in (mean, other)] == pytest.approx([0.5, 0.7])
     assert np.isnan(value_at(ACCURACY, mean.runs, 5)), "no step that all have"
+    assert np.isnan([value_at(ACCURACY, one.runs, 1001) for one in (mean, other)]).all(), "they have ended"
     from_behind = others(replace(state, front=3))
     assert [one.name for one in from_behind] == [mean.name], "the front run itself is no other"
     assert "mean of 3 50.0 %" in draw_trajectories(replace(state, front=3, index=2, full=True), 80, 24).plain

@@ -16,9 +16,9 @@ from grokscope.app.plots.marks import draw
 from grokscope.app.plots.plot import Plot
 from grokscope.app.session import Session, at_cursor, timelines
 from grokscope.app.state import State
-from grokscope.app.theme import DARK, LIGHT, Palette
 from grokscope.app.views.maps import draw_heatmap, draw_spectrogram, hit_heatmap, hit_spectrogram
 from grokscope.figures import Axis, Figure, Heatmap, Points, spectrogram
+from grokscope.figures.colors import DARK, LIGHT, Palette
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_every_half_cell_has_the_median_of_what_lies_in_it(layers: int, steps: i
 def test_what_is_unknown_is_the_ground() -> None:
     values = np.array([[np.nan, 1.0], [0.5, np.nan]])
     map_ = Heatmap(np.array([0, 0.5, 1.0]), np.arange(3.0), values, 0.5, 1.0)
-    plot = Plot(Figure("", Axis("step"), Axis("layer", low=2.0, high=0.0), (map_,)), 5, 4, DARK, y_ticks=[])
+    plot = Plot(Figure("", Axis("step"), Axis("layer", low=2.0, high=0.0), (map_,)), 6, 4, DARK, y_ticks=[])
     heat(plot, map_)
     assert [row[1] for row in colors_of(plot)] == [DARK.background, DARK.ramp[0]]
     assert [row[2] for row in colors_of(plot)] == [DARK.ramp[-1], DARK.background]

@@ -166,7 +166,7 @@ async def test_what_is_not_analysed_is_no_verdict(story: Callable[..., Path], si
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         text = screen_of(app)
-        assert "weights · not known" in text, "in the band"
+        assert "weights│· not known" in text, "in the band"
         assert "undecided" not in text
         assert "?" not in text.split("\n")[0]
         assert {event.kind for event in app.state.timeline.events} == {"phase"}

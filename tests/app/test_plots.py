@@ -24,7 +24,6 @@ from grokscope.app.plots.picture import image_side, picture
 from grokscope.app.plots.raster import Series, raster
 from grokscope.app.plots.timeline import Cursors, timeline
 from grokscope.app.state import State
-from grokscope.app.theme import DARK, LIGHT, Palette
 from grokscope.app.views.spectrum import most_bins
 from grokscope.app.views.timeline import draw_timeline, hit_timeline
 from grokscope.app.views.trajectories import draw_trajectories
@@ -32,6 +31,7 @@ from grokscope.figures import Axis, Figure, Scales, VLine, axis_over, dxmin, ste
 from grokscope.figures import esd as own
 from grokscope.figures import randomized as shuffled
 from grokscope.figures.axis import Scale
+from grokscope.figures.colors import DARK, LIGHT, Palette
 from grokscope.spectra import LayerSpectrum, analyze_layer
 
 STEPS = np.array([0, 1, 10, 100, 1000, 10000])
@@ -316,8 +316,18 @@ def test_the_second_run_has_one_colour_and_no_other_run_or_layer_has_it(palette:
 def test_the_cursor_stands_at_its_step_with_its_whole_number() -> None:
     lines = lines_of(timeline(RUN, Cursors(5, mark=1), 80, 9, DARK))
     assert "10,000" in lines[-1]
-    assert lines[-2].index("▲") == 79
+    assert lines[-2].index("▲") == 78, "the last column within the frame"
     assert "◆" in lines[-2]
+
+
+def test_step_0_has_its_cursor_and_its_phase_wherever_it_stands() -> None:
+    late = replace(RUN, steps=np.array([0, 2000, 3000, 4000, 7000, 10000]))
+    for window in (None, (0.5, 3000.0)):
+        lines = lines_of(draw_timeline(State((late,), window=window), 80, 9))
+        assert lines[0].startswith("observed┌│"), "the cursor stands over the letter"
+        assert lines[-2].startswith("        └▲")
+        assert lines[-1].split()[0] == "0"
+        assert "P pre-grokking" in lines_of(draw_timeline(State((late,), index=2, window=window), 80, 9))[0]
 
 
 @pytest.mark.parametrize("log", [True, False])

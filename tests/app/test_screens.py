@@ -6,6 +6,7 @@ Text rather than SVG: a change is read in the diff, and fonts and ids of a Textu
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from grokscope.app import actions
 from grokscope.app.app import Microscope
 from grokscope.app.frame import Layer
 from grokscope.app.session import Session
-from grokscope.app.theme import LIGHT, Palette
+from grokscope.figures.colors import LIGHT, Palette
 from grokscope.runfile.liveness import Liveness
 from tests.app.conftest import write_run
 from tests.app.svg_picture import read
@@ -77,6 +78,20 @@ def compare(app: Microscope, name: str) -> str:
     return screen
 
 
+def check_frames(screen: str) -> None:
+    """Every plot has a whole frame: right and left edges up to a corner, or to the title in the top edge."""
+    lines, found = screen.split("\n"), 0
+    for row, line in enumerate(lines):
+        for match in re.finditer("└[^└┘]*┘", line):
+            left, right = ("".join(above[column : column + 1] for above in lines[row - 1 :: -1])
+                           for column in (match.start(), match.end() - 1))  # fmt: skip
+            edge = re.match("│*┐", right)
+            assert edge, f"the frame that ends in row {row} has no right edge:\n{screen}"
+            assert set(left[: len(edge[0]) - 1]) <= set("│┤"), f"row {row}, left edge:\n{screen}"
+            found += 1
+    assert found, screen
+
+
 def color_of(role: str, palette: Palette) -> str:
     """The palette's colour for a role such as `test` or `phase P`."""
     name, _, letter = role.partition(" ")
@@ -121,7 +136,10 @@ async def test_screens_are_as_they_were_looked_at(
         await app.settled()
         app.act(actions.heard)
         await pilot.pause()
-        check_picture(app, name, compare(app, name), grey=ground == "grey")
+        screen = compare(app, name)
+        check_picture(app, name, screen, grey=ground == "grey")
+        if not app.state.sheet:
+            check_frames(screen)
 
 
 async def test_an_empty_run(tmp_path: Path) -> None:

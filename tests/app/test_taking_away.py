@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
@@ -18,6 +19,9 @@ from grokscope.analysis import Spectra
 from grokscope.app import actions
 from grokscope.app.keys import KEYS, VIEWS
 from grokscope.app.screenshot import key_named
+from grokscope.app.views.panels import kind_of, panels
+from grokscope.numbers import with_interval
+from grokscope.report.pictures import Source, figures_of
 from grokscope.runfile import Run
 from tests.app.conftest import LAYERS, PLANTED, STEPS
 from tests.app.test_pilot import app_on, press
@@ -114,15 +118,25 @@ async def test_the_printed_python_rebuilds_the_view(analysed_run: Path, view: st
     assert done.returncode == 0, done.stderr
     spectrum = Spectra.open(Run.open(analysed_run)).layer(len(STEPS) - 1, "fc1")
     assert spectrum is not None
-    if view in {"overview", "spectrum"}:
-        assert f"alpha {spectrum.alpha:.3f}" in done.stdout
-        assert "ESD fc1" in done.stdout
-    elif view == "traps":
-        assert done.stdout.count("Trap(") == len(spectrum.traps)
-    elif view in {"heatmap", "spectrogram"}:
-        assert {"heatmap": "α of layers × steps", "spectrogram": "spectrogram fc1"}[view] in done.stdout
-    else:
-        assert "pre-grokking" in done.stdout
+    alpha = with_interval(spectrum.alpha, spectrum.alpha_low, spectrum.alpha_high)
+    shown = {
+        **dict.fromkeys(("overview", "spectrum"), f"α {alpha}"),
+        "traps": "randomised fc1 · story.h5 step 100,000",
+        "trajectories": "accuracy",
+        "heatmap": "α of layers × steps",
+        "spectrogram": "spectrogram fc1",
+    }
+    assert shown[view] in done.stdout
+
+
+async def test_every_panel_is_one_that_the_printed_python_draws(analysed_run: Path) -> None:
+    app = app_on(analysed_run)
+    source = Source.open(analysed_run)
+    async with app.run_test(size=(80, 24)):
+        for pane, panel in enumerate(panels(app.state)):
+            (figure, *_) = figures_of(kind_of(replace(app.state, pane=pane)), [source])
+            assert not figure.reason
+            assert isinstance(panel, str) or figure.title.startswith(panel.title)
 
 
 def test_a_screenshot_needs_no_terminal(analysed_run: Path, tmp_path: Path, grokscope_command: Command) -> None:

@@ -123,7 +123,7 @@ def test_python_is_printed_after_quitting(terminal: Terminal, analysed_run: Path
     terminal.type(f"cd {shlex.quote(str(ROOT))}; clear; {command('view', analysed_run)} > $(tty)")
     terminal.wait("ESD fc1")
     terminal.press("d")
-    terminal.wait("open_trajectory(", "spectrum = Spectra.open(run)")
+    terminal.wait("run = grokscope.open(", "'esd', step=step")
 
 
 def test_a_viewer_that_no_shell_could_bring_back_is_not_suspended(analysed_run: Path) -> None:

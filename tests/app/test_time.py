@@ -16,9 +16,9 @@ from grokscope.app import actions
 from grokscope.app.layout import Place
 from grokscope.app.plots.timeline import Cursors, timeline
 from grokscope.app.state import State
-from grokscope.app.theme import DARK
 from grokscope.app.views.timeline import draw_timeline
 from grokscope.app.views.trajectories import draw_trajectories, hit_trajectories
+from grokscope.figures.colors import DARK
 from tests.app.conftest import STEPS
 from tests.app.test_pilot import app_on, press, screen_of
 
@@ -94,7 +94,8 @@ async def test_the_wheel_with_ctrl_zooms(analysed_run: Path) -> None:
 def test_a_click_on_a_trajectory_puts_the_cursor_there(full: bool) -> None:
     state = replace(ALPHA, full=full)
     lines = draw_trajectories(state, 80, 24).plain.split("\n")
-    column = max(line.rfind("│") for line in lines)
+    frame = max(line.rfind("│") for line in lines)
+    column = max(line.rfind("│", 0, frame - 1) for line in lines[4:10])
     action = hit_trajectories(replace(state, index=0), Place(column, 4, 80, 24))
     assert action is not None
     clicked = action(replace(state, index=0))
@@ -120,7 +121,7 @@ async def test_enter_fills_the_screen_with_a_pane_and_its_legend_and_esc_gives_t
 def test_no_curve_is_drawn_where_no_checkpoint_is() -> None:
     """From the initialisation to step 1,000 nothing was saved."""
     text = timeline(a_run(), Cursors(8), 100, 12, DARK).plain.split("\n")
-    start, end = (text[-1].index(label) for label in ("1 ", "1k"))
+    start, end = (text[-1].index(label) for label in ("0 ", "1k"))
     between = {line[column] for line in text[2:-2] for column in range(start + 2, end - 1)}
     assert not {c for c in between if "⠀" < c <= "⣿"}
     assert any("⠀" < c <= "⣿" for line in text[2:-2] for c in line[end + 2 :])

@@ -132,3 +132,17 @@ def test_debug_shows_where(tmp_path: Path, grokscope_command: Command) -> None:
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "BadRunFile" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["report", "evaluate", "view"])
+def test_one_table_of_metrics_is_not_taken_for_several_runs(
+    trained_run: Path, tmp_path: Path, grokscope_command: Command, command: str
+) -> None:
+    """It would be read as each one's."""
+    other = shutil.copy(trained_run, tmp_path / "b.h5")
+    table = tmp_path / "m.csv"
+    table.write_text("step,test_accuracy\n1,0.5\n")
+    done = grokscope_command(command, trained_run, other, "--metrics", table)
+    assert_one_sentence(done, "is of one run, and 2 are given")
+    if command == "view":
+        assert_one_sentence(grokscope_command("view", tmp_path, "--metrics", table), "holds run files")

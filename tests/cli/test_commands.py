@@ -146,6 +146,8 @@ def test_show_json_keeps_its_keys(analysed: Path, grokscope_command: Command) ->
     for layer in shown["layers"]:
         assert set(layer) >= LAYER_KEYS
     assert shown["no_gates"] is None
+    assert shown["capacity"] > 0
+    assert shown["capacity_grown"] >= 1
     gates = {layer["name"]: layer["gates"] for layer in shown["layers"]}
     assert gates["fc3"] is None  # outputs are no gates
     assert all(set(gates[name]) == set(GATES) and 0 < gates[name]["lit"] < 1 for name in ("fc1", "fc2"))

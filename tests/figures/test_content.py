@@ -226,9 +226,39 @@ def test_a_gap_between_checkpoints_breaks_curves_and_maps(runs: list[Timeline]) 
     late = replace(runs[0], steps=steps, last_step=6000, layers=("fc1",), measures={("alpha", "fc1"): values})
     curve = one(over_time(PANELS["alpha"](late), [late]), Curve)
     np.testing.assert_array_equal(np.flatnonzero(np.isnan(curve.y)), [1])
-    assert 0.5 < curve.x[1] < 1000
+    assert curve.x[0] < curve.x[1] < 1000
     cells = one(heatmap(late), Heatmap)
     np.testing.assert_array_equal(cells.values[0], np.insert(values, 1, np.nan))
-    assert cells.x_edges[1] < 2
-    assert 500 < cells.x_edges[2] < 1000
+    assert curve.x[0] < cells.x_edges[1] < cells.x_edges[2] < 1000
+    assert cells.x_edges[2] > 500
     np.testing.assert_array_equal(np.sort(cells.x_edges), cells.x_edges)
+
+
+@pytest.mark.parametrize(
+    ("first", "per_decade", "low"),
+    [(794, 10, 794 / 4.6), (794, 4, 794 / 45), (1, 10, 0.5), (3, 20, 3 / 2.46), (251, 40, 251 / 2.5)],
+)
+def test_step_0_stands_a_gap_before_the_first_step_and_is_called_0(
+    runs: list[Timeline], first: int, per_decade: int, low: float
+) -> None:
+    """However late and dense the checkpoints are: little of the axis is empty, and no curve crosses it."""
+    steps = np.unique(np.concatenate([[0], np.round(first * 10 ** (np.arange(4 * per_decade) / per_decade))]))
+    run = replace(runs[0], steps=steps.astype(np.int64), last_step=int(steps[-1]), layers=("fc1",),
+                  measures={("alpha", "fc1"): np.ones(len(steps))})  # fmt: skip
+    figure = over_time(PANELS["alpha"](run), [run])
+    assert figure.x.low == pytest.approx(low, rel=0.1)
+    assert figure.x.ticks(6)[0] == (figure.x.low, "0")
+    curve = one(figure, Curve)
+    np.testing.assert_array_equal(np.isnan(curve.y), np.arange(len(curve.y)) == (1 if low > 0.5 else -1))
+    (late,) = [replace(run, steps=run.steps[1:], measures={("alpha", "fc1"): np.ones(len(steps) - 1)})]
+    assert over_time(PANELS["alpha"](late), [late]).x.ticks(6)[0][1] != "0"
+
+
+def test_counts_have_whole_ticks() -> None:
+    """There is no half trap."""
+    for high in (0.5, 1.3, 3.0, 9.0, 14.0, 40.0, 1500.0):
+        axis = Axis("traps", low=-0.1, high=high, form="count")
+        for most in (2, 5, 9):
+            ticks = [value for value, _ in axis.ticks(most)]
+            assert 1 <= len(ticks) <= most
+            assert all(value == round(value) for value in ticks)

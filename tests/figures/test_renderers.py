@@ -134,7 +134,14 @@ def test_every_curve_and_point_is_read_back_from_the_text(
 
 def _number(label: str) -> float:
     """What a tick's label says."""
-    return float(label[:-2]) / 100 if label.endswith(" %") else float(label.replace("k", "e3"))
+    if label.endswith(" %"):
+        return float(label[:-2]) / 100
+    mantissa, dot, power = label.rpartition("10⁻")
+    if dot:
+        return float(mantissa.rstrip("·") or 1) * 10.0 ** -int(
+            power.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789"))
+        )
+    return float(label.replace("k", "e3"))
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)

@@ -14,18 +14,20 @@ from tests.fuzz.model_mutations import NPZ, PT, SAFETENSORS
 from tests.fuzz.place_mutations import BESIDE, FOLDER, TABLES
 
 Mutation = Callable[[Path, Random], None]
-SHOW = "show {path} --json"
-CHEAP = ("info {path}", "info {path} --json", "export {path}", "plot {path} accuracy", "plot {path} loss --json")
+SHOW, EXPORT, LAYERS = "show {path} --json", "export {path}", "export {path} --layers"
+CHEAP = ("info {path}", "info {path} --json", EXPORT, "plot {path} accuracy", "plot {path} loss --json")
 READERS = (
     *CHEAP, *CHEAP, *CHEAP, SHOW, SHOW, "show {path}", "analyze -j 1 {path}", "report {path}",
     "report {path} --json", "plot {path} alpha --json", "plot {path} esd", "plot {path} heatmap",
-    "plot {path} spectrogram --json",
+    "plot {path} spectrogram --json", LAYERS, "evaluate {path} --json --bootstrap 100",
 )  # fmt: skip
 DRAWING = ("view {path} --screenshot {out}.svg", "report {path} -o {out}", "plot {path} alpha -o {out}.svg")
+BRANCHED = (22, 40)  # where the run keeps weights alone, and where a training state as well
 IMPORT = "import {path} -o {out}.h5"
 OF_RUN = (
     "check {path}", "compact {path}", "compact {path}", "compact {path}", "train -o {path} --resume --steps 60",
-    "train -o {path} --resume --steps 60", "show {path} --without-trap 1",
+    "train -o {path} --resume --steps 60", "show {path} --without-trap 1", "verify extremes --run {path} --json",
+    *(f"branch {{path}} --at {step} -o {{out}}.h5 --steps 60" for step in BRANCHED),
 )  # fmt: skip
 LIGHT = (*CHEAP, SHOW, IMPORT, OF_RUN[1])
 KINDS: Mapping[str, tuple[tuple[Mutation, ...], tuple[str, ...], str]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz.case import Case
+from tests.fuzz.case import IMPORT, LAYERS, Case
 
 FOUND = (
     Case("folder", "strange_file", 23, "info {path}"),  # a table that is /dev/zero: memory ran out
@@ -20,4 +20,7 @@ FOUND = (
     Case("run", "renamed", 840, "train -o {path} --resume --steps 60"),  # a layer that the configuration has not
     Case("run", "linked", 589, "plot {path} spectrogram --json"),  # a group in a dataset's place
     Case("run", "other_steps", 7984, "train -o {path} --resume --steps 60"),  # steps that no training would reach
+    Case("run", "missing", 773, "branch {path} --at 22 -o {out}.h5 --steps 60"),  # no place for training states
+    Case("safetensors", "inserted_block", 1913, IMPORT),  # numbers that had moved, and more than the header says
+    Case("spectra", "no_numbers", 173, LAYERS),  # a tail of 0 eigenvalues where nothing is measured
 )

@@ -20,11 +20,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.fuzz.case import DRAWING, LIGHT, SHOW, Case, case_of
+from tests.fuzz.case import DRAWING, EXPORT, LAYERS, LIGHT, SHOW, Case, case_of
 from tests.fuzz.child import Ended, grokscope, run_forked
 from tests.fuzz.found import FOUND
 from tests.fuzz.hdf5_mutations import make_secret
-from tests.fuzz.judge import facts_of, imported, lost, problems, untrue
+from tests.fuzz.judge import facts_of, lost, problems, untrue
+from tests.fuzz.made import made
 from tests.fuzz.material import EXTENSIONS, RUN, make
 
 TEXTS = (".html", ".md", ".csv", ".svg")
@@ -61,7 +62,7 @@ class Fuzzer:
         make_secret(self.material / "secret.h5")
         self._warm_up()
         self.sound = self._sound()
-        self.table = {line.split(",")[0]: line.split(",") for line in self._said("export").splitlines()}
+        self.tables = {command: self._said(*command.replace("{path}", "").split()) for command in (EXPORT, LAYERS)}
         gc.freeze()
         return self
 
@@ -88,15 +89,15 @@ class Fuzzer:
         drawn = [path for path in folder.rglob("out*/**/*") if path.suffix in TEXTS]
         found = [
             *problems(case, ended, before, after, [*drawn, *folder.glob("out.svg")]),
-            *untrue(case, case.command, ended, self.sound, self.table),
+            *untrue(case, case.command, ended, self.sound, self.tables),
         ]
         if case.kind == "run" and before[f"run/{RUN}"] != after.get(f"run/{RUN}") and ended.code == 0:
             found += self._checked(lambda: lost(self.home / "before.h5", run))
         if (folder / "out.h5").exists():
-            found += self._checked(lambda: imported(case, folder / "out.h5"))
+            found += self._checked(lambda: made(case, folder, self.material))
         if case.command.startswith("analyze") and ended.code in (0, 1):
             shown = self._run(self._words(SHOW, given, folder / "out") + self._step(case, SHOW))
-            found += untrue(case, SHOW, shown, self.sound, self.table)
+            found += untrue(case, SHOW, shown, self.sound, self.tables)
         return Outcome(case, ended, tuple(dict.fromkeys(found)))
 
     def _step(self, case: Case, command: str) -> list[str]:

@@ -33,9 +33,11 @@ COMMANDS = {
     "compact": (20, "compact {run}"),
     "report": (12, "report {run} -o {out}"),
     "export": (8, "export {run}"),
+    "branch": (12, "branch {run} --at 40 -o {out}.h5 --steps 300 --save-seconds 0.02"),
     "analyze with workers": (5, "analyze -j 2 {run}"),
     "train with workers": (5, f"train -o {{run}} --seeds 0-1 --no-batched {OPTIONS}"),
 }
+BEGIN_AGAIN = "make the branch again"  # what a branch is told that was killed before its first state was saved
 LEFT_SECONDS = 60.0  # for workers to save and end on a machine that has other things to do
 
 
@@ -77,6 +79,8 @@ class Kills:
         return folder
 
     def _words(self, name: str, folder: Path) -> list[str]:
+        if name == "branch" and (folder / "out.h5").exists():
+            return f"train -o {folder / 'out.h5'} --resume --save-seconds 0.02".split()
         places = {"run": folder / "run" / RUN, "folder": folder / "pt", "out": folder / "out"}
         words = [word.format(**places) for word in COMMANDS[name][1].split()]
         return [*words, "--resume"] if name.startswith("train") and any((folder / "run").glob("*.h5")) else words
@@ -84,11 +88,14 @@ class Kills:
     def _result(self, name: str, folder: Path) -> object:
         """Give the command once more, to its end, and return what it came to."""
         ended = run_forked(lambda: grokscope(*self._words(name, folder)), self.fuzzer.home)
+        if ended.code == 2 and BEGIN_AGAIN in ended.stderr:
+            (folder / "out.h5").unlink()
+            return self._result(name, folder)
         if ended.code != 0:
             return f"the next one ended with {ended.code}: {ended.stderr[-300:]}"
         if name.startswith("train"):
             return {path.name: rows_of(path) for path in sorted((folder / "run").glob("*.h5"))}
-        if name == "import":
+        if name in ("import", "branch"):
             return rows_of(folder / "out.h5")
         if name.startswith("analyze"):
             return self._shown(folder)

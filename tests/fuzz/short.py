@@ -10,7 +10,7 @@ from tests.fuzz.fuzz import Fuzzer, do_cases
 from tests.fuzz.kills import do_kills
 
 CASES = range(300)
-KILLS = (10, 16, 27, 38, 48, 54, 77, 110)  # of each command that trains nothing, at all parts of its work
+KILLS = (16, 27, 29, 45, 77, 106, 110)  # of each command that trains nothing, at all parts of its work
 
 if __name__ == "__main__":
     with Fuzzer(light=True) as fuzzer:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from grokscope.phases import Evidence, LayerEvidence, infer, infer_as_published
 from grokscope.phases.evidence import COLUMNS
-from grokscope.phases.inferred import closure
+from grokscope.phases.inferred import closure, collapse, growth
 
 OPEN, HALF, SHUT = 0.4, 2.0**-3, 2.0**-4  # lit shares: open, where undecided begins, where collapse does
+ROOT = 10 * 2**0.5  # a capacity of 10, grown to where undecided begins
 SMALLEST = 1e-6
 
 
@@ -21,7 +22,7 @@ def layer(name: str = "fc1", size: int = 200, **columns: float | list[float]) ->
     """A quiet layer over three checkpoints; a column is given by its last value, or by all three."""
     quiet: dict[str, float] = {
         "num_signal": 0, "num_traps": 0, "num_entry_traps": 0, "dominance": 2, "alpha": 4, "alpha_high": 5,
-        "num_tail": 60, "norm": 10, "lit": OPEN, "bias_over_norm": 0, "scale": 4.6,
+        "num_tail": 60, "norm": 10, "lit": OPEN, "bias_over_norm": 0, "scale": 4.6, "capacity": 30,
     }  # fmt: skip
     assert set(quiet) == set(COLUMNS)
     series = {name: np.full(3, float(value)) for name, value in quiet.items()}
@@ -37,8 +38,14 @@ def network(first: LayerEvidence | None = None, bias: float = 0.0, **options: ob
 
 
 def gated(*lit: float, bias: float = 0.0) -> Evidence:
-    """A network with structure whose first layer is lit that much at its three checkpoints."""
-    return network(layer(num_signal=3, lit=list(lit)), bias)
+    """A network with structure whose gates decide, its first layer lit that much at its three checkpoints."""
+    return network(layer(num_signal=3, lit=list(lit)), bias, no_bound="for its loss is another")
+
+
+def grown(*capacity: float, lit: float = OPEN, **options: object) -> Evidence:
+    """A network with structure whose capacity decides, of that norm at its three checkpoints."""
+    last = layer("fc3", size=10, capacity=list(capacity))
+    return Evidence((layer(num_signal=3, lit=[lit] * 3), layer("fc2"), last), **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -47,6 +54,20 @@ def gated(*lit: float, bias: float = 0.0) -> Evidence:
         (network(), "pre-grokking"),
         (network(left_out=2), "undecided"),
         (network(layer(num_entry_traps=1)), "undecided"),
+        (grown(30, 30, 30), "grokking"),
+        (grown(90, 60, 30), "grokking"),  # it falls
+        (grown(10, 10, ROOT - SMALLEST), "grokking"),
+        (grown(10, 10, ROOT + SMALLEST), "undecided"),
+        (grown(10, 10, 20), "undecided"),  # has not lasted yet
+        (grown(10, 20, 20), "anti-grokking"),
+        (grown(10, 20, 20 - SMALLEST), "undecided"),
+        (grown(10, 20 - SMALLEST, 20), "undecided"),
+        (grown(10, 20, 12), "grokking"),  # it came back
+        (grown(np.nan, 10, 20), "undecided"),  # not measured at the first checkpoint
+        (grown(10, 20, np.nan), "unknown"),
+        (grown(10, 10, 10, lit=0.0), "grokking"),  # gates do not decide where capacity does
+        (grown(10, 20, 20, no_bound="for its loss is another"), "grokking"),  # nor capacity where outputs may grow
+        (grown(10, 20, 20, no_gates="tanh"), "unknown"),
         (gated(OPEN, OPEN, OPEN), "grokking"),
         (gated(OPEN, OPEN, HALF + SMALLEST), "grokking"),
         (gated(OPEN, OPEN, HALF), "undecided"),
@@ -96,6 +117,16 @@ def test_reasons_are_words_for_a_newcomer() -> None:
     assert "nearly closed" in infer(gated(OPEN, OPEN, HALF)).reasons[0]
     assert "lights 3.0% of fc1's units, 20% at best" in reason
     assert "fc2's biases help to close" in reason
+    reason = infer(grown(40, 10, 30, lit=0.03)).reasons[0]
+    assert "the same answers, not by much or not for long: its capacity is 3.00 times its least so far" in reason
+    assert "lights 3.0% of fc1's units" in reason
+
+
+def test_the_collapse_has_gone_to_one_where_it_begins() -> None:
+    np.testing.assert_allclose(collapse(grown(40, 10, 20)), [0, 0, 1])
+    np.testing.assert_allclose(collapse(gated(0.5, SHUT, SHUT**2)), [0.25, 1, 2])
+    assert np.isnan(collapse(grown(10, 20, 20, no_gates="tanh"))).all()
+    assert np.isnan(growth(grown(10, 20, 20, no_bound="for its loss is another"))).all()
 
 
 def test_one_checkpoint_alone_is_unknown() -> None:
@@ -126,16 +157,18 @@ def test_a_label_never_changes_when_later_checkpoints_are_appended(data: st.Data
         series = st.lists(values, min_size=count, max_size=count)
         columns = {column: np.array(data.draw(series)) for column in COLUMNS}
         layers.append(LayerEvidence(name, size, **columns))
-    whole = Evidence(tuple(layers))
+    no_bound = data.draw(st.sampled_from(["", "for its loss is another"]))
+    whole = Evidence(tuple(layers), no_bound=no_bound)
     for index in range(count):
         cut = [
             replace(one, **{column: getattr(one, column)[: index + 1].copy() for column in COLUMNS})
             for one in layers
         ]
-        as_it_was = Evidence(tuple(cut))
+        as_it_was = Evidence(tuple(cut), no_bound=no_bound)
         for rule in (infer, infer_as_published):
             assert rule(as_it_was) == rule(whole.until(index))
-        np.testing.assert_array_equal(closure(as_it_was), closure(whole)[: index + 1])
+        for score in (closure, growth):
+            np.testing.assert_array_equal(score(as_it_was), score(whole)[: index + 1])
 
 
 def test_every_column_is_cut() -> None:

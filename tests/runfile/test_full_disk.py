@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from grokscope import Recorder
 from grokscope.errors import StorageError
 from grokscope.runfile import Run, RunWriter
 from grokscope.runfile.check import inspect
+from grokscope.runfile.exact_layout import Declared
+from grokscope.runfile.preallocated import Plan, PreallocatedFile, create_file
 from tests.runfile.conftest import commit, create
 
 KILOBYTES = 128
@@ -66,10 +69,10 @@ def test_commands_on_a_full_disk_say_so_in_one_sentence(
 ) -> None:
     """They leave nothing, change nothing, and do the same when there is room."""
     for command in (
-        ("train", "-o", small_disk / "run.h5", *OPTIONS),
+        ("train", *OPTIONS, "-o", small_disk / "run.h5"),
         ("import", _model(small_disk.parent), "-o", small_disk / "imported.h5"),
     ):
-        assert_refused(grokscope_here(*command))
+        assert_refused(grokscope_here(*command), command[-1])
         assert list(small_disk.iterdir()) == []
     enlarge(small_disk)
     assert grokscope_here("train", "-o", small_disk / "run.h5", *OPTIONS).exit_code == 0
@@ -77,14 +80,18 @@ def test_commands_on_a_full_disk_say_so_in_one_sentence(
     fill(small_disk)
     before = {path: path.read_bytes() for path in small_disk.iterdir()}
     results = (
-        ("train", "-o", run, "--resume", "--steps", "30000"),
-        ("compact", run),
-        ("analyze", "-j", "1", "--null-draws", "100", run),
-        ("report", run, "-o", small_disk / "report"),
-        ("plot", run, "accuracy", "-o", small_disk / "accuracy.svg"),
+        (("train", "-o", run, "--resume", "--steps", "30000"), run),
+        (("compact", run), run),
+        (("analyze", "-j", "1", "--null-draws", "100", run), small_disk / "run.spectra.h5"),
+        (
+            ("branch", run, "--at", "20", "--steps", "30000", "-o", small_disk / "branch.h5"),
+            small_disk / "branch.h5",
+        ),
+        (("report", run, "-o", small_disk / "report"), small_disk / "report"),
+        (("plot", run, "accuracy", "-o", small_disk / "accuracy.svg"), small_disk / "accuracy.svg"),
     )
-    for command in results:
-        assert_refused(grokscope_here(*command))
+    for command, named in results:
+        assert_refused(grokscope_here(*command), named)
         assert {path: path.read_bytes() for path in small_disk.rglob("*") if path.is_file()} == before
     (small_disk / "filling").unlink()
     assert grokscope_here("compact", run).exit_code == 0
@@ -106,13 +113,29 @@ def test_a_recorder_on_a_full_disk_warns_once_and_records_when_there_is_room(sma
     assert inspect(run).problems == ()
 
 
-def assert_refused(done: Result) -> None:
-    """A command ended as bad input does, with one sentence at the end."""
+def test_what_a_working_file_is_refused_is_said_of_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    def fill(file: PreallocatedFile) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+        file.write("numbers", np.zeros(9))
+
+    limits, path = resource.getrlimit(resource.RLIMIT_FSIZE), tmp_path / "new.h5"
+    try:
+        with pytest.raises(StorageError) as refused:
+            create_file(path, Plan({"numbers": Declared((9,), "f8")}, {}), fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(refused.value).startswith(f"no room for {path} (File too large)")
+    assert list(tmp_path.iterdir()) == []
+
+
+def assert_refused(done: Result, named: Path) -> None:
+    """A command ended as bad input does, with one sentence at the end that names what was to be made."""
     assert done.exit_code == 2, done.stderr
     assert "Traceback" not in done.stderr
     sentence = done.stderr.splitlines()[-1]
     assert sentence.startswith("grokscope: ")
     assert "No space left on device" in sentence
+    assert f" {named}" in sentence
 
 
 def fill(place: Path) -> None:

@@ -65,7 +65,7 @@ def test_the_top_singular_vectors_are_those_of_the_svd(shape, known, rng):
 
 
 def test_two_equal_singular_values_are_both_found():
-    """Products with the matrix never tell their directions apart; Lanczos finds the second one by rounding alone."""
+    """No product with the matrix tells them apart: Lanczos finds the second by rounding alone."""
     diagonal = np.append(np.linspace(0.1, 1, 418), [3.0, 3.0])
     left, values, _ = esd.top_singular_vectors(np.diag(diagonal), 2, esd=diagonal**2)
     assert values == pytest.approx([3, 3])

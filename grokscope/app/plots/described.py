@@ -9,8 +9,8 @@ from rich.cells import cell_len
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.marks import POINT, draw
 from grokscope.app.plots.plot import Plot, short
-from grokscope.app.theme import Palette
 from grokscope.figures import Band, Bars, Curve, Figure, Heatmap, HLine, Mark, Points
+from grokscope.figures.colors import Palette
 
 Words = Sequence[tuple[str, str]]
 """Pieces of text, each with its colour."""
@@ -30,7 +30,7 @@ def described(
     put_words(plot.canvas, words, focused=focused, palette=palette)
     if not legend:
         name_axis(plot)
-    return plot.canvas
+    return plot.finished()
 
 
 def framed(
@@ -63,28 +63,28 @@ def put_words(
     if focused and palette is not None:
         canvas.put(row, 0, "▌", palette.accent)
     for text, color in words:
-        if text and column + cell_len(text) <= canvas.width:
+        if text and column + cell_len(text) < canvas.width:
             canvas.put(row, column, text, color, bold=column == 1 and row == 0)
             column += cell_len(text) + 2
     return column
 
 
-def name_axis(plot: Plot, row: int = 0) -> None:
+def name_axis(plot: Plot) -> None:
     """What the y axis measures, at the right end of the title or, where that is full, inside the area's corner."""
     canvas, palette = plot.canvas, plot.palette
-    for level, start in ((row, 0), (plot.top, plot.left), (plot.top + 1, plot.left)):
+    for level, start in ((0, 0), (plot.top, plot.left), (plot.top + 1, plot.left)):
         if not 0 <= level < canvas.height:
             continue
         cells = "".join(canvas.characters[level])
-        free = canvas.width - len(cells.rstrip()) - 2 if level == row else _free(cells, start)
+        free = _free(cells, start) if level else plot.title_end - len(cells.rstrip()) - 2
         words = f"↑ {short(plot.y, free - 2)}"
         if words[2:] == plot.figure.title:
             continue
         if cell_len(words) <= free:
-            if level == row:
-                canvas.put_right(level, canvas.width, words, palette.muted)
-            else:
+            if level:
                 canvas.put(level, start, words, palette.muted)
+            else:
+                canvas.put_right(level, plot.title_end, words, palette.muted)
             return
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.app.plots.plot import Plot
-from grokscope.app.theme import Palette
 from grokscope.figures import Axis, Heatmap
+from grokscope.figures.colors import Palette
 
 LEVELS = 16
 

@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from grokscope.app.plots.heat import heat
 from grokscope.app.plots.plot import Plot
 from grokscope.app.plots.raster import Series, column_of, raster
-from grokscope.app.theme import PHASE_LETTERS, phase_letter
 from grokscope.figures import Band, Bars, Curve, Heatmap, HLine, Mark, Points, Span, VLine
+from grokscope.figures.colors import PHASE_LETTERS, phase_letter
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 _FREE = " │┊╎"
@@ -56,7 +56,7 @@ def vertical(plot: Plot, at: float, color: str, character: str, label: str = "",
         cells, size = plot.canvas.characters[plot.top + row], cell_len(label)
         for start in (column + 1, column - size):
             near = cells[max(start - 1, 0) : start + size + 1]
-            if 0 <= start <= len(cells) - size and not any(map(str.isalpha, near)):
+            if plot.left <= start <= plot.right - size and not any(map(str.isalpha, near)):
                 plot.canvas.put(plot.top + row, start, label, color)
                 return
 
@@ -127,10 +127,10 @@ def _horizontal(plot: Plot, mark: HLine) -> None:
     if row is None:
         return
     cells, size = plot.canvas.characters[row], cell_len(mark.label)
-    for column in range(plot.left, plot.canvas.width):
+    for column in range(plot.left, plot.right):
         if cells[column] == " ":
             plot.canvas.put(row, column, "╌", color)
-    for start in range(plot.canvas.width - size, plot.left, -1):
+    for start in range(plot.right - size, plot.left, -1):
         if size and set(cells[start : start + size]) == {"╌"}:
             plot.canvas.put(row, start, mark.label, color)
             return
@@ -152,7 +152,7 @@ def _signs(plot: Plot, mark: Points) -> None:
 def _on_its_bar(plot: Plot, column: int, color: str) -> int:
     """The column itself or, where none of its colour stands there, a neighbour on a bar that does."""
     looks = plot.canvas.looks[plot.top + plot.rows - 1]
-    near = [place for place in (column, column - 1, column + 1) if plot.left <= place < plot.canvas.width]
+    near = [place for place in (column, column - 1, column + 1) if plot.left <= place < plot.right]
     return next((place for place in near if looks[place][0] == color), column)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.app.plots.canvas import Canvas, Look
-from grokscope.app.theme import Palette
+from grokscope.figures.colors import Palette
 
 Array = NDArray[np.float64]
 

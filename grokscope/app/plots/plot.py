@@ -8,17 +8,21 @@ from rich.cells import cell_len
 
 from grokscope.app.plots.canvas import Canvas, fit_end
 from grokscope.app.plots.raster import column_of
-from grokscope.app.theme import Palette
 from grokscope.figures import Axis, Figure, Heatmap
+from grokscope.figures.colors import Palette
 
 Ticks = Sequence[tuple[float, str]]
 
+ROOMY = 12
+"""Rows of an area above which the frame's top edge has a row of its own; below it shares the title's."""
+
 
 class Plot:
-    """Rows 0..top-1 are for titles, then the area, the axis and its labels; all is drawn on `canvas`.
+    """Rows 0..top-1 are for titles, then the framed area, and the labels of the x axis; all is drawn on `canvas`.
 
-    The area is `rows` × `columns` cells at (`top`, `left`). `x_label` ends the last row, by default what the
-    figure says of its x axis.
+    The area is `rows` × `columns` cells at (`top`, `left`), and `right` the column of the frame's right edge. Its
+    top edge is in the row `edge`: by default one of its own where there is room, else the last of the titles'.
+    `x_label` ends the last row, by default what the figure says of its x axis.
     """
 
     def __init__(
@@ -29,22 +33,31 @@ class Plot:
         palette: Palette,
         *,
         top: int = 1,
+        edge: int | None = None,
         left: int | None = None,
         least_left: int = 0,
         y_ticks: Ticks | None = None,
         x_label: str | None = None,
     ) -> None:
         self.canvas = Canvas(width, height)
-        self.figure, self.palette, self.top = figure, palette, top
+        self.figure, self.palette = figure, palette
         self.x, self.y = figure.x, figure.y
-        self.rows = max(0, height - top - 2)
+        self.top = top + (edge is None and height - top - 2 > ROOMY)
+        self.edge = self.top - 1 if edge is None else edge
+        self.rows = max(0, height - self.top - 2)
         ticks = _ticks(figure, self.rows, width) if y_ticks is None else y_ticks
         self.y_ticks = [(value, label) for value, label in ticks if 0 <= float(self.y.position(value)) <= 1]
         needed = max([cell_len(label) for _, label in self.y_ticks], default=0) + 1
         self.left = max(needed, least_left) if left is None else left
         self.mapped = False  # a map covers the area: what is drawn over it gets a ground of its own
-        self.columns = max(1, width - self.left)
+        self.columns = max(1, width - self.left - 1)
+        self.right = self.left + self.columns
         self._draw_axes(short(self.x, width // 5) if x_label is None else x_label)
+
+    @property
+    def title_end(self) -> int:
+        """Where words at the right of the title's row end: before the corner of a top edge that is there, too."""
+        return self.canvas.width - 2 * (self.edge == 0)
 
     def column(self, value: float) -> int | None:
         """The canvas column of an x value; None where it lies outside."""
@@ -73,11 +86,23 @@ class Plot:
         ground = self.palette.background if self.mapped else ground
         self.canvas.put(row, column, character, color, ground, bold=bold)
 
+    def finished(self) -> Canvas:
+        """The canvas with the frame's top edge, as far as no title stands in it."""
+        canvas, corners = self.canvas, {self.left - 1: "┌", self.right: "┐"}
+        if 0 <= self.edge < canvas.height:
+            cells = [" ", *canvas.characters[self.edge], " "]
+            for column in range(max(0, self.left - 1), min(self.right + 1, canvas.width)):
+                near = cells[column : column + 3]
+                if near[1] == " " and (column == self.right or not "".join(near).strip()):
+                    canvas.put(self.edge, column, corners.get(column, "─"), self.palette.faint)
+        return canvas
+
     def _draw_axes(self, x_label: str) -> None:
         palette, canvas, bottom = self.palette, self.canvas, self.top + self.rows
-        for row in range(self.top, bottom):
+        for row in range(self.edge + 1, bottom):
             canvas.put(row, self.left - 1, "│", palette.faint)
-        canvas.put(bottom, self.left - 1, "└" + "─" * self.columns, palette.faint)
+            canvas.put(row, self.right, "│", palette.faint)
+        canvas.put(bottom, self.left - 1, "└" + "─" * self.columns + "┘", palette.faint)
         used: set[int] = set()
         for value, label in self.y_ticks:
             level = self.row(value)
@@ -91,7 +116,7 @@ class Plot:
 
     def _draw_x_ticks(self, bottom: int, end: int) -> None:
         free = 0
-        for value, label in self.x.ticks(max(2, self.columns // 9)):
+        for value, label in self.x.ticks(max(2, self.columns // 8)):
             column = self.column(value)
             if column is None:
                 continue
@@ -114,7 +139,7 @@ def _ticks(figure: Figure, rows: int, width: int) -> Ticks:
     """Round values of the y axis; of a map with names, the names of its rows, as many as there is room for."""
     maps = [mark for mark in figure.of(Heatmap) if isinstance(mark, Heatmap) and mark.names]
     if not maps:
-        return figure.y.ticks(max(2, min(12, rows // 2)))
+        return figure.y.ticks(max(3 if rows > 2 else 2, min(12, rows // 2)))
     names, stride = maps[0].names, -(-len(maps[0].names) // max(1, rows))
     room = min(max(map(cell_len, names)), max(8, width // 4))
     return [(k + 0.5, fit_end(name, room).strip()) for k, name in enumerate(names)][::stride]

@@ -13,9 +13,9 @@ from grokscope.analysis.timeline import Timeline, stretches
 from grokscope.app.plots.canvas import Canvas, fit
 from grokscope.app.plots.marks import draw
 from grokscope.app.plots.plot import Plot
-from grokscope.app.theme import Palette, phase_letter
 from grokscope.figures import PANELS, Axis, Curve, Figure, Points, on_axis, over_time, step_axis
-from grokscope.figures.history import ZERO, broken
+from grokscope.figures.colors import Palette, phase_letter
+from grokscope.figures.history import broken
 from grokscope.figures.over_time import ACCURACY_LIMITS
 from grokscope.numbers import whole
 
@@ -72,6 +72,7 @@ def timeline(
     bands += [Band(other, "obs. b", other.observed, NOT_OBSERVED) for other in others[:1] if height >= 7]
     full = step_axis([data, *others])
     plot = frame(full if axis is None else axis, width, height, palette, len(bands))
+    plot.canvas.put(0, plot.left - 1, "┌", palette.faint)
     for row, band in enumerate(bands):
         _draw_band(plot, row, band)
     if plot.rows >= 2:
@@ -80,15 +81,15 @@ def timeline(
     if cursors.mark is not None:
         _cursor(plot, data, cursors.mark, palette.mark, "╎", "◆")
     _cursor(plot, data, cursors.index, palette.cursor, "│", "▲")
-    return plot.canvas.text()
+    return plot.finished().text()
 
 
 def frame(axis: Axis, width: int, height: int, palette: Palette, bands: int = 2) -> Plot:
-    """The frame below so many rows of phases, whose labels stand where other plots have those of their y axis."""
+    """The frame around the accuracies and so many rows of phases above them, the first of them in its top edge."""
     y = Axis("accuracy", "linear", *ACCURACY_LIMITS, form="percent")
     rows = height - bands - 2
-    ticks = y.ticks(2 if rows >= 3 else 1) if rows >= 2 else ()
-    return Plot(Figure("", axis, y), width, height, palette, top=bands, left=LABEL_WIDTH, y_ticks=ticks)
+    ticks = y.ticks(3 if rows >= 5 else 2) if rows >= 2 else ()
+    return Plot(Figure("", axis, y), width, height, palette, top=bands, edge=0, left=LABEL_WIDTH, y_ticks=ticks)
 
 
 def _column(plot: Plot, data: Timeline, index: int) -> int:
@@ -97,7 +98,8 @@ def _column(plot: Plot, data: Timeline, index: int) -> int:
 
 
 def _at(plot: Plot, data: Timeline, index: int) -> float:
-    return max(float(data.steps[index]), ZERO if plot.x.log else 0.0)
+    """The step of a checkpoint on the axis; step 0 stands where the axis says that it does."""
+    return max(float(data.steps[index]), plot.x.low) if plot.x.start else float(data.steps[index])
 
 
 def _draw_band(plot: Plot, row: int, band: Band) -> None:
@@ -137,7 +139,7 @@ def _accuracies(plot: Plot, data: Timeline, others: Sequence[Timeline], axis: Ax
               role=run_role(number, len(others)))
         for number, other in enumerate(others)
     ]  # fmt: skip
-    front = over_time(PANELS["accuracy"](data, ()), [data]).marks
+    front = over_time(PANELS["accuracy"](data, ()), [data], axis).marks
     curves = [mark for mark in front if isinstance(mark, (Curve, Points))]
     draw(plot, [*behind, *curves])
     own = {name: plot.palette.role(name) for name in ("train", "test")}
@@ -171,7 +173,7 @@ def _gap(plot: Plot, size: int) -> tuple[int, int, int] | None:
 
 def _gaps(plot: Plot, row: int) -> list[tuple[int, int, int]]:
     """The empty stretches of a row, less the cells that keep words in them from their neighbours."""
-    cells, found = "".join(plot.canvas.characters[row][plot.left :]), []
+    cells, found = "".join(plot.canvas.characters[row][plot.left : plot.right]), []
     for match in re.finditer(" +", cells):
         start = match.start() + (2 if match.start() else 1)
         found.append((row, plot.left + start, match.end() - 1 - start))

@@ -15,7 +15,7 @@ from grokscope.app.layout import BESIDE
 from grokscope.app.plots.canvas import fit, fit_middle
 from grokscope.app.plots.timeline import NOT_KNOWN, NOT_OBSERVED
 from grokscope.app.state import State
-from grokscope.app.theme import phase_letter
+from grokscope.figures.colors import phase_letter
 from grokscope.numbers import duration, number, percent_sign, whole
 
 LIVE_WORDS = {

@@ -15,8 +15,8 @@ from grokscope.app.layout import SMALLEST
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.timeline import NOT_KNOWN, NOT_OBSERVED
 from grokscope.app.state import State
-from grokscope.app.theme import Palette, phase_letter
 from grokscope.app.views.lists import list_text, rows_of
+from grokscope.figures.colors import Palette, phase_letter
 from grokscope.numbers import whole
 from grokscope.phases.inferred import RULE
 

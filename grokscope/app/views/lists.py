@@ -6,7 +6,7 @@ from rich.style import Style
 from rich.text import Text
 
 from grokscope.app.state import State
-from grokscope.app.theme import phase_letter
+from grokscope.figures.colors import phase_letter
 from grokscope.numbers import percent, whole
 
 Row = tuple[int, str, str]

@@ -22,7 +22,7 @@ from grokscope.app.plots.timeline import LABEL_WIDTH
 from grokscope.app.state import State
 from grokscope.app.views.panels import draws
 from grokscope.app.views.time import nearest_to, x_of, zoomed
-from grokscope.figures import WORDS, Axis, Figure, Heatmap, Scale, form_of, heatmap, spectrogram
+from grokscope.figures import WORDS, Axis, Figure, Heatmap, form_of, heatmap, spectrogram
 from grokscope.numbers import number, whole
 
 SCALE_CELLS = 12
@@ -30,15 +30,15 @@ SCALE_CELLS = 12
 
 def draw_heatmap(state: State, width: int, height: int) -> Text:
     """The measure of every layer at every step; the cell of the cursor is marked and named with its value."""
-    figure = zoomed(_heatmap(state.timeline, state.measure, state.steps_scale), state)
+    figure = _layers_and_steps(state)
     if figure.reason:
         return empty(width, height, figure.title, figure.reason, state.palette).text()
-    plot, cells = Plot(figure, width, height, state.palette, least_left=LABEL_WIDTH), _cells(figure)
+    plot, cells = _framed(figure, state, width, height), _cells(figure)
     shared = heat(plot, cells)
     _mark_cursor(plot, state)
     row = plot.top + int((state.layer + 0.5) / len(cells.names) * plot.rows)
     _name_row(plot, row, cells.names[state.layer])
-    column = plot.column(x_of(state, figure.x))
+    column = plot.column(x_of(state))
     if column is not None:
         ground = plot.canvas.looks[row][column]
         bright = shades(state.palette).index(ground[0] or "") >= LEVELS // 2
@@ -51,26 +51,25 @@ def draw_heatmap(state: State, width: int, height: int) -> Text:
         (f"{cells.names[state.layer]} at step {whole(state.step)}", state.palette.text),
         (f"a row is the median of up to {shared} layers" if shared > 1 else "", state.palette.muted),
     ]
-    _title(plot.canvas, words, state, cells)
-    return plot.canvas.text()
+    return _titled(plot, words, cells).text()
 
 
 def hit_heatmap(state: State, place: Place) -> Action | None:
     """The checkpoint and the layer of the cell that was clicked at."""
-    figure = zoomed(_heatmap(state.timeline, state.measure, state.steps_scale), state)
+    figure = _layers_and_steps(state)
     if figure.reason:
         return None
-    plot = Plot(figure, place.width, place.height, state.palette, least_left=LABEL_WIDTH)
+    plot = _framed(figure, state, place.width, place.height)
     layer = min(int(plot.y_at(place.row)), len(state.timeline.layers) - 1)
     return partial(actions.put_cell, index=nearest_to(state, plot, place.column), layer=layer)
 
 
 def draw_spectrogram(state: State, width: int, height: int) -> Text:
     """The selected layer's spectrum at every step, with xmin, λ₊ and the traps over it."""
-    figure = zoomed(_spectrogram(state.timeline, state.layer, state.steps_scale), state)
+    figure = _spectra_and_steps(state)
     if figure.reason:
         return empty(width, height, figure.title, figure.reason, state.palette).text()
-    plot, palette = Plot(figure, width, height, state.palette, least_left=LABEL_WIDTH), state.palette
+    plot, palette = _framed(figure, state, width, height), state.palette
     draw(plot)
     _mark_cursor(plot, state)
     spectrum = None if state.selected is None else state.selected.spectrum
@@ -82,32 +81,44 @@ def draw_spectrogram(state: State, width: int, height: int) -> Text:
         words.append((f"traps {len(spectrum.traps)}", palette.trap))
         words.append((f"largest λ {number(float(np.nanmax(spectrum.esd, initial=0.0)))}", palette.muted))
     words.append(("share of eigenvalues per e-fold of λ", palette.muted))
-    _title(plot.canvas, words, state, _cells(figure))
-    return plot.canvas.text()
+    return _titled(plot, words, _cells(figure)).text()
 
 
 def hit_spectrogram(state: State, place: Place) -> Action | None:
     """The checkpoint nearest to a column."""
-    figure = zoomed(_spectrogram(state.timeline, state.layer, state.steps_scale), state)
+    figure = _spectra_and_steps(state)
     if figure.reason:
         return None
-    plot = Plot(figure, place.width, place.height, state.palette, least_left=LABEL_WIDTH)
+    plot = _framed(figure, state, place.width, place.height)
     return partial(actions.put_cursor, index=nearest_to(state, plot, place.column))
 
 
+def _layers_and_steps(state: State) -> Figure:
+    return zoomed(_heatmap(state.timeline, state.measure, state.step_axis), state)
+
+
+def _spectra_and_steps(state: State) -> Figure:
+    return zoomed(_spectrogram(state.timeline, state.layer, state.step_axis), state)
+
+
+def _framed(figure: Figure, state: State, width: int, height: int) -> Plot:
+    """The frame of a map, as wide on the left as that of the run through time above it."""
+    return Plot(figure, width, height, state.palette, least_left=LABEL_WIDTH)
+
+
 @lru_cache(maxsize=4)
-def _heatmap(timeline: Timeline, field: str, scale: Scale) -> Figure:
-    figure, short = heatmap(timeline, field, steps=scale), telling(timeline.layers)
+def _heatmap(timeline: Timeline, field: str, steps: Axis) -> Figure:
+    figure, short = heatmap(timeline, field, steps), telling(timeline.layers)
     return replace(figure, marks=tuple(replace(mark, names=short) for mark in figure.marks
                                        if isinstance(mark, Heatmap)))  # fmt: skip
 
 
 @lru_cache(maxsize=4)
-def _spectrogram(timeline: Timeline, layer: int, scale: Scale) -> Figure:
+def _spectrogram(timeline: Timeline, layer: int, steps: Axis) -> Figure:
     if not timeline.layers:
         return Figure("spectrogram", Axis("step"), Axis("λ"), reason="no layers")
     name = timeline.layers[layer]
-    return spectrogram(timeline, name, timeline.spectra.get(name, ()), steps=scale)
+    return spectrogram(timeline, name, timeline.spectra.get(name, ()), steps)
 
 
 def _cells(figure: Figure) -> Heatmap:
@@ -118,7 +129,7 @@ def _mark_cursor(plot: Plot, state: State) -> None:
     """A sign below the columns of the cursor and of the mark: a line would hide what the map shows."""
     bottom = plot.top + plot.rows
     for index, sign, color in ((state.mark, "◆", state.palette.mark), (state.index, "▲", state.palette.cursor)):
-        column = None if index is None else plot.column(x_of(state, plot.x, index))
+        column = None if index is None else plot.column(x_of(state, index))
         if column is not None:
             plot.canvas.put(bottom, column, sign, color, bold=True)
 
@@ -131,18 +142,20 @@ def _name_row(plot: Plot, row: int, name: str) -> None:
     plot.canvas.put_right(row, room, words, palette.accent, bold=True)
 
 
-def _title(canvas: Canvas, words: list[tuple[str, str]], state: State, cells: Heatmap) -> None:
-    """Words as far as there is room beside the scale of colours, which stands at the right end."""
+def _titled(plot: Plot, words: list[tuple[str, str]], cells: Heatmap) -> Canvas:
+    """The map with words as far as there is room beside the scale of colours, which stands at the right end."""
+    canvas, palette, end = plot.canvas, plot.palette, plot.title_end
     low, high = number(cells.low), number(cells.high)
-    room = canvas.width - len(low) - len(high) - SCALE_CELLS - 4
+    room = end - len(low) - len(high) - SCALE_CELLS - 4
     column = 1
     for text, color in words:
         if text and column + len(text) <= room:
             canvas.put(0, column, text, color, bold=column == 1)
             column += len(text) + 2
-    colors = shades(state.palette)
-    canvas.put(0, room + 2, low, state.palette.muted)
+    colors = shades(palette)
+    canvas.put(0, room + 2, low, palette.muted)
     for k in range(SCALE_CELLS):
         level = colors[k * (LEVELS - 1) // (SCALE_CELLS - 1)]
         canvas.put(0, room + 3 + len(low) + k, "█", level, level)
-    canvas.put_right(0, canvas.width, high, state.palette.muted)
+    canvas.put_right(0, end, high, palette.muted)
+    return plot.finished()

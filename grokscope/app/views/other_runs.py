@@ -38,15 +38,13 @@ def others(state: State) -> tuple[Other, ...]:
 
 
 def value_at(line: Line, runs: tuple[Timeline, ...], step: float) -> float:
-    """A line's value at the last checkpoint up to a step that all of the runs have; NaN where there is none."""
-    if len(runs) == 1:
-        values = line.values(runs[0])
-        return float(values[runs[0].nearest(step)]) if len(values) else np.nan
+    """A line's value at the last checkpoint up to a step that all of the runs have; NaN before the first one, and
+    after the last, where nothing is known of them any more."""
     steps, table = common_steps(runs, line.values)
     place = int(np.searchsorted(steps, step, side="right")) - 1
-    column = table[:, max(place, 0) : max(place, 0) + 1]
-    if place < 0:
+    if place < 0 or step > steps[-1]:
         return np.nan
+    column = table[:, place : place + 1]
     return float(column.mean() if line.combined is None else line.combined(column)[0])
 
 

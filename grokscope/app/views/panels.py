@@ -28,12 +28,26 @@ OF_LAYERS = ("alpha", "traps", "ks", "sigma_mp", "entropy", "stable_rank")
 """Panels with a line a layer: the selected one first."""
 
 ORDER = (
-    *("accuracy", "alpha", "traps", "lit", "ks", CLASSES, "norm", "sigma_mp", "entropy", "sparsity", "circuit"),
+    *(
+        "accuracy",
+        "alpha",
+        "traps",
+        "capacity",
+        "lit",
+        "ks",
+        CLASSES,
+        "norm",
+        "sigma_mp",
+        "entropy",
+        "sparsity",
+        "circuit",
+    ),
     *("loss", "stable_rank", "none_lit", "live_rows", "bias_over_norm", "row_mean_z", "mean_spike"),
     *("units_lit", "dead_units", "patterns", "purity"),
 )
 
-GATES: dict[str, tuple[str, Scale, tuple[float, float] | None, Form]] = {
+Kind = tuple[str, Scale, tuple[float, float] | None, Form]
+GATES: dict[str, Kind] = {
     "lit": ("units that a bright image lights", "log", None, "percent"),
     "none_lit": ("chance that no unit is lit", "linear", ACCURACY_LIMITS, "number"),
     "live_rows": ("units that still learn", "linear", ACCURACY_LIMITS, "percent"),
@@ -43,7 +57,9 @@ GATES: dict[str, tuple[str, Scale, tuple[float, float] | None, Form]] = {
 }
 """Measures of the layers whose gates mean something."""
 
-HIDDEN: dict[str, tuple[str, Scale, tuple[float, float] | None, Form]] = {
+CAPACITY: Kind = ("capacity", "log", None, "number")
+
+HIDDEN: dict[str, Kind] = {
     "units_lit": ("units lit by a training image", "log", None, "number"),
     "dead_units": ("units dead on the training images", "linear", None, "count"),
     "patterns": ("on/off patterns of the training images", "log", None, "count"),
@@ -86,6 +102,8 @@ def panel_of(run: Timeline, layer: int, name: str) -> Panel | str:
     if name in GATES:
         columns = [(one, run.measure(name, one)) for one in run.layers if one in run.gated]
         return _panel(*GATES[name], columns, run)
+    if name == "capacity":
+        return _panel(*CAPACITY, [(one, run.measure(name, one)) for one in run.layers[-1:] if run.gated], run)
     if name in HIDDEN:
         return _panel(*HIDDEN[name], [(one, run.metric(f"{name}_{one}")) for one in run.layers], run)
     return PANELS[name](run, ())
@@ -111,6 +129,18 @@ def _panel(
 def _column(values: Array, run: History) -> Array:
     """The numbers themselves, whatever the run."""
     return values
+
+
+def kind_of(state: State) -> str:
+    """The name by which `grokscope plot` draws the chosen panel, of a measure that layers have that of one."""
+    run, found = state.timeline, panels(state)
+    panel = found[state.pane % len(found)]
+    if isinstance(panel, str):
+        return panel
+    titles = {_title(run, name): name for name in PANELS} | {GATES[name][0]: name for name in GATES}
+    hidden = {HIDDEN[name][0]: f"{name}_{layer}" for name in HIDDEN for layer in run.layers}
+    stored = {safe_name(name): name for name in run.metrics}
+    return {**stored, **hidden, **titles}[panel.title]
 
 
 def of_other(panel: Panel, run: Timeline, layer: int, other: Other) -> Panel | None:

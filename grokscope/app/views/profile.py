@@ -14,8 +14,8 @@ from grokscope.app.plots.described import empty, name_axis, put_words
 from grokscope.app.plots.marks import draw, vertical
 from grokscope.app.plots.plot import Plot
 from grokscope.app.state import ORDERS, State
-from grokscope.app.theme import Palette
 from grokscope.figures import Figure, Points, profile
+from grokscope.figures.colors import Palette
 from grokscope.numbers import fixed
 
 Y_TICKS = (
@@ -47,8 +47,8 @@ def draw_profile(state: State, width: int, height: int) -> Text:
             column, level = plot.column(x), plot.row(y)
             if column is not None and level is not None:
                 plot.canvas.put(level, column, "●", palette.role(mark.role))
-    _title(plot, state, width)
-    return plot.canvas.text()
+    _title(plot, state)
+    return plot.finished().text()
 
 
 def hit_profile(state: State, place: Place) -> Action | None:
@@ -71,7 +71,7 @@ def _framed(figure: Figure, width: int, height: int, palette: Palette) -> Plot:
     return Plot(figure, width, height, palette, y_ticks=Y_TICKS, x_label=figure.x.label)
 
 
-def _title(plot: Plot, state: State, width: int) -> None:
+def _title(plot: Plot, state: State) -> None:
     """The counts of verdicts, and the selected layer with what is known of where it comes from."""
     palette, figure = state.palette, plot.figure
     words = [(figure.title, palette.text), *((fact.text, palette.role(fact.role)) for fact in figure.facts)]
@@ -80,7 +80,7 @@ def _title(plot: Plot, state: State, width: int) -> None:
         spectrum, name = state.selected.spectrum, state.selected.name
         named = name if spectrum is None else f"{name} α {fixed(spectrum.alpha, 2)}"
         named += f" ({state.selected.note})" if state.selected.note else ""
-        room = width - column - 1
+        room = plot.title_end - column - 1
         if room > 8:
-            plot.canvas.put_right(0, width - 1, fit(named, room).rstrip(), palette.cursor)
+            plot.canvas.put_right(0, plot.title_end - 1, fit(named, room).rstrip(), palette.cursor)
     name_axis(plot)

@@ -12,7 +12,7 @@ from grokscope.app.catalog import Entry
 from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas, fit_middle
 from grokscope.app.state import State
-from grokscope.app.theme import Palette, phase_letter
+from grokscope.figures.colors import Palette, phase_letter
 from grokscope.numbers import UNKNOWN, percent, whole
 
 COLUMNS = (("checkpoints", 13, 5), ("last step", 12, 4), ("phase", 17, 0), ("test", 7, 1), ("training", 13, 2),

@@ -22,6 +22,7 @@ from grokscope.app.views.other_runs import Other, others, value_at
 from grokscope.app.views.panels import draws, of_other, panels
 from grokscope.app.views.time import nearest_to, x_of, zoomed
 from grokscope.figures import (
+    Axis,
     Band,
     Curve,
     Figure,
@@ -29,7 +30,6 @@ from grokscope.figures import (
     Line,
     Panel,
     Points,
-    Scale,
     classes,
     on_common_axes,
     over_time,
@@ -93,25 +93,25 @@ def _places(state: State, width: int, height: int) -> list[tuple[int, str, Place
 def _figure(state: State, panel: Panel | str) -> Figure:
     """The figure of a panel over the shown steps."""
     return zoomed(
-        _whole(panel, state.timeline, others(state), state.layer, state.steps_scale, state.values_log), state
+        _whole(panel, state.timeline, others(state), state.layer, state.step_axis, state.values_log), state
     )
 
 
 @lru_cache(maxsize=64)
 def _whole(
-    panel: Panel | str, run: Timeline, beside: tuple[Other, ...], layer: int, steps: Scale, turned: bool
+    panel: Panel | str, run: Timeline, beside: tuple[Other, ...], layer: int, steps: Axis, turned: bool
 ) -> Figure:
     """The figure of a panel over all steps, the other runs' curves of it behind the front run's."""
     if isinstance(panel, str):
-        figure = classes(run, steps=steps)
+        figure = classes(run, steps)
         marks = [replace(one, high=min(one.high, 3 / len(one.values))) for one in figure.marks
                  if isinstance(one, Heatmap)]  # fmt: skip
         return replace(figure, marks=tuple(marks))
     if turned and panel.limits is None:
         panel = replace(panel, scale="linear" if panel.scale == "log" else "log")
-    figure = over_time(panel, [run], steps=steps)
+    figure = over_time(panel, [run], steps)
     same = [(of_other(panel, run, layer, other), other.runs) for other in beside]
-    compared = [over_time(one, runs, steps=steps) for one, runs in same if one is not None]
+    compared = [over_time(one, runs, steps) for one, runs in same if one is not None]
     figure, *behind = on_common_axes([figure, *compared])
     more = [mark for one in behind for mark in one.marks if isinstance(mark, (Band, Curve, Points))]
     own = [mark for mark in figure.marks if isinstance(mark, (Curve, Points))]
@@ -139,11 +139,11 @@ def _draw(state: State, number: int, width: int, height: int, label: str) -> Can
         draw(plot)
     for index, color, sign in ((state.mark, palette.mark, "╎"), (state.index, palette.cursor, "│")):
         if index is not None:
-            vertical(plot, x_of(state, plot.x, index), color, sign)
+            vertical(plot, x_of(state, index), color, sign)
     _title(plot.canvas, figure.title, words, state, focused=focused)
     if not state.full:
         name_axis(plot)
-    return plot.canvas
+    return plot.finished()
 
 
 def _values(state: State, panel: Panel, figure: Figure) -> list[tuple[Line, str]]:
@@ -161,7 +161,7 @@ def _title(canvas: Canvas, title: str, words: list[tuple[str, str, str]], state:
     palette = state.palette
     if focused:
         canvas.put(0, 0, "▌", palette.accent)
-    room = canvas.width - 3 - max([cell_len(value) + 2 * (len(words) > 1) for _, value, _ in words[:1]], default=0)
+    room = canvas.width - 4 - max([cell_len(value) + 2 * (len(words) > 1) for _, value, _ in words[:1]], default=0)
     title = title if len(title) <= room else fit(title, room)
     canvas.put_fitted(0, 1, canvas.width - 1, title, palette.accent if focused else palette.text)
     column = len(title) + 3
@@ -170,7 +170,7 @@ def _title(canvas: Canvas, title: str, words: list[tuple[str, str, str]], state:
         if place == 0:
             name = fit(name, max(0, min(len(name), canvas.width - column - len(value) - 1 - more)))
         text = f"{name} {value}".strip()
-        if place and column + cell_len(text) + more > canvas.width:
+        if place and column + cell_len(text) + more >= canvas.width:
             canvas.put(0, column - 1, "…", palette.muted)
             return
         canvas.put(0, column, text, color)

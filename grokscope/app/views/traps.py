@@ -19,10 +19,10 @@ from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.described import described
 from grokscope.app.plots.picture import image_side, picture
 from grokscope.app.state import State
-from grokscope.app.theme import Palette
 from grokscope.app.views.spectrum import most_bins
 from grokscope.app.views.table import traps_count
 from grokscope.figures import randomized
+from grokscope.figures.colors import Palette
 from grokscope.numbers import UNKNOWN, count, fixed, number, probability
 from grokscope.spectra.layer import LayerSpectrum
 from grokscope.spectra.traps import Trap
