@@ -23,7 +23,7 @@ from grokscope.spectra import ANALYSIS_VERSION
 from grokscope.spectra.null import DRAWS
 from grokscope.spectra.null_store import cache_folder
 from grokscope.trajectory import Trajectory
-from grokscope.trajectory.layouts import is_of_hub
+from grokscope.trajectory.whose import is_of_hub
 
 LONGEST_NAME = 240  # of the 255 bytes that file systems allow: temporary files have longer ones
 FORMAT = "grokscope-spectra"

@@ -15,7 +15,7 @@ from grokscope.app.background import LOOK_SECONDS, UNREADABLE
 from grokscope.names import safe_name
 from grokscope.phases import observe
 from grokscope.runfile import Run
-from grokscope.trajectory.layouts import is_of_grokscope
+from grokscope.trajectory.whose import is_of_grokscope
 
 
 @dataclass(frozen=True)

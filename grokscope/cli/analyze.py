@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from grokscope.cli.common import echo, name_damaged, progress
-from grokscope.cli.opening import AnyPaths, Match, Network, StepRegex, StepsFrom, open_every
+from grokscope.cli.opening import AnyPaths, open_every, opens
 
 if TYPE_CHECKING:
     from grokscope.analysis import Parameters, Spectra
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 OTHERS_SECONDS = 30.0  # a viewer holds the spectra for one checkpoint: what was asked for waits, and wins
 
 
+@opens(metrics=False)
 def analyze(
     runs: AnyPaths,
     jobs: Annotated[int, typer.Option("-j", "--jobs", help="Processes; 0 takes one for each core.")] = 0,
@@ -34,10 +35,7 @@ def analyze(
     weightwatcher: Annotated[
         bool, typer.Option("--weightwatcher", help="Also run WeightWatcher itself and keep its columns.")
     ] = False,
-    step_regex: StepRegex = None,
-    steps_from: StepsFrom = None,
-    match: Match = None,
-    network: Network = "",
+    **how: Any,
 ) -> None:
     """Measure alpha, the Marchenko-Pastur fit, KS and traps of every layer at every checkpoint.
 
@@ -48,7 +46,7 @@ def analyze(
     """
     from grokscope.errors import UsageError
 
-    opened = open_every(runs, step_regex, steps_from, match, network)
+    opened = open_every(runs, **how)
     for path, run in zip(runs, opened, strict=True):
         if not run.num_checkpoints:
             raise UsageError(f"{path} holds no checkpoint yet; train it first")

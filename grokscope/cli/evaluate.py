@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from grokscope.cli.common import AsJson, echo, name_damaged
-from grokscope.cli.opening import AnyPaths, Match, Metrics, Network, StepRegex, StepsFrom, open_every
+from grokscope.cli.opening import AnyPaths, open_every, opens
 from grokscope.errors import UsageError
 
 PHASES = "What counts as observed (accuracies are fractions of 1)"
 
 
+@opens()
 def evaluate(
     runs: AnyPaths,
     column: Annotated[
@@ -43,11 +44,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Seed of the resamples.", min=0)] = 0,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table of comma-separated values.")] = False,
-    step_regex: StepRegex = None,
-    steps_from: StepsFrom = None,
-    match: Match = None,
-    network: Network = "",
-    metrics: Metrics = None,
+    **how: Any,
 ) -> None:
     """Score detectors of the collapse against what the accuracies of these runs say.
 
@@ -70,7 +67,7 @@ def evaluate(
     if as_json and as_csv:
         raise UsageError("--json and --csv are two ways to print the same; give one")
     limits = Thresholds(memorised, rise, gap, fall, confirm)
-    sources = [Source.of(run) for run in open_every(runs, step_regex, steps_from, match, network, metrics)]
+    sources = [Source.of(run) for run in open_every(runs, **how)]
     refuse_twice(sources)
     for source in sources:
         name_damaged(source.damaged)

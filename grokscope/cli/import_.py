@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from grokscope.cli.common import Overwrite, echo, progress
-from grokscope.cli.opening import Match, Metrics, Network, StepRegex, StepsFrom, open_noted
+from grokscope.cli.opening import open_noted, opens
 from grokscope.errors import UsageError
 
 
+@opens()
 def import_(
     path: Annotated[Path, typer.Argument(help="A folder of checkpoints, or a model.", metavar="FOLDER|MODEL")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The run file to write.", metavar="RUN.h5")],
-    step_regex: StepRegex = None,
-    steps_from: StepsFrom = None,
-    match: Match = None,
-    network: Network = "",
-    metrics: Metrics = None,
     activation: Annotated[
         str | None,
         typer.Option(help="What its units compute, e.g. relu; gates can then be told.", metavar="NAME"),
@@ -35,6 +31,7 @@ def import_(
         typer.Option(help="What it was trained with, e.g. mse; capacity then tells a collapse.", metavar="NAME"),
     ] = None,
     overwrite: Overwrite = False,
+    **how: Any,
 ) -> None:
     """Make a run file of a folder of checkpoints, of a file with many of them, or of a single model.
 
@@ -52,7 +49,7 @@ def import_(
         "loss": loss and loss.lower(),
     }
     config = {name: value for name, value in said.items() if value is not None}
-    opened = open_noted(path, step_regex, steps_from, match, network, metrics)
+    opened = open_noted(path, **how)
     if not isinstance(opened, Checkpoints):
         raise UsageError(f"{path} is a run file already; copy it")
     with progress("importing", unit="checkpoints") as bar:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,36 +38,47 @@ AnyPaths = Annotated[
         callback=without_their_spectra,
     ),
 ]  # fmt: skip
-StepRegex = Annotated[
-    str | None, typer.Option(help="Its first group finds the step in a checkpoint's name.", metavar="REGEX")
-]
-StepsFrom = Annotated[
-    Path | None, typer.Option(help="A file of lines `name,step`, one a checkpoint.", metavar="FILE")
-]
-Match = Annotated[
-    str | None, typer.Option(help="Only checkpoints of such names, e.g. '*ema*'.", metavar="PATTERN")
-]
-Network = Annotated[
-    str, typer.Option(help="Which of several networks in a file, e.g. its average: ema.", metavar="NAME")
-]
-Metrics = Annotated[
-    Path | None, typer.Option("--metrics", help="A table of metrics with a column of steps.", metavar="FILE")
-]
+PANEL = "Checkpoints that another program wrote"
+OPTIONS: tuple[tuple[str, Any, Any, str, str], ...] = (
+    ("step_regex", str | None, None, "REGEX", "Its first group finds the step in a checkpoint's name."),
+    ("steps_from", Path | None, None, "FILE", "A file of lines `name,step`, one a checkpoint."),
+    ("match", str | None, None, "PATTERN", "Only checkpoints of such names, e.g. '*ema*'."),
+    ("network", str, "", "NAME", "Which of several networks in a file, e.g. its average: ema."),
+    ("metrics", Path | None, None, "FILE", "A table of metrics with a column of steps."),
+)
+"""What can be told that the files do not say: argument, type, default, what it takes, and in words."""
 
 
-def open_noted(
-    path: Path,
-    step_regex: str | None = None,
-    steps_from: Path | None = None,
-    match: str | None = None,
-    network: str = "",
-    metrics: Path | None = None,
-) -> Trajectory:
+def opens(*, metrics: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of how to open what it is given; it takes them as `**how`, for `open_noted`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(*args: Any, **options: Any) -> None:
+            command(*args, **options)
+
+        own = inspect.signature(command, eval_str=True)
+        named = [one for one in own.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        more = [_parameter(*option) for option in OPTIONS if metrics or option[0] != "metrics"]
+        run.__signature__ = own.replace(parameters=[*named, *more])  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def _parameter(name: str, kind: Any, default: Any, metavar: str, words: str) -> inspect.Parameter:
+    said = typer.Option("--" + name.replace("_", "-"), help=words, metavar=metavar, rich_help_panel=PANEL)
+    only = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, only, default=default, annotation=Annotated[kind, said])
+
+
+def open_noted(path: Path, **how: Any) -> Trajectory:
     """Open what lies at a path, and say on stderr which steps its checkpoints were given and what was left out."""
-    from grokscope.trajectory import Checkpoints, Opening, open_trajectory
+    from grokscope.runfile import Run
+    from grokscope.trajectory import Opening, open_trajectory
 
-    trajectory = open_trajectory(path, Opening(step_regex, steps_from, match, network, metrics))
-    if isinstance(trajectory, Checkpoints):
+    trajectory = open_trajectory(path, Opening(**how))
+    if not isinstance(trajectory, Run):
         for note in trajectory.notes:
             echo(note, err=True)
         if trajectory.left_out:
@@ -73,19 +86,12 @@ def open_noted(
     return trajectory
 
 
-def open_every(
-    paths: Sequence[Path],
-    step_regex: str | None,
-    steps_from: Path | None,
-    match: str | None,
-    network: str,
-    metrics: Path | None = None,
-) -> list[Trajectory]:
+def open_every(paths: Sequence[Path], **how: Any) -> list[Trajectory]:
     """Open what lies at each path; UsageError where one table of metrics is given for several."""
     from grokscope.errors import UsageError
 
-    if metrics is not None and len(paths) > 1:
+    if how.get("metrics") is not None and len(paths) > 1:
         raise UsageError(
-            f"--metrics {metrics} is of one run, and {len(paths)} are given; import each with its own"
+            f"--metrics {how['metrics']} is of one run, and {len(paths)} are given; import each with its own"
         )
-    return [open_noted(path, step_regex, steps_from, match, network, metrics) for path in paths]
+    return [open_noted(path, **how) for path in paths]

@@ -7,12 +7,12 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from grokscope.cli.common import AsJson, Step, echo, name_damaged
-from grokscope.cli.opening import AnyPaths, Match, Metrics, Network, StepRegex, StepsFrom, open_every
+from grokscope.cli.opening import AnyPaths, open_every, opens
 from grokscope.cli.view import parse_size
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ OVER_TWO = 12
 """Rows that a figure needs at least where several share the terminal's height."""
 
 
+@opens()
 def plot(
     runs: AnyPaths,
     kind: Annotated[
@@ -46,11 +47,7 @@ def plot(
         str | None, typer.Option(help="Columns and rows of each figure (default: the terminal's).", metavar="WxH")
     ] = None,
     as_json: AsJson = False,
-    step_regex: StepRegex = None,
-    steps_from: StepsFrom = None,
-    match: Match = None,
-    network: Network = "",
-    metrics: Metrics = None,
+    **how: Any,
 ) -> None:
     """Draw a figure of one run or several, in the terminal, as a picture, or as its bare numbers.
 
@@ -64,7 +61,7 @@ def plot(
     from grokscope.report import refuse_twice
     from grokscope.report.pictures import Source, figures_of
 
-    sources = [Source.of(run) for run in open_every(runs, step_regex, steps_from, match, network, metrics)]
+    sources = [Source.of(run) for run in open_every(runs, **how)]
     refuse_twice(sources)
     for source in sources:
         name_damaged(source.damaged)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from grokscope.cli.common import AsJson, echo, name_damaged
-from grokscope.cli.opening import AnyPaths, Match, Metrics, Network, StepRegex, StepsFrom, open_every
+from grokscope.cli.opening import AnyPaths, open_every, opens
 from grokscope.names import safe_name
 
 if TYPE_CHECKING:
@@ -30,15 +30,12 @@ Output = Annotated[
 ]
 
 
+@opens()
 def report(
     runs: AnyPaths,
     output: Output = None,
     as_json: AsJson = False,
-    step_regex: StepRegex = None,
-    steps_from: StepsFrom = None,
-    match: Match = None,
-    network: Network = "",
-    metrics: Metrics = None,
+    **how: Any,
 ) -> None:
     """Print when a run memorised, generalised and collapsed, and what its layers measured then.
 
@@ -53,7 +50,7 @@ def report(
     from grokscope.report.layer_table import profile_of
     from grokscope.report.pictures import Source
 
-    sources = [Source.of(run) for run in open_every(runs, step_regex, steps_from, match, network, metrics)]
+    sources = [Source.of(run) for run in open_every(runs, **how)]
     for source in sources:
         name_damaged(source.damaged)
     reports = [run_report(source.run, source.spectra) for source in sources]

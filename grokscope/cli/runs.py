@@ -6,12 +6,12 @@ import csv
 import json
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from grokscope.cli.common import AsJson, RunPath, echo, name_damaged
-from grokscope.cli.opening import AnyPath, Match, Metrics, Network, StepRegex, StepsFrom, open_noted
+from grokscope.cli.opening import AnyPath, open_noted, opens
 from grokscope.names import safe_name
 
 if TYPE_CHECKING:
@@ -20,19 +20,16 @@ if TYPE_CHECKING:
 MEGABYTE = 10**6
 
 
+@opens()
 def info(
     run: AnyPath,
     as_json: AsJson = False,
-    step_regex: StepRegex = None,
-    steps_from: StepsFrom = None,
-    match: Match = None,
-    network: Network = "",
-    metrics: Metrics = None,
+    **how: Any,
 ) -> None:
     """Show what a run file, a folder of checkpoints or a model holds: layers, steps, metrics, what is left out."""
     from grokscope.trajectory import find_damaged
 
-    opened = open_noted(run, step_regex, steps_from, match, network, metrics)
+    opened = open_noted(run, **how)
     name_damaged(find_damaged(opened, range(opened.num_checkpoints)[-1:]))
     echo(_as_json(_description(opened)) if as_json else _summary(opened))
 
@@ -131,17 +128,14 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+@opens()
 def export(
     run: AnyPath,
-    step_regex: StepRegex = None,
-    steps_from: StepsFrom = None,
-    match: Match = None,
-    network: Network = "",
-    metrics_from: Metrics = None,
     layers: Annotated[
         bool | None,
         typer.Option("--layers/--metrics-only", help="Every measured number of every layer (of a single model)."),
     ] = None,
+    **how: Any,
 ) -> None:
     """Print the metrics of every checkpoint as CSV: step, wall time, each metric; none where it is damaged.
 
@@ -151,7 +145,7 @@ def export(
     from grokscope.runfile import Run
     from grokscope.trajectory import is_single
 
-    opened = open_noted(run, step_regex, steps_from, match, network, metrics_from)
+    opened = open_noted(run, **how)
     of_layers = is_single(opened) and not isinstance(opened, Run) if layers is None else layers
     if of_layers:
         _export_layers(opened)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from grokscope.cli.common import AsJson, Step, echo, progress
-from grokscope.cli.opening import AnyPath, Match, Metrics, Network, StepRegex, StepsFrom, open_noted
+from grokscope.cli.opening import AnyPath, open_noted, opens
 from grokscope.errors import UsageError
 
 WHAT_IF = "What if (accuracy measured anew on the run's own data)"
@@ -22,6 +22,7 @@ class Order(enum.StrEnum):
     worst = "worst"
 
 
+@opens()
 def show(
     run: AnyPath,
     step: Step = None,
@@ -73,11 +74,7 @@ def show(
     order: Annotated[
         Order | None, typer.Option(help="The layers by depth, or those that look worst first (of a single model).")
     ] = None,
-    step_regex: StepRegex = None,
-    steps_from: StepsFrom = None,
-    match: Match = None,
-    network: Network = "",
-    metrics: Metrics = None,
+    **how: Any,
 ) -> None:
     """Show one checkpoint: metrics, phase, and every layer's spectrum, measured now where it is not yet.
 
@@ -90,7 +87,7 @@ def show(
     from grokscope.cli.ablation import Asked, described_interventions
     from grokscope.cli.tables import checkpoint_text
 
-    opened = open_noted(run, step_regex, steps_from, match, network, metrics)
+    opened = open_noted(run, **how)
     index = checkpoint_at(opened, step)
     _say_which(step, int(opened.steps[index]), exact)
     with progress("measuring", unit="layers") as bar:

@@ -6,20 +6,12 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from grokscope.cli.common import echo
-from grokscope.cli.opening import (
-    Match,
-    Metrics,
-    Network,
-    StepRegex,
-    StepsFrom,
-    open_every,
-    without_their_spectra,
-)
+from grokscope.cli.opening import open_every, opens, without_their_spectra
 from grokscope.errors import UsageError
 
 Runs = Annotated[
@@ -44,6 +36,7 @@ Analysis = Annotated[
 ]
 
 
+@opens()
 def view(
     runs: Runs = None,
     screenshot: Screenshot = None,
@@ -51,11 +44,7 @@ def view(
     press: Press = "",
     theme: Theme = "dark",
     analysis: Analysis = True,
-    step_regex: StepRegex = None,
-    steps_from: StepsFrom = None,
-    match: Match = None,
-    network: Network = "",
-    metrics: Metrics = None,
+    **how: Any,
 ) -> None:
     """Scrub through a run with the keyboard: alpha, spectra, correlation traps and phases of every checkpoint."""
     if theme not in {"dark", "light"}:
@@ -67,10 +56,10 @@ def view(
     paths = runs or [Path()]
     folder = paths[0] if len(paths) == 1 and paths[0].is_dir() and run_files(paths[0]) else None
     opened = []
-    if folder is not None and (given := step_regex or steps_from or match or network or metrics):
-        raise UsageError(f"{folder} holds run files, which are listed; {given} is for one folder of checkpoints")
+    if folder is not None and (given := next(filter(None, how.values()), None)):
+        raise UsageError(f"{folder} holds run files, which are listed; {given} is for a folder of checkpoints")
     if folder is None:
-        opened = with_parent(open_every(paths, step_regex, steps_from, match, network, metrics))
+        opened = with_parent(open_every(paths, **how))
     if screenshot is not None:
         columns, rows = parse_size(size)
         from grokscope.app.screenshot import take

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from grokscope.figures.axis import Axis, Scale
 from grokscope.figures.data import Figure, Span
+from grokscope.figures.median import median
 
 Array = NDArray[np.float64]
 
@@ -74,7 +75,7 @@ def step_axis(histories: Sequence[History], *, scale: Scale = "log") -> Axis:
 def _before(steps: Sequence[NDArray[np.int64]], last: float) -> float:
     """Where step 0 stands on a logarithmic axis: before the first of `steps` by what is seen as a gap."""
     first = min((int(one[0]) for one in steps if len(one)), default=1)
-    apart = [float(np.median([*np.diff(np.log10(one)), np.inf])) for one in steps if len(one) > 2]
+    apart = [float(median(np.append(np.diff(np.log10(one)), np.inf))) for one in steps if len(one) > 2]
     gap = max(WIDE * max(apart, default=0.0), VISIBLE / (1 - VISIBLE) * math.log10(max(last / first, 1.0)))
     return max(ZERO, first / 10 ** min(1.1 * gap, 300.0))
 
@@ -89,7 +90,7 @@ def _gaps(places: Array) -> NDArray[np.intp]:
     distances = np.diff(places)
     if len(distances) < 2:
         return np.empty(0, dtype=np.intp)
-    return np.flatnonzero((distances > WIDE * np.median(distances)) & (distances > VISIBLE))
+    return np.flatnonzero((distances > WIDE * median(distances)) & (distances > VISIBLE))
 
 
 def broken(at: Array, values: Array, axis: Axis) -> tuple[Array, Array]:
@@ -119,7 +120,7 @@ def step_cells(steps: NDArray[np.int64], axis: Axis) -> tuple[Array, NDArray[np.
     at = axis.position(on_axis(steps, axis))
     if len(at) == 1:
         return np.array([axis.low, axis.high]), np.zeros(1, dtype=np.intp)
-    wide, half = _gaps(at), float(np.median(np.diff(at))) / 2
+    wide, half = _gaps(at), float(median(np.diff(at))) / 2
     ends = np.concatenate([[at[0]], (at[1:] + at[:-1]) / 2, [at[-1]]])
     ends[wide + 1] = at[wide] + half
     ends = np.insert(ends, wide + 2, at[wide + 1] - half)

@@ -6,7 +6,7 @@ import json
 import uuid
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -23,26 +23,11 @@ from grokscope.trajectory.contents import Contents, Layer, Source, Stamp, conten
 from grokscope.trajectory.layouts import find_checkpoints
 from grokscope.trajectory.metrics import Metrics, metrics_of_checkpoints
 from grokscope.trajectory.numbering import Numbering, number_checkpoints
+from grokscope.trajectory.opening import Opening
 from grokscope.trajectory.union import Union
 
 MISSING = np.float32(np.nan)
 STATIC = Liveness("static", -1, float("nan"), float("nan"), float("nan"))
-
-
-@dataclass(frozen=True)
-class Opening:
-    """What the user says about checkpoints that do not say it themselves.
-
-    step_regex: its first group is the step in a name. steps_from: a file of lines `name,step`. match: a shell
-    pattern for the names that count. network: which of several in a file, such as its average. metrics: a table
-    with a column of steps.
-    """
-
-    step_regex: str | None = None
-    steps_from: str | Path | None = None
-    match: str | None = None
-    network: str = ""
-    metrics: str | Path | None = None
 
 
 class Checkpoints:

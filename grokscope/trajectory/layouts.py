@@ -8,15 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
-
 from grokscope.errors import UsageError
 from grokscope.files import read_text
 from grokscope.importers import sniff
 from grokscope.importers.sniffing import MODEL_FILES
 from grokscope.runfile import LeftOut
-from grokscope.runfile.own_bytes import NotItsOwn, refuse_endless
 from grokscope.trajectory.numbers_in_names import numbers_in
+from grokscope.trajectory.whose import is_of_grokscope
 
 SUFFIXES = (
     ".safetensors.index.json", ".bin.index.json", ".safetensors", ".pth.tar", ".pt", ".pth", ".ckpt", ".bin",
@@ -64,26 +62,6 @@ def find_checkpoints(path: Path, match: str | None = None) -> Layout:
     if (path / "snapshots").is_dir() and (path / "refs").is_dir():
         return _revisions(path, match)
     return _in_folder(path, match, 0)
-
-
-def is_of_hub(path: Path) -> bool:
-    """Tell whether a path lies in the hub's cache, where nobody else should write."""
-    above = path.resolve()
-    return any((p / "snapshots").is_dir() and (p / "blobs").is_dir() for p in (above, *above.parents[:2]))
-
-
-def is_of_grokscope(path: Path) -> bool:
-    """Tell run files and spectra files from other HDF5 files."""
-    try:
-        with h5py.File(path, "r", locking=False) as hdf5:
-            if {"planned_steps", "layers"} <= set(hdf5):  # no attribute has to be read, which has to be safe
-                return True
-            refuse_endless(hdf5)
-            return str(hdf5.attrs.get("format", "")).startswith("grokscope")
-    except NotItsOwn:
-        return True  # whose reader says what is wrong
-    except (KeyError, OSError, RuntimeError, ValueError):
-        return False
 
 
 def bare_name(path: Path) -> str:

@@ -10,11 +10,26 @@ from pathlib import Path
 import h5py
 
 from grokscope.runfile import Run
-from grokscope.trajectory.checkpoints import Checkpoints, Opening
-from grokscope.trajectory.layouts import is_of_grokscope
 from grokscope.trajectory.protocol import Trajectory
+from grokscope.trajectory.whose import is_of_grokscope
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What the user says about checkpoints that do not say it themselves.
+
+    step_regex: its first group is the step in a name. steps_from: a file of lines `name,step`. match: a shell
+    pattern for the names that count. network: which of several in a file, such as its average. metrics: a table
+    with a column of steps.
+    """
+
+    step_regex: str | None = None
+    steps_from: str | Path | None = None
+    match: str | None = None
+    network: str = ""
+    metrics: str | Path | None = None
 
 
 @dataclass(frozen=True)
@@ -27,7 +42,7 @@ class Place:
     @classmethod
     def of(cls, trajectory: Trajectory) -> Place:
         """Return the place of an opened trajectory."""
-        return cls(trajectory.path, trajectory.opening if isinstance(trajectory, Checkpoints) else Opening())
+        return cls(trajectory.path, getattr(trajectory, "opening", Opening()))
 
     @classmethod
     def named(cls, words: Sequence[str]) -> Place:
@@ -52,6 +67,8 @@ def open_trajectory(path: str | Path, opening: Opening | None = None) -> Traject
     """
     found = Path(path)
     if found.is_dir() or (found.is_file() and not _may_be_run(found)):
+        from grokscope.trajectory.checkpoints import Checkpoints  # which run files do not need, and takes long
+
         return Checkpoints(found, opening)
     return Run(found)
 

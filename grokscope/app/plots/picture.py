@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 _Pair = tuple[int, int]  # colours of the upper and the lower half of a cell
 
-LEVELS = 3
+LEVELS = 2
 """Shades on either side of zero: few, so that neighbours are often alike."""
 
 
