@@ -15,7 +15,7 @@ import pytest
 from grokscope.analysis import Parameters, Spectra, analyze
 from grokscope.analysis.evidence import gated_layers, infer_all, why_no_gates
 from grokscope.analysis.gates import chain, input_range
-from grokscope.analysis.spectra_file import beside
+from grokscope.analysis.spectra_layout import beside
 from grokscope.phases.capacity import capacity
 from grokscope.phases.gates import GATES, measure_gates, turned
 from grokscope.report import run_report

@@ -15,7 +15,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from grokscope.analysis import Parameters, Spectra, analyze
-from grokscope.analysis.spectra_file import SpectraWriter
+from grokscope.analysis.spectra_writer import SpectraWriter
 from grokscope.app import actions
 from grokscope.app.app import Microscope
 from grokscope.app.background import Looked

@@ -11,10 +11,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from typer.testing import Result
 
 from grokscope.runfile import LayerSpec, RunWriter
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Result]
 
 
 def missing(path: Path) -> None:
@@ -52,9 +53,9 @@ BAD_FILES = [
 ]
 
 
-def assert_one_sentence(done: subprocess.CompletedProcess[str], says: str) -> None:
+def assert_one_sentence(done: Result, says: str) -> None:
     """The command failed as a kind one does."""
-    assert done.returncode == 2, done.stderr
+    assert done.exit_code == 2, done.stderr
     assert done.stdout == ""
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
@@ -67,20 +68,20 @@ def assert_one_sentence(done: subprocess.CompletedProcess[str], says: str) -> No
 def test_a_bad_file(
     trained_run: Path,
     tmp_path: Path,
-    grokscope_command: Command,
+    grokscope_here: Command,
     command: str,
     spoil: Callable[[Path], None],
     says: str,
 ) -> None:
     path = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
     spoil(path)
-    assert_one_sentence(grokscope_command(command, path), says)
+    assert_one_sentence(grokscope_here(command, path), says)
 
 
 @pytest.mark.parametrize("command", ["analyze", "show"])
-def test_an_empty_run(tmp_path: Path, grokscope_command: Command, command: str) -> None:
+def test_an_empty_run(tmp_path: Path, grokscope_here: Command, command: str) -> None:
     empty_run(tmp_path / "run.h5")
-    assert_one_sentence(grokscope_command(command, tmp_path / "run.h5"), "holds no checkpoint yet")
+    assert_one_sentence(grokscope_here(command, tmp_path / "run.h5"), "holds no checkpoint yet")
 
 
 @pytest.mark.parametrize(
@@ -99,35 +100,40 @@ def test_an_empty_run(tmp_path: Path, grokscope_command: Command, command: str) 
         (["import", "nowhere", "-o", "run.h5"], "there is no file nowhere"),
     ],
 )
-def test_bad_arguments(tmp_path: Path, grokscope_command: Command, arguments: list[str], says: str) -> None:
-    assert_one_sentence(grokscope_command(*arguments, cwd=tmp_path), says)
+def test_bad_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grokscope_here: Command, arguments: list[str], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_one_sentence(grokscope_here(*arguments), says)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unwritable_folder(tmp_path: Path, grokscope_command: Command) -> None:
-    done = grokscope_command("train", "-o", "/proc/run.h5", "--dataset", "digits", "--steps", "1")
+def test_an_unwritable_folder(tmp_path: Path, grokscope_here: Command) -> None:
+    done = grokscope_here("train", "-o", "/proc/run.h5", "--dataset", "digits", "--steps", "1")
     assert_one_sentence(done, "cannot write in /proc")
 
 
-def test_an_existing_run_is_not_overwritten_unasked(trained_run: Path, grokscope_command: Command) -> None:
+def test_an_existing_run_is_not_overwritten_unasked(trained_run: Path, grokscope_here: Command) -> None:
     before = trained_run.read_bytes()
-    done = grokscope_command("train", "-o", trained_run, "--dataset", "digits", "--steps", "1")
+    done = grokscope_here("train", "-o", trained_run, "--dataset", "digits", "--steps", "1")
     assert_one_sentence(done, "--overwrite")
     assert trained_run.read_bytes() == before
 
 
-def test_a_second_writer_of_one_file(trained_run: Path, tmp_path: Path, grokscope_command: Command) -> None:
+def test_a_second_writer_of_one_file(trained_run: Path, tmp_path: Path, grokscope_here: Command) -> None:
     path = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
     with RunWriter.reopen(path):
         for command in (("train", "--resume", "--steps", "400", "-o"), ("compact",)):
-            assert_one_sentence(grokscope_command(*command, path), f"is being written by process {os.getpid()}")
+            assert_one_sentence(grokscope_here(*command, path), f"is being written by process {os.getpid()}")
 
 
-def test_a_step_before_the_first_checkpoint(trained_run: Path, grokscope_command: Command) -> None:
-    assert_one_sentence(grokscope_command("show", trained_run, "--step", "-3"), "no checkpoint at step -3")
+def test_a_step_before_the_first_checkpoint(trained_run: Path, grokscope_here: Command) -> None:
+    assert_one_sentence(grokscope_here("show", trained_run, "--step", "-3"), "no checkpoint at step -3")
 
 
-def test_debug_shows_where(tmp_path: Path, grokscope_command: Command) -> None:
+def test_debug_shows_where(
+    tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
     done = grokscope_command("--debug", "info", tmp_path / "nothing.h5")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
@@ -136,13 +142,13 @@ def test_debug_shows_where(tmp_path: Path, grokscope_command: Command) -> None:
 
 @pytest.mark.parametrize("command", ["report", "evaluate", "view"])
 def test_one_table_of_metrics_is_not_taken_for_several_runs(
-    trained_run: Path, tmp_path: Path, grokscope_command: Command, command: str
+    trained_run: Path, tmp_path: Path, grokscope_here: Command, command: str
 ) -> None:
     """It would be read as each one's."""
     other = shutil.copy(trained_run, tmp_path / "b.h5")
     table = tmp_path / "m.csv"
     table.write_text("step,test_accuracy\n1,0.5\n")
-    done = grokscope_command(command, trained_run, other, "--metrics", table)
+    done = grokscope_here(command, trained_run, other, "--metrics", table)
     assert_one_sentence(done, "is of one run, and 2 are given")
     if command == "view":
-        assert_one_sentence(grokscope_command("view", tmp_path, "--metrics", table), "holds run files")
+        assert_one_sentence(grokscope_here("view", tmp_path, "--metrics", table), "holds run files")

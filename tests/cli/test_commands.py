@@ -16,13 +16,13 @@ import h5py
 import numpy as np
 import pytest
 import typer
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from grokscope.cli.main import app
 from grokscope.phases.gates import GATES
 from grokscope.runfile import LayerSpec, Run, RunWriter
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Result]
 
 LAYER_KEYS = {
     "name",
@@ -61,23 +61,23 @@ FAST = ("--permutations", "3", "--null-draws", "100", "--jobs", "1")
 
 
 @pytest.fixture(scope="module")
-def analysed(trained_run: Path, tmp_path_factory: pytest.TempPathFactory, grokscope_command: Command) -> Path:
+def analysed(trained_run: Path, tmp_path_factory: pytest.TempPathFactory, grokscope_here: Command) -> Path:
     """The small trained run, analysed by the real command."""
     path = Path(shutil.copy(trained_run, tmp_path_factory.mktemp("analysed") / "run.h5"))
-    done = grokscope_command("analyze", path, *FAST)
-    assert done.returncode == 0, done.stderr
+    done = grokscope_here("analyze", path, *FAST)
+    assert done.exit_code == 0, done.stderr
     assert done.stdout.strip() == str(path.with_name("run.spectra.h5"))
     return path
 
 
 def test_several_runs_are_measured_in_turn_and_none_where_one_cannot_be_opened(
-    trained_run: Path, tmp_path: Path, grokscope_command: Command
+    trained_run: Path, tmp_path: Path, grokscope_here: Command
 ) -> None:
     runs = [Path(shutil.copy(trained_run, tmp_path / name)) for name in ("a.h5", "b.h5")]
-    refused = grokscope_command("analyze", *runs, tmp_path / "none.h5", *FAST)
-    assert (refused.returncode, list(tmp_path.glob("*.spectra.h5"))) == (2, [])
-    done = grokscope_command("analyze", *runs, *FAST)
-    assert (done.returncode, done.stdout.split()) == (0, [str(tmp_path / f"{name}.spectra.h5") for name in "ab"])
+    refused = grokscope_here("analyze", *runs, tmp_path / "none.h5", *FAST)
+    assert (refused.exit_code, list(tmp_path.glob("*.spectra.h5"))) == (2, [])
+    done = grokscope_here("analyze", *runs, *FAST)
+    assert (done.exit_code, done.stdout.split()) == (0, [str(tmp_path / f"{name}.spectra.h5") for name in "ab"])
 
 
 @pytest.mark.parametrize(
@@ -92,25 +92,31 @@ def test_several_runs_are_measured_in_turn_and_none_where_one_cannot_be_opened(
     ids=str,
 )
 def test_spectra_beside_their_run_are_no_run(
-    command: str, after: tuple[str, ...], analysed: Path, grokscope_command: Command, tmp_path: Path
+    command: str,
+    after: tuple[str, ...],
+    analysed: Path,
+    grokscope_here: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As `*.h5` names them; given alone they are refused."""
     spectra = analysed.with_name("run.spectra.h5")
-    done = grokscope_command(command, analysed, spectra, *after, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    done = grokscope_here(command, analysed, spectra, *after)
+    assert done.exit_code == 0, done.stderr
     if command == "report":
-        alone = grokscope_command(command, spectra)
-        assert (alone.returncode, "give the run file itself" in alone.stderr) == (2, True)
+        alone = grokscope_here(command, spectra)
+        assert (alone.exit_code, "give the run file itself" in alone.stderr) == (2, True)
 
 
-def parsed(done: subprocess.CompletedProcess[str]) -> Any:
+def parsed(done: Result) -> Any:
     """The command's JSON, which is all that it printed."""
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     return json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
 
 
-def test_info_json_keeps_its_keys(analysed: Path, grokscope_command: Command) -> None:
-    info = parsed(grokscope_command("info", analysed, "--json"))
+def test_info_json_keeps_its_keys(analysed: Path, grokscope_here: Command) -> None:
+    info = parsed(grokscope_here("info", analysed, "--json"))
     assert set(info) >= INFO_KEYS
     assert info["complete"] is True
     assert info["num_checkpoints"] == len(info["steps"])
@@ -119,7 +125,7 @@ def test_info_json_keeps_its_keys(analysed: Path, grokscope_command: Command) ->
 
 
 def test_info_stands_in_columns_and_says_of_which_step_the_metrics_are(
-    tmp_path: Path, grokscope_command: Command
+    tmp_path: Path, grokscope_here: Command
 ) -> None:
     path = tmp_path / "run.h5"
     environment = {"numpy": "2", "python": "3.11"}
@@ -130,14 +136,14 @@ def test_info_stands_in_columns_and_says_of_which_step_the_metrics_are(
     ) as writer:  # fmt: skip
         for index in (0, 1):
             writer.commit(index, {"fc1": np.ones((2, 3))}, {}, {"loss": 0.5})
-    text = grokscope_command("info", path).stdout
+    text = grokscope_here("info", path).stdout
     assert "metrics at step 1,500\n  loss           0.5\n  test_accuracy  –\n" in text
     assert "\n  a_name_that_is_longer_than_most_others  8\n  lr                                      0.1\n" in text
     assert text.endswith("environment\n  numpy   2\n  python  3.11\n")
 
 
-def test_show_json_keeps_its_keys(analysed: Path, grokscope_command: Command) -> None:
-    shown = parsed(grokscope_command("show", analysed, "--step", "0.1k", "--json"))
+def test_show_json_keeps_its_keys(analysed: Path, grokscope_here: Command) -> None:
+    shown = parsed(grokscope_here("show", analysed, "--step", "0.1k", "--json"))
     assert {"run", "uuid", "checkpoint", "num_checkpoints", "step", "metrics", "phase", "layers"} <= set(shown)
     assert shown["step"] == 100
     assert set(shown["phase"]) == {"observed", "inferred", "reasons"}
@@ -153,76 +159,74 @@ def test_show_json_keeps_its_keys(analysed: Path, grokscope_command: Command) ->
     assert all(set(gates[name]) == set(GATES) and 0 < gates[name]["lit"] < 1 for name in ("fc1", "fc2"))
 
 
-def test_show_takes_the_last_checkpoint_up_to_a_step(analysed: Path, grokscope_command: Command) -> None:
-    assert parsed(grokscope_command("show", analysed, "--step", "299", "--json"))["step"] == 178
-    assert parsed(grokscope_command("show", analysed, "--json"))["step"] == 300
+def test_show_takes_the_last_checkpoint_up_to_a_step(analysed: Path, grokscope_here: Command) -> None:
+    assert parsed(grokscope_here("show", analysed, "--step", "299", "--json"))["step"] == 178
+    assert parsed(grokscope_here("show", analysed, "--json"))["step"] == 300
 
 
-def test_show_measures_what_is_not_measured(trained_run: Path, tmp_path: Path, grokscope_command: Command) -> None:
+def test_show_measures_what_is_not_measured(trained_run: Path, tmp_path: Path, grokscope_here: Command) -> None:
     path = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
-    shown = parsed(grokscope_command("show", path, "--json"))
+    shown = parsed(grokscope_here("show", path, "--json"))
     assert all(layer["norm"] > 0 for layer in shown["layers"])
 
 
-def test_show_as_text_never_cuts_a_number(analysed: Path, grokscope_command: Command) -> None:
-    done = grokscope_command("show", analysed, env=None)
+def test_show_as_text_never_cuts_a_number(analysed: Path, grokscope_here: Command) -> None:
+    done = grokscope_here("show", analysed)
     assert "…" not in done.stdout
     assert "fc1    40×64" in done.stdout
     assert "weights say:" in done.stdout
     assert "lit by an image" in done.stdout
 
 
-def test_report_tells_phases_and_events(analysed: Path, trained_run: Path, grokscope_command: Command) -> None:
-    [first] = parsed(grokscope_command("report", analysed, "--json"))
+def test_report_tells_phases_and_events(analysed: Path, trained_run: Path, grokscope_here: Command) -> None:
+    [first] = parsed(grokscope_here("report", analysed, "--json"))
     assert first["phases"][0]["first"] == 0
     assert first["phases"][-1]["last"] == 300
     assert first["events"]["last"]["step"] == 300
     assert sum(row["checkpoints"] for row in first["confusion"]) == Run(analysed).num_checkpoints
     assert first["events"]["last"].keys() >= {"fc1 lit", "fc2 bias_over_norm", "fc1 units_lit", "fc2 purity"}
     assert "fc3 lit" not in first["events"]["last"]
-    text = grokscope_command("report", analysed).stdout
+    text = grokscope_here("report", analysed).stdout
     assert all(words in text for words in ("fc2 alpha", "fc1 none_lit", "fc2 dead_units"))
-    done = grokscope_command("report", analysed, trained_run)
-    assert done.returncode == 2
+    done = grokscope_here("report", analysed, trained_run)
+    assert done.exit_code == 2
     assert "are the same run" in done.stderr
 
 
-def test_export_gives_every_metric_of_every_checkpoint(analysed: Path, grokscope_command: Command) -> None:
-    rows = list(csv.DictReader(io.StringIO(grokscope_command("export", analysed).stdout)))
+def test_export_gives_every_metric_of_every_checkpoint(analysed: Path, grokscope_here: Command) -> None:
+    rows = list(csv.DictReader(io.StringIO(grokscope_here("export", analysed).stdout)))
     run = Run(analysed)
     assert [int(row["step"]) for row in rows] == run.steps.tolist()
     assert [float(row["test_loss"]) for row in rows] == run.metrics()["test_loss"].tolist()
 
 
-def test_odd_names_and_numbers_stay_plain_csv_and_json(tmp_path: Path, grokscope_command: Command) -> None:
+def test_odd_names_and_numbers_stay_plain_csv_and_json(tmp_path: Path, grokscope_here: Command) -> None:
     path, names = tmp_path / "run.h5", ["loss, held out", 'a "quoted" one', "never"]
     layers = [LayerSpec("fc1", (2, 3), bias=False)]
     config = {"clip": float("inf"), "floor": float("nan"), "lr": 0.1}
     with RunWriter.create(path, steps=[0], layers=layers, metrics=names, config=config, origin="t") as writer:
         writer.commit(0, {"fc1": np.ones((2, 3))}, {}, dict.fromkeys(names[:2], 0.5))
-    [row] = csv.DictReader(io.StringIO(grokscope_command("export", path).stdout))
+    [row] = csv.DictReader(io.StringIO(grokscope_here("export", path).stdout))
     assert [row[name] for name in names] == ["0.5", "0.5", ""]
-    described = json.loads(grokscope_command("info", path, "--json").stdout, parse_constant=pytest.fail)
+    described = json.loads(grokscope_here("info", path, "--json").stdout, parse_constant=pytest.fail)
     assert described["config"] == {"clip": None, "floor": None, "lr": 0.1}
 
 
 def test_check_passes_a_whole_run_and_fails_a_damaged_one(
-    analysed: Path, tmp_path: Path, grokscope_command: Command
+    analysed: Path, tmp_path: Path, grokscope_here: Command
 ) -> None:
-    assert grokscope_command("check", analysed).returncode == 0
+    assert grokscope_here("check", analysed).exit_code == 0
     damaged = Path(shutil.copy(analysed, tmp_path / "damaged.h5"))
     with h5py.File(damaged, "r+") as file:
         file["layers/fc1/weight"][2, 0, 0] += 1
-    done = grokscope_command("check", damaged)
-    assert done.returncode == 1
+    done = grokscope_here("check", damaged)
+    assert done.exit_code == 1
     assert "checkpoint 2 (step 2)" in done.stderr
 
 
-def test_import_and_its_progress_stay_apart(
-    reference_dir: Path, tmp_path: Path, grokscope_command: Command
-) -> None:
-    done = grokscope_command("import", reference_dir, "-o", tmp_path / "run.h5")
-    assert done.returncode == 0, done.stderr
+def test_import_and_its_progress_stay_apart(reference_dir: Path, tmp_path: Path, grokscope_here: Command) -> None:
+    done = grokscope_here("import", reference_dir, "-o", tmp_path / "run.h5")
+    assert done.exit_code == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "run.h5")
     run = Run(tmp_path / "run.h5")
     assert run.num_checkpoints == 52
@@ -230,7 +234,7 @@ def test_import_and_its_progress_stay_apart(
 
 
 def test_a_trap_is_taken_out_and_accuracy_measured(
-    analysed: Path, tmp_path: Path, grokscope_command: Command
+    analysed: Path, tmp_path: Path, grokscope_here: Command
 ) -> None:
     """One huge entry wrecks the network; without the trap that it makes, the network is nearly itself again."""
     from sklearn.datasets import load_digits
@@ -249,39 +253,36 @@ def test_a_trap_is_taken_out_and_accuracy_measured(
         store_dtype="float64", fixed={"train_indices": fixed},
     ) as writer:  # fmt: skip
         writer.commit(0, weights, biases, {})
-    shown = parsed(grokscope_command("show", path, "--without-trap", "1", "--json"))
+    shown = parsed(grokscope_here("show", path, "--without-trap", "1", "--json"))
     result = next(row for row in shown["without_trap"] if row["layer"] == "fc1")
     honest = run.metrics()["train_accuracy"][last]
     assert result["train_accuracy"] < honest - 0.2
     assert result["train_accuracy_without"] == pytest.approx(honest, abs=0.05)
-    assert grokscope_command("show", path, "--without-trap", "9").returncode == 2
+    assert grokscope_here("show", path, "--without-trap", "9").exit_code == 2
 
 
 def test_compact_says_how_much_room_it_gave_back(
-    trained_run: Path, tmp_path: Path, grokscope_command: Command
+    trained_run: Path, tmp_path: Path, grokscope_here: Command
 ) -> None:
     path = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
-    before, metrics = path.stat().st_size, grokscope_command("export", path).stdout
-    done = grokscope_command("compact", path)
+    before, metrics = path.stat().st_size, grokscope_here("export", path).stdout
+    done = grokscope_here("compact", path)
     size = path.stat().st_size
     assert size < before
     assert done.stdout == f"{path}: {size / 1e6:.1f} MB, {(before - size) / 1e6:.1f} MB less\n"
-    assert grokscope_command("export", path).stdout == metrics
-    assert "0.0 MB less" in grokscope_command("compact", path).stdout
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(command: str, grokscope_command: Command) -> None:
-    done = grokscope_command(command, "--help")
-    assert done.returncode == 0
-    assert "Usage:" in done.stdout
+    assert grokscope_here("export", path).stdout == metrics
+    assert "0.0 MB less" in grokscope_here("compact", path).stdout
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_no_word_of_a_help_text_is_lost_or_torn(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_explains_itself_and_no_word_of_that_is_lost_or_torn(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
-    shown = CliRunner().invoke(app, [name, "--help"]).stdout
+    done = CliRunner().invoke(app, [name, "--help"])
+    shown = done.stdout
+    assert (done.exit_code, "Usage:" in shown) == (0, True)
     in_boxes = " ".join(" ".join(line.strip("│ ").split()) for line in shown.splitlines())
     for parameter in command.params:
         for word in (parameter.help or "").split():
@@ -291,5 +292,5 @@ def test_no_word_of_a_help_text_is_lost_or_torn(name: str, monkeypatch: pytest.M
         assert all(f" {line}" in lines for line in textwrap.wrap(paragraph, 78))
 
 
-def test_the_version_is_printed(grokscope_command: Command) -> None:
+def test_the_version_is_printed(grokscope_command: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     assert grokscope_command("--version").stdout.startswith("grokscope ")

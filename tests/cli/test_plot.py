@@ -16,56 +16,59 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import Result
 
 from grokscope.report.pictures import KINDS
 from tests.terminal import read_all
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, trained_run: Path, grokscope_command: Command) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, trained_run: Path, grokscope_here: Command) -> Path:
     """A small run, analysed."""
     path = tmp_path_factory.mktemp("plot") / "run.h5"
     shutil.copy(trained_run, path)
-    done = grokscope_command("analyze", path, "--permutations", "3", "--null-draws", "100")
-    assert done.returncode == 0, done.stderr
+    done = grokscope_here("analyze", path, "--permutations", "3", "--null-draws", "100")
+    assert done.exit_code == 0, done.stderr
     return path
 
 
-def test_a_plots_numbers_are_those_of_show(run: Path, grokscope_command: Command) -> None:
+def test_a_plots_numbers_are_those_of_show(run: Path, grokscope_here: Command) -> None:
     """α, traps and accuracy at a step, from the figures and from `show --json`."""
-    shown = json.loads(grokscope_command("show", run, "--step", "100", "--json").stdout)
+    shown = json.loads(grokscope_here("show", run, "--step", "100", "--json").stdout)
     for kind, key in (("alpha", "alpha"), ("traps", "num_traps"), ("stable_rank", "stable_rank")):
-        (figure,) = json.loads(grokscope_command("plot", run, kind, "--json").stdout)
+        (figure,) = json.loads(grokscope_here("plot", run, kind, "--json").stdout)
         curves = {mark["label"]: mark for mark in figure["marks"] if mark["kind"] == "curve"}
         for layer in shown["layers"]:
             curve = curves[layer["name"]]
             assert curve["y"][curve["x"].index(shown["step"])] == layer[key]
-    (figure,) = json.loads(grokscope_command("plot", run, "accuracy", "--json").stdout)
+    (figure,) = json.loads(grokscope_here("plot", run, "accuracy", "--json").stdout)
     test = next(mark for mark in figure["marks"] if mark["label"] == "test")
     assert test["y"][test["x"].index(shown["step"])] == shown["metrics"]["test_accuracy"]
 
 
 def test_a_spectrum_is_measured_when_it_is_drawn(
-    trained_run: Path, tmp_path: Path, grokscope_command: Command
+    trained_run: Path, tmp_path: Path, grokscope_here: Command
 ) -> None:
     """No `analyze` before; what is drawn is then in the spectra file, and over time the rest is unknown."""
     path = tmp_path / "fresh.h5"
     shutil.copy(trained_run, path)
-    missing = grokscope_command("plot", path, "alpha")
-    assert missing.returncode == 0
+    missing = grokscope_here("plot", path, "alpha")
+    assert missing.exit_code == 0
     assert "nothing recorded or analysed yet" in missing.stdout
     assert f"`grokscope analyze {path}` does it" in missing.stderr
-    assert "ESD fc1 · fresh.h5 step 300" in grokscope_command("plot", path, "esd").stdout
-    (figure,) = json.loads(grokscope_command("plot", path, "alpha", "--json").stdout)
+    assert "ESD fc1 · fresh.h5 step 300" in grokscope_here("plot", path, "esd").stdout
+    (figure,) = json.loads(grokscope_here("plot", path, "alpha", "--json").stdout)
     known = [mark for mark in figure["marks"] if mark["kind"] == "points"]
     assert {mark["label"] for mark in known} == {"fc1", "fc2", "fc3"}
     assert all(mark["x"] == [300.0] for mark in known)
 
 
 @pytest.mark.parametrize("kind", ["esd", "heatmap", "measures"])
-def test_a_pipe_gets_plain_text_of_80_columns(run: Path, grokscope_command: Command, kind: str) -> None:
+def test_a_pipe_gets_plain_text_of_80_columns(
+    run: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]], kind: str
+) -> None:
     """24 rows a figure; --size asks for other ones."""
     done = grokscope_command("plot", run, kind, env=os.environ | {"FORCE_COLOR": "1"})
     assert done.returncode == 0, done.stderr
@@ -96,11 +99,11 @@ def test_a_terminal_gets_its_size_and_colours(run: Path, variables: dict[str, st
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
-def test_pictures_go_to_a_file(run: Path, tmp_path: Path, grokscope_command: Command, suffix: str) -> None:
+def test_pictures_go_to_a_file(run: Path, tmp_path: Path, grokscope_here: Command, suffix: str) -> None:
     """And its name to stdout; another suffix, or a folder that is not there, is a sentence."""
     path = tmp_path / f"traps.{suffix}"
-    done = grokscope_command("plot", run, "randomized", "-o", path)
-    assert (done.returncode, done.stdout.strip()) == (0, str(path)), done.stderr
+    done = grokscope_here("plot", run, "randomized", "-o", path)
+    assert (done.exit_code, done.stdout.strip()) == (0, str(path)), done.stderr
     assert path.stat().st_size > 1000
 
 
@@ -116,22 +119,22 @@ def test_pictures_go_to_a_file(run: Path, tmp_path: Path, grokscope_command: Com
     ],
 )
 def test_mistakes_are_one_sentence(
-    run: Path, grokscope_command: Command, arguments: tuple[str, ...], words: str
+    run: Path, grokscope_here: Command, arguments: tuple[str, ...], words: str
 ) -> None:
     """Exit code 2, nothing on stdout."""
-    done = grokscope_command("plot", run, *arguments)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = grokscope_here("plot", run, *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_show_draws_a_layers_spectrum_below_its_table(run: Path, grokscope_command: Command) -> None:
+def test_show_draws_a_layers_spectrum_below_its_table(run: Path, grokscope_here: Command) -> None:
     """The ESD and the shuffled one of the chosen layer at that step; JSON stays JSON."""
-    done = grokscope_command("show", run, "--plot", "--layer", "fc2", "--step", "100")
-    assert done.returncode == 0, done.stderr
+    done = grokscope_here("show", run, "--plot", "--layer", "fc2", "--step", "100")
+    assert done.exit_code == 0, done.stderr
     assert "ESD fc2 · run.h5 step 100" in done.stdout
     assert "randomised fc2 · run.h5 step 100" in done.stdout
-    assert json.loads(grokscope_command("show", run, "--plot", "--json").stdout)["step"] == 300
+    assert json.loads(grokscope_here("show", run, "--plot", "--json").stdout)["step"] == 300
 
 
 def test_every_kind_is_drawn(run: Path) -> None:

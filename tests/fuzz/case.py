@@ -30,6 +30,7 @@ OF_RUN = (
     *(f"branch {{path}} --at {step} -o {{out}}.h5 --steps 60" for step in BRANCHED),
 )  # fmt: skip
 LIGHT = (*CHEAP, SHOW, IMPORT, OF_RUN[1])
+WARMING = (*LIGHT, *DRAWING, READERS[-1], OF_RUN[-1])  # all that loads modules of its own
 KINDS: Mapping[str, tuple[tuple[Mutation, ...], tuple[str, ...], str]] = {
     "run": ((*BYTEWISE, *HDF5, *HDF5), (*READERS, *OF_RUN), f"run/{RUN}"),
     "spectra": ((*BYTEWISE, *HDF5), READERS, f"run/{SPECTRA}"),

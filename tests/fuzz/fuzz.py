@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.fuzz.case import DRAWING, EXPORT, LAYERS, LIGHT, SHOW, Case, case_of
+from tests.fuzz.case import EXPORT, LAYERS, LIGHT, SHOW, WARMING, Case, case_of
 from tests.fuzz.child import Ended, grokscope, run_forked
 from tests.fuzz.found import FOUND
 from tests.fuzz.hdf5_mutations import make_secret
@@ -49,7 +49,7 @@ class Fuzzer:
 
     def __init__(self, light: bool = False) -> None:
         """Prepare for all commands, or for the light ones alone."""
-        self._warming = LIGHT if light else (*LIGHT, *DRAWING)
+        self._warming = LIGHT if light else WARMING
 
     def __enter__(self) -> Fuzzer:
         """Make the material, and do once what loads modules and fills caches."""
