@@ -38,7 +38,7 @@ def size(shape: tuple[int, int], draw: Draw, draws: int, seed: int) -> tuple[flo
         matrix = draw(rng, shape)
         light = min(measures.measure(matrix).kurtosis, 0.0)
         result = randomised.randomise(Permutations(matrix, seed_key(0, step, "fc")), PERMUTATIONS, null)
-        p = null.distance_p(randomised.mean_distance(result, *shape, light), PERMUTATIONS, light)
+        p = null.distance_p(float(np.mean(randomised.distances(result, *shape, light))), PERMUTATIONS, light)
         naive_p = kolmogorov.naive_p(kolmogorov.distance(result.representative.esd, *shape), min(shape))
         outcomes.append((naive_p < 0.05, p < 0.05, np.median(result.counts) > 0))
     naive, calibrated, trap = np.mean(outcomes, axis=0)

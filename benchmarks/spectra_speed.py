@@ -99,7 +99,7 @@ def weightwatcher(step: int, weights: Weights) -> None:
 def layer(shape: tuple[int, int], threads: int, with_svd: bool) -> None:
     """Print a line about one layer: ours and its peak of memory, then the bare algebra."""
     from grokscope.analysis.measure import measure
-    from grokscope.analysis.spectra_file import Parameters
+    from grokscope.analysis.spectra_layout import Parameters
     from grokscope.runfile import LayerSpec
     from grokscope.spectra.null import null_for
 

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from grokscope.analysis.measure import Result, Task, measure
-from grokscope.analysis.spectra_file import Parameters
+from grokscope.analysis.spectra_layout import Parameters
 from grokscope.cluster import connect
 from grokscope.trajectory import Trajectory
 

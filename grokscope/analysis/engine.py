@@ -14,7 +14,9 @@ from threading import Event
 import numpy as np
 
 from grokscope.analysis.measure import Result, Task, measure
-from grokscope.analysis.spectra_file import Parameters, Spectra, SpectraWriter
+from grokscope.analysis.spectra_file import Spectra
+from grokscope.analysis.spectra_layout import Parameters
+from grokscope.analysis.spectra_writer import SpectraWriter
 from grokscope.children import end_with, safe_path
 from grokscope.runfile import LayerSpec
 from grokscope.spectra.esd import LARGE

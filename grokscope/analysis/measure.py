@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.analysis.spectra_file import Parameters
+from grokscope.analysis.spectra_layout import Parameters
 from grokscope.runfile import LayerSpec
 from grokscope.spectra import LayerSpectrum
 

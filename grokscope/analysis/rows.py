@@ -1,7 +1,8 @@
-"""One layer's spectrum as a row of fixed-size arrays, and back."""
+"""One layer's spectrum as a row of fixed-size arrays, its CRC, and back."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from grokscope.runfile import LayerSpec
 from grokscope.runfile.exact_layout import Declared
+from grokscope.runfile.preallocated import raw_bytes
 from grokscope.spectra import LayerSpectrum, Trap
 
 CAUSES = ("mean", "entries", "mean+entries", "unexplained")
@@ -79,6 +81,24 @@ def from_row(name: str, shape: tuple[int, ...], row: Mapping[str, Any]) -> Layer
         **reasons,
         **scalars,
     )
+
+
+def crc_of_row(row: Mapping[str, NDArray[Any]]) -> int:
+    """Return the CRC of a row as it is stored, never 0, which means "not written"."""
+    crc = 0
+    for key in sorted(row):
+        crc = zlib.crc32(raw_bytes(row[key]), crc)
+    return crc or 1
+
+
+def crcs_of_rows(blocks: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.uint32]:
+    """Return `crc_of_row` of each of `count` rows, given by key."""
+    crcs = [0] * count
+    for _, block in sorted(blocks.items()):
+        rows = memoryview(block.tobytes())
+        size = len(rows) // max(count, 1)
+        crcs = [zlib.crc32(rows[k * size : (k + 1) * size], crc) for k, crc in enumerate(crcs)]
+    return np.array([crc or 1 for crc in crcs], dtype=np.uint32)
 
 
 def _num_signal(spectrum: LayerSpectrum) -> float:

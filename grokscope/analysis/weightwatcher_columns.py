@@ -18,7 +18,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.analysis.spectra_file import Spectra, SpectraWriter
+from grokscope.analysis.spectra_file import Spectra
+from grokscope.analysis.spectra_writer import SpectraWriter
 from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.errors import MissingPackage
 from grokscope.runfile import LayerSpec

@@ -25,7 +25,7 @@ AnyPath = Annotated[
 
 def without_their_spectra(paths: list[Path] | None) -> list[Path]:
     """Return the paths but for the spectra files of the others, which the shell finds by `*.h5` as well."""
-    from grokscope.analysis.spectra_file import beside
+    from grokscope.analysis.spectra_layout import beside
 
     spectra = {beside(path) for path in paths or ()}
     return [path for path in paths or () if path not in spectra]

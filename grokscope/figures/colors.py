@@ -16,6 +16,16 @@ def phase_letter(phase: str) -> str:
     return PHASE_LETTERS[phase]
 
 
+UNDECIDED = "undecided "
+"""Before a role: values that decide nothing."""
+
+
+def _between(one: str, other: str) -> str:
+    """The colour half-way between two."""
+    parts = (round((int(one[k : k + 2], 16) + int(other[k : k + 2], 16)) / 2) for k in (1, 3, 5))
+    return "#" + "".join(f"{part:02x}" for part in parts)
+
+
 @dataclass(frozen=True)
 class Palette:
     """Colours by what they stand for, as `#rrggbb`.
@@ -53,7 +63,9 @@ class Palette:
     shade: str
 
     def role(self, role: str) -> str:
-        """The colour of what a mark of a figure stands for."""
+        """The colour of what a mark of a figure stands for; of what is undecided half grey."""
+        if role.startswith(UNDECIDED):
+            return _between(self.role(role.removeprefix(UNDECIDED)), self.muted)
         if role in PHASE_LETTERS:
             return self.phase(role)
         number = role.removeprefix("layer").removeprefix("run")

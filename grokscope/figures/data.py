@@ -20,7 +20,7 @@ class Mark:
     """What every mark has: `label` names it for a reader, `role` says what it stands for, which gives its colour.
 
     Roles: train, test, bars, tail, fit, edge, trap, mark, faint, reference; layer0, layer1, …; run0, run1, …;
-    pre-grokking, grokking, anti-grokking, undecided, unknown.
+    pre-grokking, grokking, anti-grokking, undecided, unknown; "undecided layer0", …: what decides nothing.
     """
 
     label: str = ""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.figures.axis import Axis, Form, Scale, axis_over
+from grokscope.figures.colors import UNDECIDED
 from grokscope.figures.data import Band, Curve, Fact, Figure, HLine, Mark, Points
 from grokscope.figures.history import History, broken, on_axis, phase_spans, step_axis
 from grokscope.names import safe_name
@@ -117,12 +118,12 @@ def _joined(curve: Curve) -> list[Mark]:
 
 
 def _doubtful(line: Line, run: History, x: Axis) -> list[Mark]:
-    """Points over the values that decide nothing, in the ink of what is undecided."""
+    """Points over the values that decide nothing, in an ink of their own."""
     assert line.doubt is not None
     values = line.values(run)
     shown = line.doubt(run) & np.isfinite(values)
     at = on_axis(run.steps, x)[shown]
-    return [Points(at, values[shown], label="undecided", role="undecided")] if shown.any() else []
+    return [Points(at, values[shown], label="undecided", role=UNDECIDED + line.role)] if shown.any() else []
 
 
 def _points(curve: Curve) -> Points:

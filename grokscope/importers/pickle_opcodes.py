@@ -1,115 +1,113 @@
-"""What each opcode of the pickle protocols 0 to 5 does on the machine of `unpickler` (see `pickletools`)."""
+"""What each opcode of the pickle protocols 0 to 5 does on the `Machine` (see `pickletools`)."""
 
 from __future__ import annotations
 
 import pickletools
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from grokscope.importers.pickle_machine import Machine
 from grokscope.importers.pickled_values import Name, append, build, set_items
-
-if TYPE_CHECKING:
-    from grokscope.importers.unpickler import Unpickler
 
 LONGEST_NAME = 4096
 
 
-def _named(machine: Unpickler, module: str, name: str) -> None:
+def _named(machine: Machine, module: str, name: str) -> None:
     module = {"__builtin__": "builtins", "copy_reg": "copyreg"}.get(module, module)
     machine.push(Name(f"{module}.{name}"))
 
 
-def _global(machine: Unpickler) -> None:
+def _global(machine: Machine) -> None:
     module = machine.line().decode()
     _named(machine, module, machine.line().decode())
 
 
-def _stack_global(machine: Unpickler) -> None:
+def _stack_global(machine: Machine) -> None:
     name, module = machine.pop(), machine.pop()
     _named(machine, str(module)[:LONGEST_NAME], str(name)[:LONGEST_NAME])
 
 
-def _reduce(machine: Unpickler) -> None:
+def _reduce(machine: Machine) -> None:
     arguments, function = machine.pop(), machine.pop()
     machine.push(machine.call(function, arguments))
 
 
-def _new_object_ex(machine: Unpickler) -> None:
+def _new_object_ex(machine: Machine) -> None:
     _, arguments, function = machine.pop(), machine.pop(), machine.pop()
     machine.push(machine.call(function, arguments))
 
 
-def _object(machine: Unpickler) -> None:
+def _object(machine: Machine) -> None:
     function, *arguments = machine.since_mark()
     machine.push(machine.call(function, tuple(arguments)))
 
 
-def _instance(machine: Unpickler) -> None:
+def _instance(machine: Machine) -> None:
     name = f"{machine.line().decode()}.{machine.line().decode()}"
     machine.push(machine.call(Name(name), tuple(machine.since_mark())))
 
 
-def _tuple(count: int) -> Callable[[Unpickler], None]:
-    def action(machine: Unpickler) -> None:
+def _tuple(count: int) -> Callable[[Machine], None]:
+    def action(machine: Machine) -> None:
         values = tuple([machine.pop() for _ in range(count)][::-1])
         machine.push(values)
 
     return action
 
 
-def _append(machine: Unpickler) -> None:
+def _append(machine: Machine) -> None:
     value = machine.pop()
     append(machine.top(), [value])
 
 
-def _appends(machine: Unpickler) -> None:
+def _appends(machine: Machine) -> None:
     values = machine.since_mark()
     append(machine.top(), values)
 
 
-def _set_item(machine: Unpickler) -> None:
+def _set_item(machine: Machine) -> None:
     value, key = machine.pop(), machine.pop()
     set_items(machine.top(), [key, value])
 
 
-def _set_items(machine: Unpickler) -> None:
+def _set_items(machine: Machine) -> None:
     values = machine.since_mark()
     set_items(machine.top(), values)
 
 
-def _build(machine: Unpickler) -> None:
+def _build(machine: Machine) -> None:
     state = machine.pop()
     build(machine.top(), state)
 
 
-def _dict(machine: Unpickler) -> None:
+def _dict(machine: Machine) -> None:
     values = machine.since_mark()
     made: dict[Any, Any] = {}
     set_items(made, values)
     machine.push(made)
 
 
-def _pop_mark(machine: Unpickler) -> None:
+def _pop_mark(machine: Machine) -> None:
     machine.since_mark()
 
 
-def _skip(count: int) -> Callable[[Unpickler], None]:
-    def action(machine: Unpickler) -> None:
+def _skip(count: int) -> Callable[[Machine], None]:
+    def action(machine: Machine) -> None:
         machine.take(count)
 
     return action
 
 
-def _value(value: Any) -> Callable[[Unpickler], None]:
+def _value(value: Any) -> Callable[[Machine], None]:
     return lambda machine: machine.push(value)
 
 
-def _fixed(layout: struct.Struct) -> Callable[[Unpickler], None]:
+def _fixed(layout: struct.Struct) -> Callable[[Machine], None]:
     return lambda machine: machine.push(machine.number(layout))
 
 
-def _counted(layout: struct.Struct, decode: Callable[[memoryview], Any]) -> Callable[[Unpickler], None]:
+def _counted(layout: struct.Struct, decode: Callable[[memoryview], Any]) -> Callable[[Machine], None]:
     return lambda machine: machine.push(decode(machine.take(machine.number(layout))))
 
 
@@ -130,14 +128,14 @@ def _whole(data: memoryview) -> int:
     return int.from_bytes(data, "little", signed=True)
 
 
-def _text_int(machine: Unpickler) -> None:
+def _text_int(machine: Machine) -> None:
     text = machine.line()
     machine.push({b"00": False, b"01": True}[text] if text in (b"00", b"01") else int(text))
 
 
 BYTE, SHORT, INT, UINT, LONG = (struct.Struct(layout) for layout in ("<B", "<H", "<i", "<I", "<Q"))
 
-_NAMED: dict[str, Callable[[Unpickler], None]] = {
+_NAMED: dict[str, Callable[[Machine], None]] = {
     "PROTO": _skip(1),
     "FRAME": _skip(8),
     "MARK": lambda machine: machine.mark(),

@@ -81,11 +81,12 @@ def _trap(
     """Singular vectors and value of a trap, and the index of the permutation that it lives in."""
     null = null_for(*spectrum.sides(shuffled.matrix), null_draws)
     result = randomise(shuffled, num_permutations(min(shuffled.matrix.shape), permutations), null)
-    num_traps = result.representative.num_traps
+    shown = result.representative
+    num_traps = shown.num_traps
     if not 1 <= number <= num_traps:
         raise UsageError(
             f"Layer {name} at step {step} has {num_traps} traps, so there is no trap {number}; "
             "choose a number among those that are listed."
         )
-    left, values, right = spectrum.top_singular_vectors(shuffled[result.index], number)
+    left, values, right = spectrum.top_singular_vectors(shuffled[result.index], number, shown.gram, shown.esd)
     return left[:, -1], float(values[-1]), right[:, -1], result.index

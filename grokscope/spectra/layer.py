@@ -329,8 +329,9 @@ def _ks(result: randomised.Randomised, long: int, short: int, light: float, null
     test is there to see.
     """
     permutations = len(result.permutations)
-    distance = randomised.mean_distance(result, long, short, light)
-    bulk = randomised.mean_bulk_distance(result, long, short, light, null)
+    whole = randomised.distances(result, long, short, light)
+    distance = float(np.mean(whole))
+    bulk = float(np.mean(randomised.bulk_distances(result, whole, long, short, light, null)))
     shown = kolmogorov.distance(result.representative.esd, long, short)
     return {
         "ks_distance": distance,

@@ -96,9 +96,9 @@ class Null:
         below = int(np.searchsorted(distances, as_gaussian, side="left"))
         return (1 + self.draws - below) / (self.draws + 1)
 
-    def distance_as_if_whole(self, ks_distance: float, spikes: int) -> float:
-        """The distance of M − `spikes` eigenvalues as it would be for M, to be compared with this null."""
-        return float(rescaled(np.array(ks_distance), self.size - spikes, self.size))
+    def distances_as_if_whole(self, distances: Array, spikes: int) -> Array:
+        """Distances of M − `spikes` eigenvalues as they would be for M, to be compared with this null."""
+        return rescaled(distances, self.size - spikes, self.size)
 
     def alpha_p(self, alpha: float) -> float:
         """(1 + #{α₀ ≤ α})/(A + 1): how often noise has a tail at least as heavy; NaN for NaN."""

@@ -41,16 +41,21 @@ class Permutations:
         scramble = _scramble(self.key[0], flat.size, index)
         return self._fresh.take(scramble, mode="clip").reshape(self.matrix.shape)
 
-    def order(self, index: int) -> NDArray[np.int64]:
-        """The same permutation as positions: self[index].ravel() = matrix.ravel()[order]."""
+    def order(self, index: int, places: slice | NDArray[np.intp] = slice(None)) -> NDArray[np.int64]:
+        """The same permutation as positions: self[index].ravel() = matrix.ravel()[order]. Those at `places` alone,
+        where such are given."""
         size = self.matrix.size
         if size > LARGEST_KEPT:
-            return _generator(*self.key, index).permutation(size)
-        return _generator(*self.key).permutation(size)[_scramble(self.key[0], size, index)]
+            return _generator(*self.key, index).permutation(size)[places]
+        return self._order[_scramble(self.key[0], size, index)[places]]
+
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        return _generator(*self.key).permutation(self.matrix.size)
 
     @cached_property
     def _fresh(self) -> Matrix:
-        return _generator(*self.key).permutation(self.matrix.ravel())
+        return self.matrix.ravel()[self._order]
 
 
 @lru_cache(maxsize=128)

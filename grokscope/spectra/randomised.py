@@ -119,24 +119,23 @@ def middle(values: Sequence[float]) -> int:
     return int(order[np.lexsort((order, rank))[(len(order) - 1) // 2]])
 
 
-def mean_distance(result: Randomised, long: int, short: int, kurtosis: float) -> float:
-    """The KS distance of all eigenvalues to the Marchenko-Pastur law, averaged over permutations."""
-    return float(np.mean(distances(result, long, short, kurtosis)))
-
-
 def distances(result: Randomised, long: int, short: int, kurtosis: float) -> Array:
-    """The KS distance of each permutation [K]."""
+    """The KS distance of all eigenvalues of each permutation [K] to the Marchenko-Pastur law."""
     return kolmogorov.distances(np.stack([one.esd for one in result.permutations]), long, short, kurtosis)
 
 
-def mean_bulk_distance(result: Randomised, long: int, short: int, kurtosis: float, null: Null) -> float:
-    """The same without each permutation's traps, as the distance that all M eigenvalues of noise would have."""
-    values = distances(result, long, short, kurtosis)
-    for index, one in enumerate(result.permutations):
-        if one.num_traps:
-            bulk = kolmogorov.distance(one.esd, long, short, one.num_traps, kurtosis)
-            values[index] = null.distance_as_if_whole(bulk, one.num_traps)
-    return float(np.mean(values))
+def bulk_distances(result: Randomised, whole: Array, long: int, short: int, kurtosis: float, null: Null) -> Array:
+    """The same [K] without each permutation's traps, as the distance that all M eigenvalues of noise would have.
+
+    `whole` are the `distances` of all eigenvalues.
+    """
+    values, counts = whole.copy(), result.counts
+    for count in np.unique(counts[counts > 0]).tolist():
+        alike = np.flatnonzero(counts == count)
+        bulks = np.stack([result.permutations[index].esd[:-count] for index in alike])
+        beside = kolmogorov.distances(bulks, long - count, short - count, kurtosis)
+        values[alike] = null.distances_as_if_whole(beside, count)
+    return values
 
 
 @lru_cache(maxsize=64)

@@ -101,7 +101,7 @@ def describe(shuffled: Permutations, result: Randomised, null: Null) -> tuple[Tr
         return ()
     matrix, sigma = shuffled[result.index], shown.sigma
     gram = spectrum.gram(matrix) if shown.gram is None else shown.gram
-    left, values, right = spectrum.top_singular_vectors(matrix, count, gram)
+    left, values, right = spectrum.top_singular_vectors(matrix, count, gram, shown.esd)
     structure = _structure(matrix, LARGE * spike_threshold(*_two(matrix.shape), sigma))
     from_mean, from_entries = _contributions(structure, left, right)
     rest = gram_without(structure.mean, structure.large, matrix, gram, EXACT * shown.edge)
@@ -152,9 +152,10 @@ def _beyond(matrix: spectrum.Matrix, centre: float, limit: float) -> NDArray[np.
     """The flat places of entries farther than `limit` from `centre`; some rows at a time, for large matrices."""
     columns = matrix.shape[1]
     each = max(1, spectrum.BLOCK // columns)
+    blocks = ((start * columns, matrix[start : start + each]) for start in range(0, len(matrix), each))
     return np.concatenate([
-        start * columns + np.flatnonzero(np.abs(matrix[start : start + each].astype(np.float64) - centre) > limit)
-        for start in range(0, len(matrix), each)
+        first + np.flatnonzero(np.abs(block.astype(np.float64, copy=False) - centre) > limit)
+        for first, block in blocks
     ])  # fmt: skip
 
 
@@ -185,11 +186,12 @@ def gram_without(
 
     rows, columns = np.divmod(places, matrix.shape[1])
     beyond = matrix[rows, columns].astype(np.float64) - mean
-    excess = coo_array((beyond, (rows, columns)), shape=matrix.shape).tocsr()
     if matrix.shape[0] > matrix.shape[1]:
-        matrix, excess = matrix.T, excess.T.tocsr()
+        matrix, rows, columns = matrix.T, columns, rows
+    touched, columns = np.unique(columns, return_inverse=True)  # the columns of E that are not zero
+    excess = coo_array((beyond, (rows, columns)), shape=(len(matrix), len(touched))).tocsr()
     taken = mean * matrix.shape[1]  # W − mean·11ᵀ − E, short side first, times its transpose
-    cross = excess @ matrix.T
+    cross = excess @ matrix.T[touched]
     cross += mean * (matrix.sum(axis=1, dtype=np.float64) - excess.sum(axis=1) - taken / 2)
     rest: Array = gram - cross
     rest -= cross.T
@@ -235,7 +237,7 @@ def _original_positions(shuffled: Permutations, index: int, structure: _Structur
     if not len(structure.rows):
         return []
     columns = shuffled.matrix.shape[1]
-    places = shuffled.order(index)[structure.rows * columns + structure.columns]
+    places = shuffled.order(index, structure.rows * columns + structure.columns)
     values = shuffled.matrix.ravel()[places]
     return [(int(p) // columns, int(p) % columns, float(v)) for p, v in zip(places, values, strict=True)]
 

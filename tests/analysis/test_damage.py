@@ -12,7 +12,7 @@ import pytest
 
 from grokscope.analysis import Parameters, Spectra, analyze
 from grokscope.analysis.checkpoint import describe_checkpoint
-from grokscope.analysis.spectra_file import beside
+from grokscope.analysis.spectra_layout import beside
 from grokscope.errors import DamagedCheckpoint
 from grokscope.runfile import Run
 

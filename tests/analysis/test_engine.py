@@ -17,7 +17,7 @@ import pytest
 
 from grokscope.analysis import Spectra, analyze
 from grokscope.analysis.measure import measure
-from grokscope.analysis.spectra_file import beside
+from grokscope.analysis.spectra_layout import beside
 from grokscope.errors import UsageError
 from grokscope.runfile import Run
 from grokscope.trajectory import Checkpoints

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from grokscope.analysis import Parameters, Spectra, analyze
-from grokscope.analysis.spectra_file import SpectraWriter, beside, in_cache
+from grokscope.analysis.spectra_layout import beside, in_cache
+from grokscope.analysis.spectra_writer import SpectraWriter
 from grokscope.errors import RunLocked, StorageError
 from grokscope.runfile import Run, RunWriter
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from grokscope.analysis import Parameters, Spectra, analyze
-from grokscope.analysis.spectra_file import SpectraWriter
+from grokscope.analysis.spectra_writer import SpectraWriter
 from grokscope.app.app import Microscope
 from grokscope.app.background import Analyst
 from grokscope.app.session import Session

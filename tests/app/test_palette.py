@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from grokscope.figures.colors import DARK, LIGHT, Palette
+from grokscope.figures.colors import DARK, LIGHT, UNDECIDED, Palette
 
 DEUTERANOPIA = np.array(
     [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
@@ -39,6 +39,7 @@ def lab(light: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("palette", [DARK, LIGHT])
 def test_text_and_curves_can_be_read_on_every_ground(palette: Palette) -> None:
     inks = {palette.text, palette.muted, palette.train, palette.test, palette.mark, *palette.layers, *palette.runs}
+    inks |= {palette.role(f"{UNDECIDED}layer{k}") for k in range(len(palette.layers))}
     grounds = (palette.background, *palette.bands.values(), palette.shade)
     assert not {(ink, ground) for ink in inks for ground in grounds if contrast(ink, ground) < 4.5}
     inks = {palette.accent, palette.trap, palette.warning, palette.edge, palette.fit, *palette.phases.values()}

@@ -134,8 +134,15 @@ def test_the_interval_of_the_selected_layer_is_drawn_at_every_width(width: int) 
 
 @pytest.mark.parametrize(("tail", "undecided"), [(60.0, False), (6.0, True)])
 def test_an_alpha_that_decides_nothing_is_in_another_ink(tail: float, undecided: bool) -> None:
-    state = replace(ALPHA, runs=(a_run(tail=tail),))
-    assert (DARK.phases["?"] in colors_of(state, 80, 20, "•")) is undecided
+    """On the curve of every layer, not of the selected one alone."""
+    run = a_run(tail=tail)
+    second = {(name, "fc2"): values + 2 * (name.startswith("alpha_") or name == "alpha")
+              for (name, _), values in run.measures.items()}  # fmt: skip
+    two = replace(run, layers=("fc1", "fc2"), measures={**run.measures, **second})
+    inks = {DARK.role(f"undecided layer{k}") for k in range(2)}
+    found = colors_of(replace(ALPHA, runs=(two,)), 80, 20, "•") & inks
+    assert found == (inks if undecided else set())
+    assert not inks & {*DARK.layers, DARK.muted}
 
 
 def test_the_front_run_is_drawn_over_another_that_is_the_same() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from grokscope.analysis.spectra_file import SpectraWriter
+from grokscope.analysis.spectra_writer import SpectraWriter
 from grokscope.runfile import Run
 from tests.terminal import read_all
 

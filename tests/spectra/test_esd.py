@@ -52,13 +52,24 @@ def test_counting_agrees_with_computing(size, rng):
     assert esd.count_above(gram, 0.0) == size
 
 
-def test_the_top_singular_vectors_are_those_of_the_svd(rng):
-    for shape in ((60, 20), (20, 60)):
-        matrix = rng.standard_normal(shape)
-        left, values, right = esd.top_singular_vectors(matrix, 3)
-        u, s, vt = np.linalg.svd(matrix, full_matrices=False)
-        assert values == pytest.approx(s[:3], rel=1e-10)
-        assert (left * values) @ right.T == pytest.approx((u[:, :3] * s[:3]) @ vt[:3], abs=1e-9)
+@pytest.mark.parametrize("shape", [(60, 20), (20, 60), (450, 420)])
+@pytest.mark.parametrize("known", ["nothing", "its eigenvalues", "others"])
+def test_the_top_singular_vectors_are_those_of_the_svd(shape, known, rng):
+    """Also by Lanczos, from M = 400 on where eigenvalues are known; what it finds is held against them."""
+    matrix = rng.standard_normal(shape) + 0.5
+    u, s, vt = np.linalg.svd(matrix, full_matrices=False)
+    eigenvalues = {"nothing": None, "its eigenvalues": s[::-1] ** 2, "others": s[::-1]}[known]
+    left, values, right = esd.top_singular_vectors(matrix, 3, esd=eigenvalues)
+    assert values == pytest.approx(s[:3], rel=1e-10)
+    assert (left * values) @ right.T == pytest.approx((u[:, :3] * s[:3]) @ vt[:3], abs=1e-9)
+
+
+def test_two_equal_singular_values_are_both_found():
+    """No product with the matrix tells them apart: Lanczos finds the second by rounding alone."""
+    diagonal = np.append(np.linspace(0.1, 1, 418), [3.0, 3.0])
+    left, values, _ = esd.top_singular_vectors(np.diag(diagonal), 2, esd=diagonal**2)
+    assert values == pytest.approx([3, 3])
+    assert np.abs(np.linalg.det(left[-2:])) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("shape", [(30, 41), (41, 30), (20, 20)])

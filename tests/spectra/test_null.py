@@ -151,7 +151,7 @@ def test_the_distance_of_what_traps_leave_is_compared_as_one_of_all_eigenvalues(
     left = null.laguerre_spectra(60, 40, 1000, rng)
     distances = np.array([kolmogorov.distance(esd, 60, 40) for esd in left])
     assert np.median(distances) > 2 * np.median(law.distances)
-    whole = [law.distance_as_if_whole(distance, 60) for distance in distances]
+    whole = law.distances_as_if_whole(distances, 60)
     assert np.median(whole) == pytest.approx(np.median(law.distances), rel=0.08)
 
 

@@ -95,14 +95,14 @@ def _free(cells: str, start: int) -> int:
 
 def _legend(figure: Figure, width: int, palette: Palette) -> list[Words]:
     """What the y axis measures, and the sign and label of each mark, once, on as many rows as they take."""
-    found = {(f"↑ {figure.y.title}", palette.muted): None}
+    found = {f"↑ {figure.y.title}": palette.muted}
     curves = {mark.label for mark in figure.marks if isinstance(mark, Curve)}
     for mark in figure.marks:
         lone = isinstance(mark, Points) and mark.label in curves
         if mark.label and _sign(mark) and not lone:
-            found[f"{_sign(mark)} {mark.label}", palette.role(mark.role)] = None
+            found.setdefault(f"{_sign(mark)} {mark.label}", palette.role(mark.role))
     lines: list[list[tuple[str, str]]] = [[]]
-    for text, color in found:
+    for text, color in found.items():
         used = sum(cell_len(one) + 2 for one, _ in lines[-1])
         if lines[-1] and used + cell_len(text) + 1 > width:
             lines.append([])
