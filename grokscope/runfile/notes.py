@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from grokscope.names import safe_name
+
 NO_MORE = "… more notes had no room here"
 
 
@@ -19,7 +21,7 @@ def with_note(stored: NDArray[np.uint8], text: str) -> NDArray[np.uint8] | None:
 
     The last place is taken by a line which says that there was no room for more.
     """
-    line = " ".join(text.split())
+    line = safe_name(" ".join(text.split()))  # names of files in it may hold bytes that are no text
     if line in notes_in(stored):
         return None
     used = stored.tobytes().rstrip(b"\0")

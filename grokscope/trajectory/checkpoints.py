@@ -94,7 +94,8 @@ class Checkpoints:
     def uuid(self) -> str:
         """An identity made of the path and of how it was asked to be read: the same at every opening."""
         asked = json.dumps(asdict(replace(self.opening, metrics=None)), default=str, sort_keys=True)
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"grokscope:{self.path.resolve()}:{asked}"))
+        name = f"grokscope:{self.path.resolve()}:{asked}"  # whose bytes may be no text
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, name.encode(errors="backslashreplace").decode()))
 
     @property
     def origin(self) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
 from grokscope.floats import CODES, NAN_CODES, widened
+from grokscope.names import safe_name
 from grokscope.runfile import LayerSpec, RunWriter
 from grokscope.runfile.layout import LEFT_OUT
 from grokscope.runfile.lock import WriterLock
@@ -76,7 +77,7 @@ def _write(
         layers=layers,
         metrics=checkpoints.metric_names,
         config={"files": checkpoints.num_checkpoints, **config},
-        origin=f"imported from {checkpoints.name}",
+        origin=f"imported from {safe_name(checkpoints.name)}",
         fixed={LEFT_OUT: np.frombuffer(pairs.encode(), dtype=np.uint8)},
         overwrite=True,
     ) as writer:

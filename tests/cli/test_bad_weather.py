@@ -148,3 +148,21 @@ def test_what_files_hold_cannot_move_the_cursor(
         done = grokscope_here(command[0], run, *command[1:])
         assert done.exit_code == 0, done.stderr
         assert not set("\x1b\x07\u202e") & set(done.stdout + done.stderr)
+
+
+def test_names_of_bytes_that_are_no_text_are_names_too(
+    tmp_path: Path, grokscope_here: Callable[..., Result]
+) -> None:
+    folder, run = tmp_path / os.fsdecode(b"folder\xff"), tmp_path / os.fsdecode(b"run\xff.h5")
+    folder.mkdir()
+    np.savez(folder / os.fsdecode(b"step-1\xfe.npz"), weight=np.eye(12, 15))
+    for command in (
+        ["info", folder],
+        ["report", folder],
+        ["import", folder, "-o", run],
+        ["check", run],
+        ["info", run],
+    ):
+        done = grokscope_here(*command)
+        assert done.exit_code == 0, done.stderr
+    assert Run(run).origin == "imported from folder·"

@@ -22,5 +22,6 @@ FOUND = (
     Case("run", "other_steps", 7984, "train -o {path} --resume --steps 60"),  # steps that no training would reach
     Case("run", "missing", 773, "branch {path} --at 22 -o {out}.h5 --steps 60"),  # no place for training states
     Case("safetensors", "inserted_block", 1913, IMPORT),  # numbers that had moved, and more than the header says
+    Case("folder", "odd_name", 4032, IMPORT),  # a name of bytes that are no text, in a note
     Case("spectra", "no_numbers", 173, LAYERS),  # a tail of 0 eigenvalues where nothing is measured
 )
