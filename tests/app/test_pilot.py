@@ -9,22 +9,20 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from grokscope.analysis import Parameters, Spectra, analyze
+from grokscope.analysis import Spectra
 from grokscope.analysis.spectra_writer import SpectraWriter
 from grokscope.app import actions
 from grokscope.app.app import Microscope
 from grokscope.app.background import Looked
 from grokscope.app.keys import KEYS, VIEWS
 from grokscope.app.session import Session
-from grokscope.app.state import Comparison, State
-from grokscope.app.views.header import status
+from grokscope.app.state import State
 from grokscope.app.views.screen import Pane
-from grokscope.runfile import LayerSpec, Run, RunWriter
+from grokscope.runfile import Run
 from grokscope.runfile.liveness import Liveness
 from grokscope.steps import parse_step
 from tests.app.conftest import COLLAPSE, GROKKING, PLANTED, STEPS
@@ -311,101 +309,6 @@ async def test_the_y_key_in_the_traps_view_says_that_there_is_no_such_axis(analy
         assert not app.state.values_log
 
 
-@pytest.mark.parametrize("size", [(60, 20), (80, 24), (200, 60)])
-async def test_one_key_shows_every_reason_whole(analysed_run: Path, size: tuple[int, int]) -> None:
-    reasons = ("one sign of collapse, not two", "one direction dominates while the norm grows: fc1 10.2, fc2 24.4")
-    app = app_on(analysed_run)
-    async with app.run_test(size=size) as pilot:
-        assert app.state.frame is not None
-        app.put(replace(app.state, frame=replace(app.state.frame, reasons=reasons)))
-        await press(pilot, "w")
-        text = " ".join(screen_of(app).replace("▴", " ").replace("▾", " ").split())
-        for reason in (*reasons, "decide nothing"):
-            assert reason in text
-        await press(pilot, "w")
-        assert "decide nothing" not in screen_of(app)
-
-
-async def test_a_help_taller_than_the_terminal_scrolls(analysed_run: Path) -> None:
-    app = app_on(analysed_run)
-    async with app.run_test(size=(60, 20)) as pilot:
-        await press(pilot, "?")
-        assert "median (range)" not in screen_of(app)
-        await press(pilot, "down", "j", "end")
-        await pilot.pause(0.5)
-        assert "median (range)" in screen_of(app)
-        assert app.state.index == LAST, "the keys are the sheet's"
-        await press(pilot, "?")
-        assert "ESD fc1" in screen_of(app)
-
-
-def status_of(state: State, width: int) -> str:
-    return status(state, width).plain
-
-
-@pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("finished", [False, True])
-@pytest.mark.parametrize("compared", [False, True])
-def test_the_deciding_words_stand_in_the_status_line_whatever_else_there_is(
-    analysed_run: Path, width: int, finished: bool, compared: bool
-) -> None:
-    state = app_on(analysed_run).state
-    assert state.frame is not None
-    reasons = (
-        "one sign of collapse, not two",
-        "one direction dominates while the norm grows: fc1 10.2 times the edge",
-    )
-    frame = replace(state.frame, reasons=reasons)
-    state = replace(state, frame=frame)
-    if finished:
-        state = replace(state, liveness=Liveness("finished", 3_162_278, 0.0, 9e9, 0.0))
-    if compared:
-        state = replace(state, comparison=Comparison("mnist-wd001.h5 at 1,000,000", frame))
-    words = status_of(state, width)
-    assert len(words) <= width
-    assert "why ?: one sign of collapse, not two" in words
-    assert ("mnist-wd001.h5 at 1,000,000" in words) is compared
-
-
-@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
-@pytest.mark.parametrize("stands", ["interrupted", "crashed", "stalled"])
-async def test_a_run_that_does_not_move_shows_it(analysed_run: Path, size: tuple[int, int], stands: str) -> None:
-    app = app_on(analysed_run)
-    async with app.run_test(size=size) as pilot:
-        app.put(replace(app.state, liveness=Liveness(stands, 54_321, 0.0, 3700.0, float("nan"))))
-        await pilot.pause()
-        assert f"{stands}  trainer at 54,321  last sign 1h01m ago" in screen_of(app).split("\n")[1].replace(
-            stands.upper(), stands
-        )
-
-
-def test_a_file_that_is_gone_is_said_once(analysed_run: Path) -> None:
-    problem = "there is no file /home/somebody/runs/a/long/way/down/story.h5; `grokscope train -o …` makes one"
-    state = replace(app_on(analysed_run).state, problem=problem, analysis_note=f"analysis: {problem}")
-    words = status_of(state, 80)
-    assert words.count("there is no file") == 1
-    assert "/home/somebody/runs/a/long/way/down/" in words
-
-
-async def test_a_layer_that_is_not_measured_says_why_and_its_shape_once(tmp_path: Path) -> None:
-    layers = (LayerSpec("small", (4, 64)), LayerSpec("flat", (64,)))
-    path = tmp_path / "odd.h5"
-    with RunWriter.create(path, steps=[0], layers=layers, metrics=[], config={}, origin="test") as writer:
-        weights = {layer.name: np.ones(layer.shape) for layer in layers}
-        writer.commit(0, weights, {layer.name: np.zeros(layer.shape[0]) for layer in layers}, {})
-    analyze(Run.open(path), parameters=Parameters(permutations=1, null_draws=100))
-    app = app_on(path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
-        rows = [line for line in screen_of(app).split("\n") if "not measured:" in line]
-        assert rows[0].split("not measured: ")[0].split() == ["▸", "small"]
-        assert "4 × 64: fewer than 8 eigenvalues" in rows[0]
-        assert rows[1].split("not measured: ")[0].split() == ["flat", "64"]
-        assert "nan" not in screen_of(app)
-        await press(pilot, "4")
-        assert "nan" not in screen_of(app)
-
-
 async def test_playing_goes_on_by_itself_and_stops_at_a_key(analysed_run: Path) -> None:
     app = app_on(analysed_run)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -426,68 +329,9 @@ async def test_holding_right_drops_no_key(analysed_run: Path) -> None:
         assert app.state.frame.index == LAST
 
 
-async def test_the_mouse_scrubs_the_timeline(analysed_run: Path) -> None:
-    app = app_on(analysed_run)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await click(pilot, app, "timeline", 10, 4)
-        await pilot.pause()
-        assert app.state.index == 0
-        await click(pilot, app, "timeline", 79, 4)
-        await pilot.pause()
-        assert app.state.index == LAST
-        await pilot._post_mouse_events([events.MouseScrollUp], offset=(40, 3), button=0)
-        await pilot.pause()
-        assert app.state.index == LAST - 1
-
-
 def pane_of(app: Microscope, name: str) -> Pane:
     """A pane that is on screen."""
     return next(pane for pane in app.main.glass.panes if pane.name == name)
-
-
-async def click(pilot: Pilot[str], app: Microscope, name: str, column: int, row: int) -> None:
-    """Click at a cell of a pane."""
-    pane = pane_of(app, name)
-    await pilot.click(offset=(pane.column + column, pane.row + row))
-    await pilot.pause()
-
-
-def row_of(app: Microscope, name: str, words: str) -> int:
-    """The row of a pane, counted from its top, that has the words."""
-    pane = pane_of(app, name)
-    lines = screen_of(app).split("\n")[pane.row : pane.row + pane.height]
-    return next(row for row, line in enumerate(lines) if words in line)
-
-
-@pytest.mark.parametrize(("layer", "number"), [("fc1", 0), ("fc2", 1), ("fc3", 2)])
-@pytest.mark.parametrize("keys", ["k", "down down", "g m G"], ids=["plain", "another selected", "compared"])
-async def test_a_click_on_a_row_selects_its_layer(analysed_run: Path, layer: str, number: int, keys: str) -> None:
-    app = app_on(analysed_run)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await press(pilot, *keys.split())
-        await click(pilot, app, "table", 40, row_of(app, "table", f" {layer} "))
-        await pilot.pause()
-        assert app.state.layer == number
-        assert f"ESD {layer}" in screen_of(app)
-        await click(pilot, app, "table", 40, 0)
-        await pilot.pause()
-        assert app.state.layer == number, "the titles are no layer"
-
-
-async def test_a_click_selects_a_layer_of_a_table_that_is_scrolled(tmp_path: Path) -> None:
-    layers = tuple(LayerSpec(f"block{k}", (8, 8)) for k in range(30))
-    with RunWriter.create(
-        tmp_path / "deep.h5", steps=[0], layers=layers, metrics=[], config={}, origin="test"
-    ) as writer:
-        weights = {layer.name: np.eye(8) for layer in layers}
-        writer.commit(0, weights, {layer.name: np.zeros(8) for layer in layers}, {})
-    app = app_on(tmp_path / "deep.h5")
-    async with app.run_test(size=(80, 24)) as pilot:
-        await press(pilot, *["down"] * 20)
-        row = row_of(app, "table", "block18")
-        await click(pilot, app, "table", 5, row)
-        await pilot.pause()
-        assert app.state.layer == 18
 
 
 def with_traps(state: State, count: int) -> State:
@@ -500,32 +344,6 @@ def with_traps(state: State, count: int) -> State:
     spectrum = replace(first.spectrum, traps=traps)
     first = replace(first, read=lambda: spectrum)
     return replace(state, frame=replace(state.frame, layers=(first, *others)))
-
-
-@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40), (200, 60)])
-@pytest.mark.parametrize("chosen", [0, 29])
-async def test_a_click_on_a_row_selects_its_trap(analysed_run: Path, size: tuple[int, int], chosen: int) -> None:
-    app = app_on(analysed_run)
-    async with app.run_test(size=size) as pilot:
-        await press(pilot, "3")
-        await app.settled()
-        app.put(replace(with_traps(app.state, 30), trap=chosen))
-        await pilot.pause()
-        lines = screen_of(app).split("\n")[pane_of(app, "traps").row :]
-        rows = {int(line.split()[0]) - 1: row for row, line in enumerate(lines) if line[:4].strip().isdigit()}
-        assert chosen in rows
-        assert len(rows) >= 3
-        for outside in ((3, 1), (3, max(rows.values()) + 1), (size[0] - 1, min(rows.values()))):
-            if outside[0] == 3 or " v₁ of W" in lines[0]:
-                await click(pilot, app, "traps", *outside)
-                await pilot.pause()
-                assert (app.state.trap, app.state.pane) == (chosen, 0)
-        clicked = max(rows) if chosen == 0 else min(rows)
-        await click(pilot, app, "traps", 3, rows[clicked])
-        await pilot.pause()
-        assert app.state.trap == clicked
-        await press(pilot, "up" if chosen == 0 else "down")
-        assert app.state.trap == clicked + (1 if chosen else -1), "the keys act on the list from the click on"
 
 
 @pytest.mark.parametrize("size", [(60, 20), (120, 40)])

@@ -6,7 +6,6 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,36 +14,16 @@ import pytest
 from rich.style import Style
 from rich.text import Text
 
-from grokscope.analysis.timeline import Event, Timeline
-from grokscope.app.background import leading_direction
-from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.described import described
-from grokscope.app.plots.picture import image_side, picture
 from grokscope.app.plots.raster import Series, raster
-from grokscope.app.plots.timeline import Cursors, timeline
-from grokscope.app.state import State
 from grokscope.app.views.spectrum import most_bins
-from grokscope.app.views.timeline import draw_timeline, hit_timeline
-from grokscope.app.views.trajectories import draw_trajectories
-from grokscope.figures import Axis, Figure, Scales, VLine, axis_over, dxmin, step_axis
+from grokscope.figures import Axis, Figure, Scales, VLine, axis_over, dxmin
 from grokscope.figures import esd as own
 from grokscope.figures import randomized as shuffled
 from grokscope.figures.axis import Scale
 from grokscope.figures.colors import DARK, LIGHT, Palette
 from grokscope.spectra import LayerSpectrum, analyze_layer
-
-STEPS = np.array([0, 1, 10, 100, 1000, 10000])
-RUN = Timeline(
-    run="a.h5",
-    steps=STEPS,
-    last_step=10000,
-    layers=("fc1",),
-    metrics={"train_accuracy": np.linspace(0, 1, 6), "test_accuracy": np.array([0, 0, 0, 0.5, 1, 0.2])},
-    observed=["pre-grokking"] * 3 + ["grokking"] * 2 + ["anti-grokking"],
-    inferred=["undecided"] * 6,
-    events=(Event(3, 100, "phase", "grokking begins"),),
-)
 
 
 @pytest.fixture(scope="module")
@@ -271,200 +250,9 @@ def test_hostile_layers_are_drawn_or_say_why_not(weight: np.ndarray) -> None:
         assert any(line.strip() for line in lines[1:])
 
 
-def test_the_timeline_names_phases_by_letter_and_word() -> None:
-    lines = lines_of(timeline(RUN, Cursors(3), 80, 9, DARK))
-    assert "P pre-grokking" in lines[0]
-    assert "A" in lines[0]
-    assert lines[1].strip().startswith("weights")
-    assert "?" in lines[1]
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 3])
-@pytest.mark.parametrize("size", [(60, 6), (80, 7), (120, 10), (200, 14)])
-def test_the_legend_of_the_timeline_is_one_line_and_covers_no_curve(
-    count: int, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    late = np.array([0, 0, 0, 0.3, 0.8, 0.9])
-    others = [replace(RUN, run=f"run-{k}.h5", metrics={"test_accuracy": late - 0.1 * k}) for k in range(count)]
-
-    def dots() -> int:
-        drawn = timeline(RUN, Cursors(0), *size, DARK, others=others).plain
-        return sum("⠀" < character <= "⣿" for character in drawn)
-
-    with_legend, text = dots(), timeline(RUN, Cursors(0), *size, DARK, others=others).plain
-    legend = [line for line in text.split("\n") if "test" in line or "run-" in line or "other run" in line]
-    assert len(legend) == 1 or size[1] == 6
-    if size[1] > 7:
-        assert all(f"run-{k}.h5" in legend[0] for k in range(count)) or f"+ {count} other runs" in legend[0]
-    monkeypatch.setattr("grokscope.app.plots.timeline._legend", lambda figure, words: None)
-    assert with_legend == dots()
-
-
-@pytest.mark.parametrize("palette", [DARK, LIGHT])
-def test_the_second_run_has_one_colour_and_no_other_run_or_layer_has_it(palette: Palette) -> None:
-    assert palette.runs[0] == palette.mark
-    assert len({*palette.runs, palette.train, palette.test, palette.fit}) == len(palette.runs) + 3
-    assert palette.mark not in palette.layers
-    others = [replace(RUN, run=f"run-{k}.h5") for k in range(2)]
-    spans = timeline(RUN, Cursors(0), 120, 10, palette, others=others)
-    for k in range(2):
-        place = spans.plain.index(f"test run-{k}.h5")
-        styles = [span.style for span in spans.spans if span.start <= place < span.end]
-        assert [isinstance(one, Style) and one.color and one.color.name for one in styles] == [palette.runs[k]]
-
-
-def test_the_cursor_stands_at_its_step_with_its_whole_number() -> None:
-    lines = lines_of(timeline(RUN, Cursors(5, mark=1), 80, 9, DARK))
-    assert "10,000" in lines[-1]
-    assert lines[-2].index("▲") == 78, "the last column within the frame"
-    assert "◆" in lines[-2]
-
-
-def test_step_0_has_its_cursor_and_its_phase_wherever_it_stands() -> None:
-    late = replace(RUN, steps=np.array([0, 2000, 3000, 4000, 7000, 10000]))
-    for window in (None, (0.5, 3000.0)):
-        lines = lines_of(draw_timeline(State((late,), window=window), 80, 9))
-        assert lines[0].startswith("observed┌│"), "the cursor stands over the letter"
-        assert lines[-2].startswith("        └▲")
-        assert lines[-1].split()[0] == "0"
-        assert "P pre-grokking" in lines_of(draw_timeline(State((late,), index=2, window=window), 80, 9))[0]
-
-
-@pytest.mark.parametrize("log", [True, False])
-@pytest.mark.parametrize("width", [60, 80, 200])
-@pytest.mark.parametrize("window", [None, (50.0, 10000.0)])
-def test_clicking_on_the_cursor_gives_its_checkpoint(
-    log: bool, width: int, window: tuple[float, float] | None
-) -> None:
-    for index in (0, 3, 4, 5):
-        state = State((RUN,), index=index, steps_log=log, window=window)
-        foot = lines_of(draw_timeline(state, width, 9))[-2].index("▲")
-        action = hit_timeline(replace(state, index=1), Place(foot, 4, width, 9)) if window is None else (
-            hit_timeline(state, Place(foot, 4, width, 9))
-        )  # fmt: skip
-        assert action is not None
-        same = step_axis([RUN], scale=state.steps_scale).position(
-            np.maximum(STEPS[[index, action(state).index]], 0.5)
-        )
-        assert abs(same[0] - same[1]) * width < 1
-
-
-def test_step_zero_is_left_of_step_one() -> None:
-    feet = [lines_of(timeline(RUN, Cursors(k), 80, 9, DARK))[-2].index("▲") for k in range(6)]
-    assert feet == sorted(set(feet))
-
-
-def measured(values: np.ndarray | list[float], count: int = 1, **fields: Any) -> State:
-    """The run with so many layers that all have these alphas."""
-    layers = tuple(f"fc{k + 1}" for k in range(count))
-    measures = {("alpha", layer): np.asarray(values, dtype=np.float64) + k for k, layer in enumerate(layers)}
-    return State(
-        (replace(RUN, layers=layers, measures=measures),), view="trajectories", pane=1, full=True, **fields
-    )
-
-
-def test_a_trajectory_names_its_values_at_the_cursor_and_its_references() -> None:
-    lines = lines_of(draw_trajectories(measured([np.nan, 4, 5, 6, 2.25, 1.5], index=4), 60, 20))
-    assert "fc1 2.25" in lines[0]
-    assert any("╌α = 2" in line for line in lines)
-
-
-@pytest.mark.parametrize("width", [34, 39, 59])
-def test_the_first_line_of_a_trajectory_is_always_named_and_the_last_ones_go_by_an_ellipsis(width: int) -> None:
-    state = measured(np.full(6, 1.25), 9, index=4, layer=0)
-    title = lines_of(draw_trajectories(state, width, 12))[0]
-    assert "fc1 1.25" in title
-    assert "fc6" not in title
-    assert title.rstrip().endswith("…")
-
-
-@pytest.mark.parametrize("label", range(10))
-@pytest.mark.parametrize("height", [8, 10, 13])
-def test_a_class_that_swallows_the_rest_is_seen_at_any_height(label: int, height: int) -> None:
-    shares = np.full((6, 10), 0.1)
-    shares[4:], shares[4:, label] = 0.01, 0.91
-    state = State((replace(RUN, predictions=shares),), view="trajectories", pane=1, full=True, index=2)
-    text = draw_trajectories(state, 60, height)
-    assert "most: 0 with 10 %" in lines_of(text)[0]
-    grounds = [span.style.color.name for span in text.spans if isinstance(span.style, Style) and span.style.color]
-    grounds += [
-        span.style.bgcolor.name for span in text.spans if isinstance(span.style, Style) and span.style.bgcolor
-    ]
-    assert DARK.ramp[-1] in grounds
-    shown = draw_trajectories(replace(state, index=5), 60, height)
-    assert f"most: {label} with 91 %" in lines_of(shown)[0]
-
-
-def test_a_trajectory_without_values_says_so() -> None:
-    state = State((replace(RUN, metrics={}),), view="trajectories", full=True)
-    assert "nothing recorded" in draw_trajectories(state, 60, 10).plain
-
-
-@pytest.mark.parametrize(("inputs", "side"), [(784, 28), (64, 8), (200, None), (4, None), (0, None)])
-def test_only_square_inputs_are_pictures(inputs: int, side: int | None) -> None:
-    assert image_side(inputs) == side
-
-
-def test_a_picture_shows_two_pixels_a_cell_and_the_largest_in_full_colour() -> None:
-    values = np.zeros((8, 8))
-    values[0, 0], values[7, 7] = 2.0, -2.0
-    canvas = picture(values, DARK)
-    assert (canvas.width, canvas.height) == (8, 4)
-    halves = halves_of(canvas)
-    assert (halves[0][0], halves[7][7], halves[2][1]) == (DARK.positive, DARK.negative, DARK.panel)
-
-
-def test_a_picture_of_nothing_known_is_as_large_and_blank() -> None:
-    canvas = picture(np.full((8, 8), np.nan), DARK)
-    assert canvas.characters == [[" "] * 8] * 4
-    assert canvas.looks == Canvas(8, 4).looks
-    values = np.full((8, 8), np.nan)
-    values[3, 4] = -1.0
-    assert halves_of(picture(values, DARK))[3][3:6] == [DARK.background, DARK.negative, DARK.background]
-
-
-def halves_of(canvas: Canvas) -> list[list[str | None]]:
-    """The colours of the half cells of a picture, from the top."""
-    halves: list[list[str | None]] = []
-    for characters, looks in zip(canvas.characters, canvas.looks, strict=True):
-        cells = list(zip(characters, looks, strict=True))
-        halves.append([look[0] if sign in "▀█" else look[1] for sign, look in cells])
-        halves.append([look[0] if sign in "▄█" else look[1] for sign, look in cells])
-    return halves
-
-
-@pytest.mark.parametrize("zoom", [1, 2])
-def test_a_picture_of_noise_is_sent_in_few_pieces_and_shows_every_pixel(zoom: int) -> None:
-    values = np.random.default_rng(0).normal(size=(28, 28))
-    canvas = picture(values, DARK, zoom=zoom)
-    halves = np.array(halves_of(canvas))
-    shown = [values[halves[::zoom, ::zoom] == color] for color in set(halves.flat)]
-    spans = sorted((seen.min(), seen.max()) for seen in shown)
-    assert all(one[1] < next_[0] for one, next_ in pairwise(spans)), "a colour stands for one range of values"
-    assert len(spans) > 4
-    assert np.array_equal(halves, halves[::zoom, ::zoom].repeat(zoom, axis=0).repeat(zoom, axis=1))
-    assert len(canvas.text().spans) < 0.8 * values.size / 2
-
-
 def test_a_wide_character_takes_two_cells_and_never_half_of_one() -> None:
     canvas = Canvas(5, 1)
     canvas.put(0, 0, "a層層b")
     assert canvas.text().plain == "a層層"
     canvas.put(0, 4, "層")
     assert canvas.text().cell_len == 5
-
-
-@pytest.mark.parametrize("shape", [(20, 64), (64, 20), (30, 30)])
-def test_the_leading_direction_is_numpys_first_right_singular_vector(shape: tuple[int, int]) -> None:
-    weight = np.random.default_rng(2).normal(size=shape).astype(np.float32)
-    kept = weight.copy()
-    found = leading_direction(weight)
-    expected = np.linalg.svd(weight.astype(np.float64))[2][0]
-    np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-9)
-    assert found[np.argmax(np.abs(found))] > 0
-    np.testing.assert_array_equal(weight, kept)
-
-
-@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
-def test_there_is_no_direction_where_there_is_no_finite_weight(value: float) -> None:
-    assert np.isnan(leading_direction(np.full((4, 9), value))).all()
