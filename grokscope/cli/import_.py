@@ -28,7 +28,9 @@ def import_(
     ] = None,
     loss: Annotated[
         str | None,
-        typer.Option(help="What it was trained with, e.g. mse; capacity then tells a collapse.", metavar="NAME"),
+        typer.Option(
+            help="What it was trained with, e.g. mse; its capacity then means something.", metavar="NAME"
+        ),
     ] = None,
     overwrite: Overwrite = False,
     **how: Any,
@@ -37,8 +39,7 @@ def import_(
 
     No import is needed to look at them: view, analyze, show, report, info and export take them as they are. The
     step is found inside the files, else in their names, and is told. No code of a pickled file is run. Whether a
-    network of ReLUs has collapsed can be told where its activation and the range of its inputs are said, and best
-    where its loss is as well.
+    network of ReLUs has collapsed can be told where its activation and the range of its inputs are said.
     """
     from grokscope.trajectory import Checkpoints
     from grokscope.trajectory.importing import write_run

@@ -6,21 +6,22 @@
    there is nothing but memorising: *undecided*. Structure is learned correlation. That it generalises is no more
    than likely: long training on shuffled labels brings it from a large initialisation as well, and no measure of
    the weights that we know tells the two apart.
-2. *Capacity*: where there is structure, the network has generalised (*grokking*) until it needs ever larger
-   weights for the same answers (*anti-grokking*): its capacity rises from the least that it has had so far. That
-   tells something where the loss holds the outputs to their targets. Where outputs may grow for ever, the *gates*
-   of the first layer tell, by closing. See `capacity` and `gates` for what these are, below for the thresholds.
+2. *Gates*: where there is structure, the network has generalised (*grokking*) until the gates of its first layer
+   close (*anti-grokking*). See `gates` for what that is, and below for the thresholds.
 3. What cannot be told is *unknown*: one checkpoint alone has no history, and a network whose gates are not defined
    can be told neither healthy nor collapsed.
 
 An exponent below 2, traps by large entries and one dominating direction come with weight decay and without a
-collapse, and a collapse without them: they are named, and decide nothing. `published` has the rule of the papers.
+collapse, and a collapse without them: they are named, and decide nothing. So is a capacity that has grown: such a
+network needs larger weights for the same answers and has mostly collapsed, but on runs that it was not chosen on
+capacity told no better than the gates. `by="capacity"` is that rule, `published` has the rule of the papers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,14 +40,12 @@ DOMINANT = 10.0  # largest eigenvalue of W over the edge of its shuffled entries
 
 RULE = (
     "No layer with learned directions (eigenvalues of W beyond the edge of its own shuffled entries) is "
-    "pre-grokking. With them the network's capacity decides, the norm of all paths from inputs to outputs times "
-    f"the layers' norms: {2**GROWN:g} times its least so far for {CONFIRM} checkpoints is anti-grokking, from "
-    f"{2**GROWING:.2f} times on undecided, below that grokking. Where the loss lets outputs grow for ever, the "
-    f"first layer's gates decide: closed for {CONFIRM} checkpoints is anti-grokking, nearly closed undecided, "
-    f"open grokking. Closed is {CLOSED:g} halvings: an input lights 1/{2**CLOSED:.0f} of the units, where every "
-    f"{BIAS_HALVING:g} of a row's norm by which the next layer's biases are below 0 counts as one halving more; "
-    f"nearly closed is {NARROW:g}. Undecided as well: a first layer that began at an ordinary size, and shuffled "
-    "labels. Unknown: one checkpoint alone, and gates that are not defined. α below 2, traps by large entries and "
+    "pre-grokking. With them the gates of the first layer decide: open is grokking; closed "
+    f"for {CONFIRM} checkpoints is anti-grokking; nearly closed is undecided. Closed is {CLOSED:g} halvings: "
+    f"an input lights 1/{2**CLOSED:.0f} of the units, where every {BIAS_HALVING:g} of a row's norm by which the "
+    f"next layer's biases are below 0 counts as one halving more; nearly closed is {NARROW:g}. Undecided as well: "
+    "a first layer that began at an ordinary size, and shuffled labels. Unknown: one checkpoint alone, and gates "
+    f"that are not defined. A capacity {2**GROWN:g} times its least so far, α below 2, traps by large entries and "
     "one dominating direction are named, and decide nothing."
 )
 """The rule in words, for whoever asks why."""
@@ -71,8 +70,11 @@ class Inferred:
     reasons: tuple[str, ...]
 
 
-def infer(evidence: Evidence) -> Inferred:
-    """Infer the phase at the last checkpoint of the given history; what decided comes first in the reasons."""
+def infer(evidence: Evidence, by: Literal["gates", "capacity"] = "gates") -> Inferred:
+    """Infer the phase at the last checkpoint of the given history; what decided comes first in the reasons.
+
+    `by` is what tells a collapse of a network with structure.
+    """
     if missing := _why_unknown(evidence):
         return Inferred("unknown", (missing,))
     large = [layer for layer in evidence.layers if layer.num_eigenvalues >= MIN_EIGENVALUES]
@@ -84,8 +86,8 @@ def infer(evidence: Evidence) -> Inferred:
     seen = tuple(structure + _old_signs(large))
     if not structure:
         return _without_structure(evidence, large, seen)
-    label, reason = _with_structure(evidence)
-    return Inferred(label, (reason, *seen))
+    label, reason = _why_undecided(evidence) or (_by_capacity if by == "capacity" else _by_gates)(evidence)
+    return Inferred(label, (reason, *seen, *_capacity(evidence)))
 
 
 def growth(evidence: Evidence) -> NDArray[np.float64]:
@@ -98,11 +100,6 @@ def growth(evidence: Evidence) -> NDArray[np.float64]:
     capacity = evidence.layers[-1].capacity
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.log2(capacity / np.fmin.accumulate(capacity)))
-
-
-def collapse(evidence: Evidence) -> NDArray[np.float64]:
-    """Return how far a collapse has gone, 1 where it begins; float64 [n], NaN where not known."""
-    return closure(evidence) / CLOSED if evidence.no_bound else growth(evidence) / GROWN
 
 
 def closure(evidence: Evidence) -> NDArray[np.float64]:
@@ -139,8 +136,8 @@ def _without_structure(evidence: Evidence, large: Sequence[LayerEvidence], seen:
     return Inferred("undecided" if seen else "pre-grokking", (quiet, *seen))
 
 
-def _with_structure(evidence: Evidence) -> tuple[str, str]:
-    """Tell a network that has structure from its paths, or from its gates where outputs may grow for ever."""
+def _why_undecided(evidence: Evidence) -> tuple[str, str] | None:
+    """Return what keeps a network that has structure from being told, if anything does."""
     if evidence.no_gates:
         return "unknown", evidence.no_gates
     first, second = evidence.layers[:2]
@@ -153,15 +150,26 @@ def _with_structure(evidence: Evidence) -> tuple[str, str]:
         )
     if evidence.random_labels:
         return "undecided", "labels were shuffled: whatever is learned is memorised, nothing can be generalised"
-    gates = _gates_in_words(first, second)
-    if evidence.no_bound:
-        label = _lasting(closure(evidence), NARROW, CLOSED)
-        return label, f"{GATES[label]}: {gates}; its capacity tells nothing, {evidence.no_bound}"
+    return None
+
+
+def _by_gates(evidence: Evidence) -> tuple[str, str]:
+    label = _lasting(closure(evidence), NARROW, CLOSED)
+    return label, f"{GATES[label]}: {_gates_in_words(*evidence.layers[:2])}"
+
+
+def _by_capacity(evidence: Evidence) -> tuple[str, str]:
     grown = growth(evidence)
     if np.isnan(grown[-1]):
-        return "unknown", "the capacity is not measured"
+        return "unknown", f"its capacity tells nothing, {evidence.no_bound or 'for it is not measured'}"
     label = _lasting(grown, GROWING, GROWN)
-    return label, f"{GROWTH[label]}: its capacity is {2 ** grown[-1]:.2f} times its least so far; {gates}"
+    return label, f"{GROWTH[label]}: its capacity is {2 ** grown[-1]:.2f} times its least so far"
+
+
+def _capacity(evidence: Evidence) -> tuple[str, ...]:
+    """Name a capacity that has grown."""
+    grown = growth(evidence)[-1]
+    return (f"seen as well: its capacity is {2**grown:.2f} times its least so far",) if grown >= GROWN else ()
 
 
 def _lasting(values: NDArray[np.float64], nearly: float, collapsed: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from grokscope.analysis.evidence import read_evidence
 from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.errors import UsageError
 from grokscope.phases import Inferred, infer, infer_as_published
-from grokscope.phases.inferred import collapse
+from grokscope.phases.inferred import closure, growth
 from grokscope.phases.published import OVER_TRAINED
 
 Array = NDArray[np.float64]
@@ -49,13 +49,13 @@ def read_detectors(spectra: Spectra, columns: Sequence[str] = ()) -> dict[str, R
 def _ours(spectra: Spectra) -> Reading:
     evidence = read_evidence(spectra)
     labels = _labels(lambda index: infer(evidence.until(index)), len(spectra.done))
-    return Reading(collapse(evidence), labels)
+    return Reading(closure(evidence), labels)
 
 
-def _gates(spectra: Spectra) -> Reading:
-    evidence = replace(read_evidence(spectra), no_bound="for it is not asked")
-    labels = _labels(lambda index: infer(evidence.until(index)), len(spectra.done))
-    return Reading(collapse(evidence), labels)
+def _capacity(spectra: Spectra) -> Reading:
+    evidence = read_evidence(spectra)
+    labels = _labels(lambda index: infer(evidence.until(index), by="capacity"), len(spectra.done))
+    return Reading(growth(evidence), labels)
 
 
 def _paper(spectra: Spectra) -> Reading:
@@ -109,8 +109,10 @@ class Detector:
 
 
 DETECTORS: Mapping[str, Detector] = {
-    "ours": Detector("our rule; its score is the growth of the capacity", _ours),
-    "gates": Detector("the rule where outputs may grow for ever; its score is the closure of the gates", _gates),
+    "ours": Detector("our rule; its score is the closure of the gates", _ours),
+    "capacity": Detector(
+        "the rule by capacity instead; its score is by how many doublings it has grown", _capacity
+    ),
     "paper": Detector("the published rule, alpha below 2 and traps; its score is how many of the two", _paper),
     "alpha": Detector("the smallest alpha of any layer, low; alarm below 2", _alpha),
     "traps": Detector("correlation traps of all layers, many; alarm beyond 0", _traps),

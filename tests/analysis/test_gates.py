@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from grokscope.analysis import Parameters, Spectra, analyze
-from grokscope.analysis.evidence import gated_layers, infer_all, why_no_gates
+from grokscope.analysis.evidence import gated_layers, infer_all, read_evidence, why_no_gates
 from grokscope.analysis.gates import chain, input_range
 from grokscope.analysis.spectra_layout import beside
+from grokscope.phases import infer
 from grokscope.phases.capacity import capacity
 from grokscope.phases.gates import GATES, measure_gates, turned
 from grokscope.report import run_report
@@ -88,14 +89,19 @@ def test_labels_stay_when_later_checkpoints_are_appended(tmp_path: Path) -> None
     ("loss", "said", "why"),
     [
         ("mse", [*SAID[:2], "undecided", *["anti-grokking"] * 5], "its capacity is 5.68 times its least so far"),
-        ("cross-entropy", SAID, "its capacity tells nothing, for cross-entropy lets outputs grow for ever"),
+        (
+            "cross-entropy",
+            ["unknown", "pre-grokking", *["unknown"] * 6],
+            "cross-entropy lets outputs grow for ever",
+        ),
     ],
 )
-def test_capacity_decides_where_the_loss_holds_outputs(
+def test_capacity_tells_something_where_the_loss_holds_outputs(
     tmp_path: Path, loss: str, said: list[str], why: str
 ) -> None:
     run = Run(write_collapsing_run(tmp_path / "run.h5", loss=loss))  # what it learns comes with larger weights
-    inferred = infer_all(analyze(run, parameters=FAST))
+    evidence = read_evidence(analyze(run, parameters=FAST))
+    inferred = [infer(evidence.until(index), by="capacity") for index in range(COUNT)]
     assert [one.label for one in inferred] == said
     assert why in inferred[-1].reasons[0]
 
@@ -117,8 +123,9 @@ def test_an_imported_folder_is_judged_once_its_activation_and_inputs_are_said(
         return [inferred.label for inferred in infer_all(analyze(Run(tmp_path / name), parameters=FAST))]
 
     assert said("told.h5", "--activation", "ReLU", "--input-range", "0,1") == SAID
-    held = said("held.h5", "--activation", "relu", "--input-range", "0,1", "--loss", "MSE")
-    assert held == [*SAID[:2], "undecided", *["anti-grokking"] * 5]
+    assert said("held.h5", "--activation", "relu", "--input-range", "0,1", "--loss", "MSE") == SAID
+    [*_, seen] = infer_all(Spectra(Run(tmp_path / "held.h5")))[-1].reasons
+    assert seen == "seen as well: its capacity is 5.68 times its least so far"
     silent = said("silent.h5", "--activation", "relu")
     assert silent == [label if label == "pre-grokking" else "unknown" for label in SAID]
     [reason, *_] = infer_all(Spectra(Run(tmp_path / "silent.h5")))[-1].reasons

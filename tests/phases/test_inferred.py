@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from grokscope.phases import Evidence, LayerEvidence, infer, infer_as_published
 from grokscope.phases.evidence import COLUMNS
-from grokscope.phases.inferred import closure, collapse, growth
+from grokscope.phases.inferred import closure, growth
 
 OPEN, HALF, SHUT = 0.4, 2.0**-3, 2.0**-4  # lit shares: open, where undecided begins, where collapse does
 ROOT = 10 * 2**0.5  # a capacity of 10, grown to where undecided begins
@@ -38,12 +39,12 @@ def network(first: LayerEvidence | None = None, bias: float = 0.0, **options: ob
 
 
 def gated(*lit: float, bias: float = 0.0) -> Evidence:
-    """A network with structure whose gates decide, its first layer lit that much at its three checkpoints."""
-    return network(layer(num_signal=3, lit=list(lit)), bias, no_bound="for its loss is another")
+    """A network with structure whose first layer is lit that much at its three checkpoints."""
+    return network(layer(num_signal=3, lit=list(lit)), bias)
 
 
 def grown(*capacity: float, lit: float = OPEN, **options: object) -> Evidence:
-    """A network with structure whose capacity decides, of that norm at its three checkpoints."""
+    """A network with structure whose capacity is that at its three checkpoints."""
     last = layer("fc3", size=10, capacity=list(capacity))
     return Evidence((layer(num_signal=3, lit=[lit] * 3), layer("fc2"), last), **options)  # type: ignore[arg-type]
 
@@ -54,20 +55,6 @@ def grown(*capacity: float, lit: float = OPEN, **options: object) -> Evidence:
         (network(), "pre-grokking"),
         (network(left_out=2), "undecided"),
         (network(layer(num_entry_traps=1)), "undecided"),
-        (grown(30, 30, 30), "grokking"),
-        (grown(90, 60, 30), "grokking"),  # it falls
-        (grown(10, 10, ROOT - SMALLEST), "grokking"),
-        (grown(10, 10, ROOT + SMALLEST), "undecided"),
-        (grown(10, 10, 20), "undecided"),  # has not lasted yet
-        (grown(10, 20, 20), "anti-grokking"),
-        (grown(10, 20, 20 - SMALLEST), "undecided"),
-        (grown(10, 20 - SMALLEST, 20), "undecided"),
-        (grown(10, 20, 12), "grokking"),  # it came back
-        (grown(np.nan, 10, 20), "undecided"),  # not measured at the first checkpoint
-        (grown(10, 20, np.nan), "unknown"),
-        (grown(10, 10, 10, lit=0.0), "grokking"),  # gates do not decide where capacity does
-        (grown(10, 20, 20, no_bound="for its loss is another"), "grokking"),  # nor capacity where outputs may grow
-        (grown(10, 20, 20, no_gates="tanh"), "unknown"),
         (gated(OPEN, OPEN, OPEN), "grokking"),
         (gated(OPEN, OPEN, HALF + SMALLEST), "grokking"),
         (gated(OPEN, OPEN, HALF), "undecided"),
@@ -100,6 +87,32 @@ def test_label(evidence: Evidence, label: str) -> None:
     assert inferred.reasons
 
 
+@pytest.mark.parametrize(
+    ("evidence", "label"),
+    [
+        (grown(30, 30, 30), "grokking"),
+        (grown(90, 60, 30), "grokking"),  # it falls
+        (grown(10, 10, ROOT - SMALLEST), "grokking"),
+        (grown(10, 10, ROOT + SMALLEST), "undecided"),
+        (grown(10, 10, 20), "undecided"),  # has not lasted yet
+        (grown(10, 20, 20), "anti-grokking"),
+        (grown(10, 20, 20 - SMALLEST), "undecided"),
+        (grown(10, 20 - SMALLEST, 20), "undecided"),
+        (grown(10, 20, 12), "grokking"),  # it came back
+        (grown(np.nan, 10, 20), "undecided"),  # not measured at the first checkpoint
+        (grown(10, 20, np.nan), "unknown"),
+        (grown(10, 10, 10, lit=0.0), "grokking"),  # gates do not decide here
+        (grown(10, 20, 20, no_bound="for its loss is another"), "unknown"),  # outputs may grow for ever
+        (grown(10, 20, 20, random_labels=True), "undecided"),
+        (network(), "pre-grokking"),
+        (grown(10, 20, 20, no_gates="tanh"), "unknown"),
+    ],
+)
+def test_label_by_capacity(evidence: Evidence, label: str) -> None:
+    inferred = infer(evidence, by="capacity")
+    assert inferred.label == label, inferred.reasons
+
+
 def test_exponents_traps_and_dominance_are_named_and_decide_nothing() -> None:
     late = layer(num_signal=9, num_entry_traps=4, alpha_high=1.9, num_tail=20, dominance=10)
     inferred = infer(network(late))
@@ -117,16 +130,22 @@ def test_reasons_are_words_for_a_newcomer() -> None:
     assert "nearly closed" in infer(gated(OPEN, OPEN, HALF)).reasons[0]
     assert "lights 3.0% of fc1's units, 20% at best" in reason
     assert "fc2's biases help to close" in reason
-    reason = infer(grown(40, 10, 30, lit=0.03)).reasons[0]
+    reason = infer(grown(40, 10, 30), by="capacity").reasons[0]
     assert "the same answers, not by much or not for long: its capacity is 3.00 times its least so far" in reason
-    assert "lights 3.0% of fc1's units" in reason
 
 
-def test_the_collapse_has_gone_to_one_where_it_begins() -> None:
-    np.testing.assert_allclose(collapse(grown(40, 10, 20)), [0, 0, 1])
-    np.testing.assert_allclose(collapse(gated(0.5, SHUT, SHUT**2)), [0.25, 1, 2])
-    assert np.isnan(collapse(grown(10, 20, 20, no_gates="tanh"))).all()
-    assert np.isnan(growth(grown(10, 20, 20, no_bound="for its loss is another"))).all()
+def test_a_capacity_that_has_grown_is_named_and_decides_nothing() -> None:
+    inferred = infer(grown(10, 20, 20))
+    assert inferred.label == "grokking"
+    assert inferred.reasons[-1] == "seen as well: its capacity is 2.00 times its least so far"
+    for quiet in (grown(10, 20, 20 - SMALLEST), grown(10, 20, 20, no_bound="for its loss is another")):
+        assert not any("capacity" in reason for reason in infer(quiet).reasons)
+
+
+def test_capacity_has_grown_from_the_least_so_far_where_the_loss_holds_outputs() -> None:
+    np.testing.assert_allclose(growth(grown(40, 10, 20)), [0, 0, 1])
+    for blind in (grown(10, 20, 20, no_gates="tanh"), grown(10, 20, 20, no_bound="for its loss is another")):
+        assert np.isnan(growth(blind)).all()
 
 
 def test_one_checkpoint_alone_is_unknown() -> None:
@@ -165,7 +184,7 @@ def test_a_label_never_changes_when_later_checkpoints_are_appended(data: st.Data
             for one in layers
         ]
         as_it_was = Evidence(tuple(cut), no_bound=no_bound)
-        for rule in (infer, infer_as_published):
+        for rule in (infer, partial(infer, by="capacity"), infer_as_published):
             assert rule(as_it_was) == rule(whole.until(index))
         for score in (closure, growth):
             np.testing.assert_array_equal(score(as_it_was), score(whole)[: index + 1])
