@@ -160,6 +160,11 @@ class State:
         return self.frame.layers[min(self.layer, len(self.frame.layers) - 1)]
 
     @property
+    def being_read(self) -> str:
+        """Why there is nothing to draw of the layers where their spectra are still to be read; else nothing."""
+        return self.selected.why_missing if self.selected is not None and self.selected.glanced else ""
+
+    @property
     def compared(self) -> Layer | None:
         """The layer to compare the selected one with."""
         return None if self.selected is None else self.partner(self.selected, self.layer)

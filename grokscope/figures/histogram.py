@@ -31,7 +31,7 @@ def num_bins(count: int, most: int = 60) -> int:
 
 
 def edges_through(value: float, axis: Axis, bins: int) -> Array:
-    """Edges of about `bins` bins of equal width on the axis, one of them at `value`; float64 [n + 1].
+    """Edges of about `bins` bins of equal width on the axis, one of them `value` itself; float64 [n + 1].
 
     The outermost bins may reach beyond the axis.
     """
@@ -39,7 +39,9 @@ def edges_through(value: float, axis: Axis, bins: int) -> Array:
     offset = float(axis.position(value)) % width if np.isfinite(value) else 0.0
     first = offset - width if offset > 1e-9 * width else offset
     count = int(np.ceil((1 - first) / width - 1e-9))
-    return np.array([axis.value(first + k * width) for k in range(count + 1)])
+    edges = np.array([axis.value(first + k * width) for k in range(count + 1)])
+    away = np.abs(axis.position(edges) - axis.position(value))
+    return np.where(away < 1e-9, value, edges)  # a logarithm's rounding would put the value into the bin before
 
 
 def over_edges(axis: Axis, edges: Array) -> Axis:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.text import Text
 
 from grokscope.app import actions
 from grokscope.app.layout import Place
-from grokscope.app.plots.heat import LEVELS, heat, median, shades
+from grokscope.app.plots.heat import LEVELS, heat, shades
 from grokscope.app.plots.marks import draw
 from grokscope.app.plots.plot import Plot
 from grokscope.app.session import Session, at_cursor, timelines
@@ -19,6 +21,8 @@ from grokscope.app.state import State
 from grokscope.app.views.maps import draw_heatmap, draw_spectrogram, hit_heatmap, hit_spectrogram
 from grokscope.figures import Axis, Figure, Heatmap, Points, spectrogram
 from grokscope.figures.colors import DARK, LIGHT, Palette
+from grokscope.figures.median import median
+from grokscope.runfile import Run
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +30,16 @@ def state(analysed_run: Path) -> State:
     """The last checkpoint of the story."""
     sessions = [Session.open(analysed_run)]
     return at_cursor(actions.last(State(timelines(sessions))), sessions)
+
+
+@pytest.mark.parametrize("draw", [draw_heatmap, draw_spectrogram])
+def test_what_is_still_to_be_read_is_not_called_unmeasured(
+    analysed_run: Path, draw: Callable[[State, int, int], Text]
+) -> None:
+    glance = [Session(Run.open(analysed_run))]
+    text = draw(at_cursor(actions.last(State(timelines(glance))), glance), 80, 20).plain
+    assert "being read" in text
+    assert "nothing recorded or analysed" not in text
 
 
 def colors_of(plot: Plot) -> list[list[str | None]]:

@@ -69,7 +69,7 @@ def test_the_sample_run_has_the_papers_distances(tmp_path: Path, grokscope_comma
     assert [row["verdict"] for row in before] == [AGREES] * 4
     after = [row for row in rows if row not in before]
     assert {row["verdict"] for row in after} == {NOT_COMPARED}
-    assert all("this run ends at step 3,162,278" in row["note"] for row in after[:-1])
+    assert all("this run ends at step 6,309,573" in row["note"] for row in after[:-1])
     assert after[-1]["ours"] == pytest.approx(6.1e-17, rel=0.01)  # scipy's kstwo.sf(.3044, 200)
 
 

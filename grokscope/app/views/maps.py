@@ -32,7 +32,7 @@ def draw_heatmap(state: State, width: int, height: int) -> Text:
     """The measure of every layer at every step; the cell of the cursor is marked and named with its value."""
     figure = _layers_and_steps(state)
     if figure.reason:
-        return empty(width, height, figure.title, figure.reason, state.palette).text()
+        return empty(width, height, figure.title, state.being_read or figure.reason, state.palette).text()
     plot, cells = _framed(figure, state, width, height), _cells(figure)
     shared = heat(plot, cells)
     _mark_cursor(plot, state)
@@ -68,7 +68,7 @@ def draw_spectrogram(state: State, width: int, height: int) -> Text:
     """The selected layer's spectrum at every step, with xmin, λ₊ and the traps over it."""
     figure = _spectra_and_steps(state)
     if figure.reason:
-        return empty(width, height, figure.title, figure.reason, state.palette).text()
+        return empty(width, height, figure.title, state.being_read or figure.reason, state.palette).text()
     plot, palette = _framed(figure, state, width, height), state.palette
     draw(plot)
     _mark_cursor(plot, state)

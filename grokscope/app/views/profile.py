@@ -35,7 +35,7 @@ def draw_profile(state: State, width: int, height: int) -> Text:
     """Alpha of every layer with its interval, in the order of the table below; the selected one is named."""
     figure, palette = _described(state), state.palette
     if figure.reason:
-        return empty(width, height, figure.title, figure.reason, palette).text()
+        return empty(width, height, figure.title, state.being_read or figure.reason, palette).text()
     plot = _framed(figure, width, height, palette)
     points = figure.of(Points)
     draw(plot, [mark for mark in figure.marks if mark not in points])
