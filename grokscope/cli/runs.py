@@ -167,7 +167,8 @@ def _export_layers(opened: Trajectory) -> None:
     for number, row in enumerate(profile_rows(spectra)):
         if number == 0:
             table.writerow(row)
-        table.writerow(["" if value is None else value for value in row.values()])
+        values = (safe_name(value) if isinstance(value, str) else value for value in row.values())
+        table.writerow(["" if value is None else value for value in values])
     if not np.delete(spectra.done, list(damaged), axis=0).all():
         echo(f"not all is measured yet; `grokscope analyze {opened.path}` does it", err=True)
 

@@ -23,5 +23,6 @@ FOUND = (
     Case("run", "missing", 773, "branch {path} --at 22 -o {out}.h5 --steps 60"),  # no place for training states
     Case("safetensors", "inserted_block", 1913, IMPORT),  # numbers that had moved, and more than the header says
     Case("folder", "odd_name", 4032, IMPORT),  # a name of bytes that are no text, in a note
+    Case("pt", "bad_name", 6587, LAYERS),  # a layer's name that clears the terminal
     Case("spectra", "no_numbers", 173, LAYERS),  # a tail of 0 eigenvalues where nothing is measured
 )
