@@ -31,7 +31,7 @@ def profile(spectra: Sequence[LayerSpectrum | None], order: str = "depth", title
     A layer without an alpha leaves its place empty. `order` is what the x axis says of the order.
     """
     alphas = np.array([np.nan if one is None else one.alpha for one in spectra], dtype=np.float64)
-    x = Axis(f"layer, {order}", "linear", 0.5, len(spectra) + 0.5)
+    x = Axis(f"layer, {order}", "linear", 0.5, len(spectra) + 0.5, form="count")
     if not np.isfinite(alphas).any():
         return Figure(title, x, Axis("α"), reason="no layer has an alpha: nothing is measured yet")
     ends = np.array([[np.nan] * 2 if one is None else (one.alpha_low, one.alpha_high) for one in spectra])
