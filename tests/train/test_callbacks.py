@@ -34,6 +34,7 @@ def test_hugging_face_keeps_the_last_steps_weights_where_the_best_are_loaded(tmp
     pytest.importorskip("accelerate")
     from grokscope.integrations.huggingface import GrokscopeCallback
 
+    torch.manual_seed(0)  # by chance the weights may shrink at first
     data = [{"x": torch.randn(4), "labels": torch.full((3,), 9.0)} for _ in range(40)]
     model, norms = Regression(), {}
 
