@@ -14,7 +14,8 @@
 An exponent below 2, traps by large entries and one dominating direction come with weight decay and without a
 collapse, and a collapse without them: they are named, and decide nothing. So is a capacity that has grown: such a
 network needs larger weights for the same answers and has mostly collapsed, but on runs that it was not chosen on
-capacity told no better than the gates. `by="capacity"` is that rule, `published` has the rule of the papers.
+capacity told no better than the gates. `by="capacity"` is that rule, `by="strain"` a third one (see `strain`),
+`published` has the rule of the papers.
 """
 
 from __future__ import annotations
@@ -27,11 +28,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.phases.evidence import Evidence, LayerEvidence
+from grokscope.phases.strain import strain
 
 MIN_EIGENVALUES = 50  # a layer with fewer says little: its edge is blurred
 LARGE_SCALE = 2.0  # of the first layer at the first checkpoint; no usual initialisation is beyond He's √2
 GROWN, GROWING = 1.0, 0.5  # doublings of the capacity: twice its least so far, and halfway there
 CLOSED, NARROW = 4.0, 3.0  # halvings: an input lights a sixteenth, an eighth of the units; random weights have 1
+STRAINED, TENSE = (
+    6.0,
+    5.0,
+)  # doublings: 64 and 32 times as steep for each open gate as at first with all of them open
 BIAS_HALVING = 0.1  # of a row's norm: what the second layer's biases count for
 CONFIRM = 2  # checkpoints in a row that a collapse has to last
 MIN_TAIL = 20
@@ -55,11 +61,19 @@ GROWTH = {
     "undecided": "the network needs larger weights for the same answers, not by much or not for long",
     "anti-grokking": "the network needs far larger weights for the same answers",
 }
+STRAIN = {
+    "grokking": "the network is not steep for the gates that are open",
+    "undecided": "the network is steep for the few gates that are open, not by much or not for long",
+    "anti-grokking": "the network is very steep for the few gates that are open",
+}
 GATES = {
     "grokking": "the first layer's gates are open",
     "undecided": "the first layer's gates are nearly closed, or closed since this checkpoint alone",
     "anti-grokking": "the first layer's gates have closed",
 }
+
+
+Rule = Literal["gates", "capacity", "strain"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,7 @@ class Inferred:
     reasons: tuple[str, ...]
 
 
-def infer(evidence: Evidence, by: Literal["gates", "capacity"] = "gates") -> Inferred:
+def infer(evidence: Evidence, by: Rule = "gates") -> Inferred:
     """Infer the phase at the last checkpoint of the given history; what decided comes first in the reasons.
 
     `by` is what tells a collapse of a network with structure.
@@ -86,7 +100,7 @@ def infer(evidence: Evidence, by: Literal["gates", "capacity"] = "gates") -> Inf
     seen = tuple(structure + _old_signs(large))
     if not structure:
         return _without_structure(evidence, large, seen)
-    label, reason = _why_undecided(evidence) or (_by_capacity if by == "capacity" else _by_gates)(evidence)
+    label, reason = _why_undecided(evidence) or RULES[by](evidence)
     return Inferred(label, (reason, *seen, *_capacity(evidence)))
 
 
@@ -164,6 +178,24 @@ def _by_capacity(evidence: Evidence) -> tuple[str, str]:
         return "unknown", f"its capacity tells nothing, {evidence.no_bound or 'for it is not measured'}"
     label = _lasting(grown, GROWING, GROWN)
     return label, f"{GROWTH[label]}: its capacity is {2 ** grown[-1]:.2f} times its least so far"
+
+
+def _by_strain(evidence: Evidence) -> tuple[str, str]:
+    strained = strain(evidence)
+    if np.isnan(strained[-1]):
+        return "unknown", f"its strain tells nothing, {evidence.no_bound or 'for it is not measured'}"
+    label = _lasting(strained, TENSE, STRAINED)
+    return label, (
+        f"{STRAIN[label]}: steepness over the share of open gates is {2 ** strained[-1]:.3g} times that of the "
+        "first checkpoint with all of them open"
+    )
+
+
+RULES: dict[Rule, Callable[[Evidence], tuple[str, str]]] = {
+    "gates": _by_gates,
+    "capacity": _by_capacity,
+    "strain": _by_strain,
+}
 
 
 def _capacity(evidence: Evidence) -> tuple[str, ...]:
