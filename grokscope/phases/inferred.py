@@ -2,10 +2,10 @@
 
 1. *Structure*: eigenvalues of a layer's W beyond the edge of its own shuffled entries. A network that has learned
    nothing but its training images, from a large random initialisation, has none for long: *pre-grokking*. From an
-   initialisation of ordinary size they come with memorising at once, and where labels are known to be shuffled
-   there is nothing but memorising: *undecided*. Structure is learned correlation. That it generalises is no more
-   than likely: long training on shuffled labels brings it from a large initialisation as well, and no measure of
-   the weights that we know tells the two apart.
+   initialisation of ordinary size they come with memorising at once, where labels are known to be shuffled there
+   is nothing but memorising, and with cross-entropy a network generalises without any: *undecided*. Structure is
+   learned correlation. That it generalises is no more than likely: long training on shuffled labels brings it
+   from a large initialisation as well, and no measure of the weights that we know tells the two apart.
 2. *Gates*: where there is structure, the network has generalised (*grokking*) until the gates of its first layer
    close (*anti-grokking*). See `gates` for what that is, and below for the thresholds.
 3. What cannot be told is *unknown*: one checkpoint alone has no history, and a network whose gates are not defined
@@ -46,7 +46,8 @@ DOMINANT = 10.0  # largest eigenvalue of W over the edge of its shuffled entries
 
 RULE = (
     "No layer with learned directions (eigenvalues of W beyond the edge of its own shuffled entries) is "
-    "pre-grokking. With them the gates of the first layer decide: open is grokking; closed "
+    "pre-grokking where squared error is the loss, undecided elsewhere. With them the gates of the first layer "
+    "decide: open is grokking; closed "
     f"for {CONFIRM} checkpoints is anti-grokking; nearly closed is undecided. Closed is {CLOSED:g} halvings: "
     f"an input lights 1/{2**CLOSED:.0f} of the units, where every {BIAS_HALVING:g} of a row's norm by which the "
     f"next layer's biases are below 0 counts as one halving more; nearly closed is {NARROW:g}. Undecided as well: "
@@ -56,6 +57,10 @@ RULE = (
 )
 """The rule in words, for whoever asks why."""
 
+ONLY_SQUARED = (
+    "only where squared error is the loss (`grokscope import --loss mse` says so) does that mean that nothing "
+    "generalises yet: with cross-entropy networks did without one"
+)
 GROWTH = {
     "grokking": "the network needs no larger weights than before for its answers",
     "undecided": "the network needs larger weights for the same answers, not by much or not for long",
@@ -147,6 +152,8 @@ def _without_structure(evidence: Evidence, large: Sequence[LayerEvidence], seen:
     quiet = "no learned direction: no eigenvalue lies beyond those of the same weights shuffled"
     if evidence.left_out:
         return Inferred("undecided", (f"{quiet}, but {evidence.left_out} weights are left out", *seen))
+    if evidence.no_bound:
+        return Inferred("undecided", (f"{quiet}, but {ONLY_SQUARED}", *seen))
     return Inferred("undecided" if seen else "pre-grokking", (quiet, *seen))
 
 
@@ -155,6 +162,9 @@ def _why_undecided(evidence: Evidence) -> tuple[str, str] | None:
     if evidence.no_gates:
         return "unknown", evidence.no_gates
     first, second = evidence.layers[:2]
+    if still := [layer.name for layer in (first, second) if layer.live_rows[-1] == 0]:
+        names = " and ".join(still)
+        return "unknown", f"no unit of {names} has turned since the checkpoint before: none is known to be in use"
     if np.isnan([first.scale[0], first.lit[-1], second.bias_over_norm[-1]]).any():
         return "unknown", f"not measured, here or at the first checkpoint: gates of {first.name}, {second.name}"
     if first.scale[0] < LARGE_SCALE:

@@ -56,6 +56,9 @@ def grown(*capacity: float, lit: float = OPEN, **options: object) -> Evidence:
     [
         (network(), "pre-grokking"),
         (network(left_out=2), "undecided"),
+        (network(no_bound="for its loss is another"), "undecided"),  # it may generalise all the same
+        (network(layer(num_signal=3), no_bound="for its loss is another"), "grokking"),  # gates need no bound
+        (network(layer(num_signal=3, live_rows=0)), "unknown"),  # it stands still
         (network(layer(num_entry_traps=1)), "undecided"),
         (gated(OPEN, OPEN, OPEN), "grokking"),
         (gated(OPEN, OPEN, HALF + SMALLEST), "grokking"),
