@@ -1,22 +1,26 @@
 """How well the weights tell the collapse: ensembles to choose a rule on and to score it on, and controls.
 
-    python benchmarks/collapse.py FOLDER [--parts choose,validate,score,controls] [--jobs 1] [--no-training]
+    python benchmarks/collapse.py FOLDER [--parts choose,validate,score,strain,controls] [--jobs 1] [--no-training]
     python benchmarks/collapse.py FOLDER --parts mnist --data-dir MNIST
 
 Trains small networks on handwritten digits by `grokscope train` into FOLDER/choose (seeds 0, 1), FOLDER/validate
-(seeds 100, 101) and FOLDER/score (seeds 200, 201), three decays, two widths and two batch sizes for each seed, and
-FOLDER/controls (random labels, an ordinary initialisation, GELU; seed 0), measures them and prints what
-`grokscope evaluate` finds, as Markdown. What is there already is left as it is, and a training that was stopped
-goes on. A run takes one to two minutes on a core: three hours in all. `--no-training` scores the runs that are
-complete. The part `mnist` trains as small networks on 300 images of MNIST (seeds 300 to 302, three decays).
+(seeds 100, 101), FOLDER/score (seeds 200, 201) and FOLDER/strain (seeds 300, 301), three decays, two widths and
+two batch sizes for each seed, and FOLDER/controls (cross-entropy, random labels, an ordinary initialisation,
+GELU; seeds 0, 1), and with `--parts mnist` on 300 images of MNIST into FOLDER/mnist (seeds 300 to 302, three
+decays). Measures them and prints what `grokscope evaluate` finds, as Markdown. What is there already is left as it
+is, and a training that was stopped goes on. They are trained in a random order, so that those which have ended by
+some hour are a fair sample: `--no-training` scores them. A run takes one to two minutes on a core: four hours in
+all.
 
 The rule by gates was chosen on the first ensemble and scored on the second; the rule by capacity was chosen on
-runs of both and frozen before the third one was trained: only its scores count.
+runs of both and frozen before the third one was trained; the rule by strain was chosen on the third and on runs of
+the first two, and frozen before the fourth was trained: only the scores of runs that came later count.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import subprocess
 import sys
 from collections import Counter
@@ -36,9 +40,17 @@ EXPERIMENT = (
     "--threads 1 --engine compiled"
 )
 STEPS = {"digits": 600_000, "mnist": 300_000}
-SEEDS = {"choose": (0, 1), "validate": (100, 101), "score": (200, 201), "mnist": (300, 301, 302)}
+SEEDS = {
+    "choose": (0, 1),
+    "validate": (100, 101),
+    "score": (200, 201),
+    "strain": (300, 301),
+    "mnist": (300, 301, 302),
+}
+CONTROL_SEEDS = (0, 1)
 DECAYS, WIDTHS, BATCHES = ("0", "0.003", "0.01"), (64, 100), (50, 100)
 CONTROLS = {
+    "cross-entropy-x8": "--loss cross-entropy --init-scale 8",
     "random-x8": "--random-labels --init-scale 8",
     "random-x1": "--random-labels --init-scale 1",
     "true-x1": "--init-scale 1",
@@ -60,8 +72,8 @@ def ensemble(part: str) -> dict[str, str]:
 def controls() -> dict[str, str]:
     """Return the options of every control, by its name."""
     return {
-        f"{name}-wd{decay}-s0": f"--width 64 --batch-size 50 {options} --weight-decay {decay} --seed 0"
-        for (name, options), decay in product(CONTROLS.items(), (DECAYS[0], DECAYS[-1]))
+        f"{name}-wd{decay}-s{seed}": f"--width 64 --batch-size 50 {options} --weight-decay {decay} --seed {seed}"
+        for (name, options), seed, decay in product(CONTROLS.items(), CONTROL_SEEDS, (DECAYS[0], DECAYS[-1]))
     }
 
 
@@ -101,7 +113,7 @@ def main() -> None:
     """Train what is missing, measure it, and print its scores."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--parts", default="choose,validate,score,controls")
+    parser.add_argument("--parts", default="choose,validate,score,strain,controls")
     parser.add_argument("--data-dir", help="folder with MNIST, in torchvision's layout, for the part mnist")
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
     parser.add_argument("--no-training", action="store_true", help="score the runs that are complete")
@@ -115,6 +127,7 @@ def main() -> None:
         wanted = controls() if part == "controls" else ensemble(part)
         paths = {folder / f"{name}.h5": words for name, words in wanted.items()}
         missing = [path for path in paths if not is_complete(path)]
+        random.Random(0).shuffle(missing)
         if not options.no_training:
             with ThreadPoolExecutor(options.jobs) as workers:
                 list(workers.map(lambda path, of=paths, on=images: train(path, on, of[path]), missing))

@@ -15,6 +15,7 @@ from grokscope.analysis.spectra_file import Spectra
 from grokscope.names import safe_name
 from grokscope.phases import FORGOTTEN, Inferred, observe
 from grokscope.trajectory import Trajectory, is_single
+from grokscope.turns import in_turns
 
 if TYPE_CHECKING:
     from grokscope.spectra import LayerSpectrum
@@ -222,9 +223,9 @@ def find_events(
     known = [index for index, label in enumerate(labels) if label != "unknown"]
     begins = [now for before, now in pairwise(known) if labels[now] != labels[before]]
     begins = ([known[0]] if known and known[0] > 0 else []) + begins
-    words = {label: f"{label} begins" for label in labels} | ({} if unobserved else {"undecided": FORGOTTEN})
-    events = [Event(index, int(steps[index]), "phase", words[labels[index]]) for index in begins]
-    for layer in layers:
+    said = {label: f"{label} begins" for label in labels} | ({} if unobserved else {"undecided": FORGOTTEN})
+    events = [Event(index, int(steps[index]), "phase", said[labels[index]]) for index in begins]
+    for layer in in_turns(layers, 10):
         for name, words in (("num_traps", "first trap"), ("num_entry_traps", "first trap by large entries")):
             found = np.flatnonzero(measures[name, layer] > 0)
             if len(found):
