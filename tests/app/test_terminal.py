@@ -201,7 +201,10 @@ def test_a_terminal_that_is_gone_without_a_hangup_ends_the_viewer(analysed_run: 
     while b"fc1" not in seen:
         seen += os.read(master, 1 << 16)
     os.close(master)
-    assert viewer.wait(timeout=20) == -signal.SIGHUP
+    try:
+        assert viewer.wait(timeout=20) == -signal.SIGHUP
+    finally:
+        viewer.kill()
 
 
 def bytes_of(master: int, quiet: float = 0.4) -> int:
