@@ -1,14 +1,16 @@
 """How well the weights tell the collapse: ensembles to choose a rule on and to score it on, and controls.
 
     python benchmarks/collapse.py FOLDER [--parts choose,validate,score,strain,controls] [--jobs 1] [--no-training]
+    python benchmarks/collapse.py FOLDER --parts mnist --data-dir MNIST
 
 Trains small networks on handwritten digits by `grokscope train` into FOLDER/choose (seeds 0, 1), FOLDER/validate
 (seeds 100, 101), FOLDER/score (seeds 200, 201) and FOLDER/strain (seeds 300, 301), three decays, two widths and
 two batch sizes for each seed, and FOLDER/controls (cross-entropy, random labels, an ordinary initialisation,
-GELU; seeds 0, 1), measures them and prints what `grokscope evaluate` finds, as Markdown. What is there already is
-left as it is, and a training that was stopped goes on. They are trained in a random order, so that those which
-have ended by some hour are a fair sample: `--no-training` scores them. A run takes one to two minutes on a core:
-four hours in all.
+GELU; seeds 0, 1), and with `--parts mnist` on 300 images of MNIST into FOLDER/mnist (seeds 300 to 302, three
+decays). Measures them and prints what `grokscope evaluate` finds, as Markdown. What is there already is left as it
+is, and a training that was stopped goes on. They are trained in a random order, so that those which have ended by
+some hour are a fair sample: `--no-training` scores them. A run takes one to two minutes on a core: four hours in
+all.
 
 The rule by gates was chosen on the first ensemble and scored on the second; the rule by capacity was chosen on
 runs of both and frozen before the third one was trained; the rule by strain was chosen on the third and on runs of
@@ -36,10 +38,17 @@ from grokscope.report.text import LABELS
 from grokscope.runfile import Run
 
 EXPERIMENT = (
-    "--dataset digits --lr 5e-3 --train-points 300 --steps 600000 --first-checkpoint 1000 "
-    "--checkpoints-per-decade 20 --threads 1 --engine compiled"
+    "--lr 5e-3 --train-points 300 --first-checkpoint 1000 --checkpoints-per-decade 20 "
+    "--threads 1 --engine compiled"
 )
-SEEDS = {"choose": (0, 1), "validate": (100, 101), "score": (200, 201), "strain": (300, 301)}
+STEPS = {"digits": 600_000, "mnist": 300_000}
+SEEDS = {
+    "choose": (0, 1),
+    "validate": (100, 101),
+    "score": (200, 201),
+    "strain": (300, 301),
+    "mnist": (300, 301, 302),
+}
 CONTROL_SEEDS = (0, 1)
 DECAYS, WIDTHS, BATCHES = ("0", "0.003", "0.01"), (64, 100), (50, 100)
 CONTROLS = {
@@ -51,13 +60,14 @@ CONTROLS = {
 }
 
 
-def ensemble(seeds: tuple[int, ...]) -> dict[str, str]:
+def ensemble(part: str) -> dict[str, str]:
     """Return the options of every run of an ensemble, by its name."""
+    images, widths, batches = ("mnist", (64,), (50,)) if part == "mnist" else ("digits", WIDTHS, BATCHES)
     return {
-        f"digits-w{width}-b{batch}-wd{decay}-s{seed}": (
+        f"{images}-w{width}-b{batch}-wd{decay}-s{seed}": (
             f"--width {width} --batch-size {batch} --init-scale 8 --weight-decay {decay} --seed {seed}"
         )
-        for seed, decay, width, batch in product(seeds, DECAYS, WIDTHS, BATCHES)
+        for seed, decay, width, batch in product(SEEDS[part], DECAYS, widths, batches)
     }
 
 
@@ -82,12 +92,12 @@ def is_complete(path: Path) -> bool:
     return path.exists() and Run.open(path).complete
 
 
-def train(path: Path, options: str) -> None:
+def train(path: Path, images: list[str], options: str) -> None:
     """Train a run to its end, from where it was stopped if it was."""
     if path.exists():
         grokscope("train", "-o", path, "--resume")
     else:
-        grokscope("train", "-o", path, *EXPERIMENT.split(), *options.split())
+        grokscope("train", "-o", path, *images, *EXPERIMENT.split(), *options.split())
 
 
 def print_controls(runs: list[Run]) -> None:
@@ -118,20 +128,24 @@ def main() -> None:
     """Train what is missing, measure it, and print its scores."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--parts", default=",".join((*SEEDS, "controls")))
+    parser.add_argument("--parts", default="choose,validate,score,strain,controls")
+    parser.add_argument("--data-dir", help="folder with MNIST, in torchvision's layout, for the part mnist")
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
     parser.add_argument("--no-training", action="store_true", help="score the runs that are complete")
     options = parser.parse_args()
     for part in options.parts.split(","):
         folder = options.folder / part
         folder.mkdir(parents=True, exist_ok=True)
-        wanted = controls() if part == "controls" else ensemble(SEEDS[part])
+        name = "mnist" if part == "mnist" else "digits"
+        images = ["--dataset", name, "--steps", str(STEPS[name])]
+        images += ["--data-dir", options.data_dir] if options.data_dir else []
+        wanted = controls() if part == "controls" else ensemble(part)
         paths = {folder / f"{name}.h5": words for name, words in wanted.items()}
         missing = [path for path in paths if not is_complete(path)]
         random.Random(0).shuffle(missing)
         if not options.no_training:
             with ThreadPoolExecutor(options.jobs) as workers:
-                list(workers.map(lambda path, of=paths: train(path, of[path]), missing))
+                list(workers.map(lambda path, of=paths, on=images: train(path, on, of[path]), missing))
             missing = []
         complete = [path for path in paths if path not in missing]
         for path in complete:

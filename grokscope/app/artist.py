@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
 CACHED = 64
+REST_SECONDS = 0.02
+"""Before what nobody has asked for yet: the frame of the last key comes first."""
 
 Key = tuple[int, int, int]
 """A run, a checkpoint and a layer, by number."""
@@ -36,27 +38,36 @@ class Artist(threading.Thread):
         self._known: dict[Key, Direction] = {}
 
     def direction(self, key: Key, run: Trajectory) -> Direction | None:
-        """A direction of a run, where it is known; else None, and it is computed and told of."""
-        known = self._known.get(key)
-        if known is None and (self._wanted is None or self._wanted[0] != key):
+        """A direction of a run, where it is known; else None, and it is told of once it is computed."""
+        if self._wanted is None or self._wanted[0] != key:
             self._wanted = key, run
             self.idle.clear()
             self._asked.set()
-        return known
+        return self._known.get(key)
 
     def run(self) -> None:
-        """Compute what was asked for last until told to end."""
+        """Compute what was asked for last until told to end, and meanwhile what a step would ask for."""
+        before = 0
         while self._asked.wait() and not self._ended:
             self._asked.clear()
             assert self._wanted is not None
-            key, run = self._wanted
-            found = Direction(key, _direction(run, *key[1:]))
-            while len(self._known) >= CACHED:
-                del self._known[next(iter(self._known))]
-            self._known[key] = found
-            self.post(Computed(found))
+            (number, index, layer), run = self._wanted
+            if (number, index, layer) not in self._known:
+                self.post(Computed(self._computed((number, index, layer), run)))
             if not self._asked.is_set():
                 self.idle.set()
+            on = -1 if index < before else 1
+            before = index
+            for near in (index + on, index - on):
+                if 0 <= near < run.num_checkpoints and not self._asked.wait(REST_SECONDS):
+                    self._computed((number, near, layer), run)
+
+    def _computed(self, key: Key, run: Trajectory) -> Direction:
+        if key not in self._known:
+            while len(self._known) >= CACHED:
+                del self._known[next(iter(self._known))]
+            self._known[key] = Direction(key, _direction(run, *key[1:]))
+        return self._known[key]
 
     def end(self) -> None:
         """End after the direction that is being computed."""

@@ -34,10 +34,7 @@ MIN_EIGENVALUES = 50  # a layer with fewer says little: its edge is blurred
 LARGE_SCALE = 2.0  # of the first layer at the first checkpoint; no usual initialisation is beyond He's √2
 GROWN, GROWING = 1.0, 0.5  # doublings of the capacity: twice its least so far, and halfway there
 CLOSED, NARROW = 4.0, 3.0  # halvings: an input lights a sixteenth, an eighth of the units; random weights have 1
-STRAINED, TENSE = (
-    6.0,
-    5.0,
-)  # doublings: 64 and 32 times as steep for each open gate as at first with all of them open
+STRAINED, TENSE = 6.0, 5.0  # doublings: for each open gate 64 and 32 times as steep as at first with all open
 BIAS_HALVING = 0.1  # of a row's norm: what the second layer's biases count for
 CONFIRM = 2  # checkpoints in a row that a collapse has to last
 MIN_TAIL = 20

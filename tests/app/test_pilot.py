@@ -496,9 +496,9 @@ async def test_a_picture_that_takes_long_is_not_waited_for(
         await app.settled()
         await pilot.pause(0.1)
         monkeypatch.setattr("grokscope.app.artist.leading_direction", slowly)
-        await press(pilot, "left")
+        await press(pilot, "H")
         await asyncio.to_thread(asked.wait, 20)
-        await until(pilot, lambda: "11/12" in screen_of(app))
+        await until(pilot, lambda: "2/12" in screen_of(app))
         assert app.state.leading is None
         go_on.set()
         await until(pilot, lambda: app.state.leading is not None)
