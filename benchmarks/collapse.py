@@ -25,11 +25,13 @@ import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 from grokscope.analysis import Spectra
-from grokscope.analysis.evidence import infer_all
+from grokscope.analysis.evidence import observe_run, read_evidence
+from grokscope.phases import infer
 from grokscope.report.evaluate import evaluate, read_run
 from grokscope.report.evaluation_text import evaluation_text
 from grokscope.report.text import LABELS
@@ -99,14 +101,27 @@ def train(path: Path, images: list[str], options: str) -> None:
 
 
 def print_controls(runs: list[Run]) -> None:
-    """Print what the weights say of each control, in checkpoints."""
-    print("| control | last train | last test | " + " | ".join(LABELS) + " |")
-    print("|---" * (3 + len(LABELS)) + "|")
+    """Print what is observed of each control and what the weights say of it, in checkpoints.
+
+    The last column is for weights that come without a word about loss or labels' shuffling.
+    """
+    print(
+        "| control | last train | best test | last test | collapsed | "
+        + " | ".join(LABELS)
+        + " | unsaid: grokking |"
+    )
+    print("|---" * (6 + len(LABELS)) + "|")
     for run in runs:
-        said = Counter(inferred.label for inferred in infer_all(Spectra(run)))
-        metrics = run.metrics()
-        last = [f"{metrics[name][-1]:.3f}" for name in ("train_accuracy", "test_accuracy")]
-        print(f"| {run.path.stem} | " + " | ".join([*last, *(str(said[label]) for label in LABELS)]) + " |")
+        evidence, metrics = read_evidence(Spectra(run)), run.metrics()
+        said, unsaid = (
+            Counter(infer(of.until(index)).label for index in range(run.num_checkpoints))
+            for of in (evidence, replace(evidence, no_bound="nothing names its loss", random_labels=False))
+        )
+        train, test = metrics["train_accuracy"], metrics["test_accuracy"]
+        collapsed = observe_run(run).labels.count("anti-grokking")
+        counts = [collapsed, *(said[label] for label in LABELS), unsaid["grokking"]]
+        accuracies = [f"{value:.3f}" for value in (train[-1], test.max(), test[-1])]
+        print(f"| {run.path.stem} | " + " | ".join([*accuracies, *map(str, counts)]) + " |")
 
 
 def main() -> None:
