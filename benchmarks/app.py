@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from grokscope.analysis import Parameters, analyze
+from grokscope.app.session import MANY
 from grokscope.runfile import LayerSpec, Run, RunWriter
 from grokscope.runfile.schedule import log_steps
 
@@ -39,7 +40,7 @@ BYTES = {(80, 24): 20_000, (200, 60): 70_000}
 """What one step may send, by size."""
 
 VIEWS = ("overview", "spectrum", "traps", "trajectories", "heatmap", "spectrogram")
-ROW = "{:<34} {:>12} {:>12} {:>12}   {}"
+ROW = "{:<40} {:>12} {:>12} {:>12}   {}"
 HIDDEN = {"COLUMNS", "LINES", "NO_COLOR", "PYTHONDONTWRITEBYTECODE"}
 """Variables that would change the size, the colours, or make every start compile the sources anew."""
 
@@ -164,6 +165,11 @@ def report(run: Path, starts: int, keys: int) -> None:
             steps_in(viewer, opened, f"{size[0]}×{size[1]} {view}", str(number), keys, bound)
         print(ROW.format(f"{size[0]}×{size[1]} memory, MB", f"{viewer.memory():.0f}", "", "", ""))
         viewer.quit()
+    if opened.num_checkpoints * len(opened.layers) >= MANY:
+        for number, view in enumerate(VIEWS, start=1):
+            times = keys_while_reading(run, opened, str(number), (120, 40))
+            print(ROW.format(f"120×40 {view} while it is read, ms", f"{np.median(times):.0f}",
+                             f"{np.percentile(times, 95):.0f}", "", "≤ 60"))  # fmt: skip
 
 
 def first_frame(run: Path) -> tuple[float, float]:
@@ -173,6 +179,24 @@ def first_frame(run: Path) -> tuple[float, float]:
     viewer.settle()
     viewer.quit()
     return found
+
+
+def keys_while_reading(run: Path, opened: Run, view: str, size: tuple[int, int]) -> list[float]:
+    """Milliseconds from key to frame while what is measured is read, until the weights' phase is known."""
+    viewer, times = Viewer(run, size, "--no-analysis"), []
+    viewer.wait("verdict")
+    viewer.press(view)
+    viewer.settle(0.05)
+    for step in opened.steps[-2:0:-1].tolist():
+        pressed = viewer.press("\x1b[D")
+        times.append(1e3 * (viewer.wait(f"{step:,}") - pressed))
+        text = ""
+        while new := viewer.take(0.03):
+            text += new
+        if "weights say" in text:
+            break
+    viewer.quit()
+    return times
 
 
 def steps_in(viewer: Viewer, run: Run, name: str, key: str, keys: int, bound: int) -> None:

@@ -22,7 +22,7 @@ SAID = [
     "anti-grokking",
     "anti-grokking",
 ]
-CONFIG = {"activation": "relu", "input_range": [0, 1]}
+CONFIG = {"activation": "relu", "input_range": [0, 1], "loss": "mse"}
 
 Array = NDArray[np.float64]
 

@@ -14,6 +14,7 @@ from grokscope.phases import Evidence, Inferred, LayerEvidence, Observed, Thresh
 from grokscope.phases.evidence import COLUMNS
 from grokscope.runfile import LayerSpec
 from grokscope.trajectory import Trajectory, is_single
+from grokscope.turns import in_turns
 
 GATED = "relu"
 HOLDING = "mse"  # the loss that is least where outputs are their targets
@@ -32,7 +33,7 @@ def observe_run(run: Trajectory, thresholds: Thresholds | None = None) -> Observ
 def read_evidence(spectra: Spectra) -> Evidence:
     """Collect what the spectra and gates of every layer say, over all checkpoints."""
     run = spectra.run
-    layers = tuple(_layer_evidence(spectra, layer) for layer in run.layers if layer.kind != "embedding")
+    layers = tuple(_layer_evidence(spectra, layer) for layer in in_turns(run.layers) if layer.kind != "embedding")
     config = run.config
     return Evidence(
         layers,
@@ -51,7 +52,7 @@ def infer_phase(spectra: Spectra, index: int) -> Inferred:
 def infer_all(spectra: Spectra) -> list[Inferred]:
     """Infer the phase at every checkpoint, each from the weights up to it."""
     evidence = read_evidence(spectra)
-    return [infer(evidence.until(index)) for index in range(len(spectra.done))]
+    return [infer(evidence.until(index)) for index in in_turns(range(len(spectra.done)))]
 
 
 def why_no_gates(config: Mapping[str, Any], layers: tuple[LayerSpec, ...]) -> str:

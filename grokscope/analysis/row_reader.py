@@ -35,7 +35,7 @@ class RowReader:
     def __init__(self, path: Path, known: Known | None = None) -> None:
         """Remember the path, and what is known of files that may lie there; nothing is read yet."""
         self.path, self._known = path, {} if known is None else known
-        self._extents: dict[str, Extent] = {}
+        self._extents: Mapping[str, Extent] = {}
         self._file: File = (-1, -1, -1)
 
     def rows(self, names: Iterable[str], index: int) -> dict[str, NDArray[Any]]:
@@ -58,13 +58,15 @@ class RowReader:
     def _learn(self, status: os.stat_result, names: Iterable[str]) -> None:
         found = file_of(status)
         if found != self._file:
-            self._file, self._extents = found, dict(self._known.get(found, {}))
-        missing = [name for name in names if name not in self._extents]
-        if missing:
+            self._file, self._extents = found, self._known.get(found, {})
+        if missing := [name for name in names if name not in self._extents]:
             with h5py.File(self.path, "r", locking=False) as file:
-                for name in missing:
-                    dataset = h5py.h5d.open(file.id, name.encode())
-                    self._extents[name] = Extent(dataset.get_offset(), dataset.shape, dataset.dtype)
+                self._extents = {**self._extents, **{name: _extent(file, name) for name in missing}}
+
+
+def _extent(file: h5py.File, name: str) -> Extent:
+    dataset = h5py.h5d.open(file.id, name.encode())
+    return Extent(dataset.get_offset(), dataset.shape, dataset.dtype)
 
 
 def _block(descriptor: int, extent: Extent, first: int, last: int) -> NDArray[Any]:

@@ -93,12 +93,9 @@ def crc_of_row(row: Mapping[str, NDArray[Any]]) -> int:
 
 def crcs_of_rows(blocks: Mapping[str, NDArray[Any]], count: int) -> NDArray[np.uint32]:
     """Return `crc_of_row` of each of `count` rows, given by key."""
-    crcs = [0] * count
-    for _, block in sorted(blocks.items()):
-        rows = memoryview(block.tobytes())
-        size = len(rows) // max(count, 1)
-        crcs = [zlib.crc32(rows[k * size : (k + 1) * size], crc) for k, crc in enumerate(crcs)]
-    return np.array([crc or 1 for crc in crcs], dtype=np.uint32)
+    parts = [np.frombuffer(block.tobytes(), np.uint8) for _, block in sorted(blocks.items())]
+    rows = np.concatenate([part.reshape(count, len(part) // max(count, 1)) for part in parts], axis=1)
+    return np.array([zlib.crc32(row) or 1 for row in rows], dtype=np.uint32)
 
 
 def _num_signal(spectrum: LayerSpectrum) -> float:

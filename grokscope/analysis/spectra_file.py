@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from grokscope.analysis.gates import MEASURES, chain, read_gates, sources
 from grokscope.analysis.row_reader import RowReader
 from grokscope.analysis.rows import DERIVED, SCALARS, crcs_of_rows, from_row, row_datasets
-from grokscope.analysis.spectra_layout import Exact, Parameters, capacity, found_file, layer_position, open_file
+from grokscope.analysis.spectra_layout import Found, Parameters, found_file, layer_position, open_file
 from grokscope.spectra import LayerSpectrum
 from grokscope.trajectory import Trajectory
+from grokscope.turns import in_turns
 
 LAYER_COLUMNS = (*SCALARS, *DERIVED, *MEASURES)
 """Every number of a layer at a checkpoint, by the name under which `Spectra.column` gives it."""
@@ -37,7 +38,6 @@ class Spectra:
         self.run = run
         self.path: Path | None = None
         self._reader: RowReader | None = None
-        self._exact: Exact = {}
         self.parameters = Parameters()
         self.damaged: Mapping[int, str] = {}  # checkpoints that are left out, each with a sentence
         self._row_crcs = np.zeros((run.num_checkpoints, len(run.layers)), dtype=np.uint32)
@@ -55,10 +55,11 @@ class Spectra:
         before = self.done
         self.done = np.zeros((self.run.num_checkpoints, len(self.run.layers)), dtype=bool)
         self._row_crcs = np.zeros(self.done.shape, dtype=np.uint32)
-        self.path, self.parameters = found_file(self.run, self._exact)
-        if self.path is not None:
+        found = found_file(self.run)
+        self.path, self.parameters = (None, Parameters()) if found is None else (found.path, found.parameters)
+        if found is not None:
             with contextlib.suppress(OSError, KeyError):  # deleted or replaced a moment ago
-                self._read_done(self.path)
+                self._read_done(found)
         self.done[[index for index in self.damaged if index < len(self.done)]] = False
         return before.shape != self.done.shape or bool((before != self.done).any())
 
@@ -68,12 +69,11 @@ class Spectra:
         self.done[list(damaged)] = False
         return self
 
-    def _read_done(self, path: Path) -> None:
-        rows = min(len(self.done), capacity(path))
-        if self._reader is None or self._reader.path != path:
-            self._reader = RowReader(path, self._exact)
+    def _read_done(self, found: Found) -> None:
+        rows = min(len(self.done), found.extents["planned_steps"].shape[0])
+        self._reader = RowReader(found.path, {found.file: found.extents})
         stored = np.zeros(self.done.shape, dtype=np.uint32)
-        for column, layer in enumerate(self.run.layers):
+        for column, layer in enumerate(in_turns(self.run.layers, 10)):
             names = [f"layers/{layer.name}/{name}" for name in ("crc32", "source_crc32")]
             crcs, sources = self._reader.blocks(names, 0, rows).values()
             self._row_crcs[:rows, column], stored[:rows, column] = crcs, sources

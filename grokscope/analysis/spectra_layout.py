@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 
 import h5py
 import numpy as np
@@ -24,10 +25,12 @@ from grokscope.spectra.null import DRAWS
 from grokscope.spectra.null_store import cache_folder
 from grokscope.trajectory import Trajectory
 from grokscope.trajectory.whose import is_of_hub
+from grokscope.turns import in_turns
 
 LONGEST_NAME = 240  # of the 255 bytes that file systems allow: temporary files have longer ones
 FORMAT = "grokscope-spectra"
 FORMAT_VERSION = 1
+MOST_KNOWN = 64  # spectra files whose layout is known to a process
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def file_plan(run: Trajectory, parameters: Parameters) -> Plan:
 def datasets_of(run: Trajectory, length: int) -> dict[str, Declared]:
     """Declare all datasets of the spectra file of a run with room for `length` checkpoints."""
     datasets = {"planned_steps": Declared((length,), "i8")} | gates_datasets(run.layers, length)
-    for layer in run.layers:
+    for layer in in_turns(run.layers, 10):
         datasets |= {f"layers/{layer.name}/{key}": value for key, value in _layer_datasets(layer, length).items()}
         datasets |= {
             f"weightwatcher/{layer.name}/{column}": Declared((length,), "f8", np.nan) for column in COLUMNS
@@ -91,40 +94,59 @@ def _layer_datasets(layer: LayerSpec, length: int) -> dict[str, Declared]:
     return row_datasets(layer, length) | keys
 
 
-Exact = dict[File, Mapping[str, Extent]]
-"""Where each dataset is, of files that were found to have the layout of a run."""
+@dataclass(frozen=True)
+class Found:
+    """A spectra file that is a run's: which file, where each of its datasets is, and what it depends on."""
+
+    path: Path
+    file: File
+    extents: Mapping[str, Extent]
+    parameters: Parameters
 
 
-def _parameters_of(path: Path, run: Trajectory, exact: Exact) -> Parameters | None:
-    """Return the parameters of a spectra file of this run and this version; None for any other or none.
+_looked_at: dict[File, tuple[tuple[object, ...], Mapping[str, Extent]]] = {}
+_looking = Lock()
 
-    The layout of a file in `exact` is not looked at again: that takes seconds where there are hundreds of layers.
+
+def _extents(file: h5py.File, status: File, run: Trajectory) -> Mapping[str, Extent]:
+    """Return where each dataset of a run's spectra file is; raises OtherLayout or NotItsOwn where it has another
+    layout.
+
+    Each file is looked at once in a process: that takes seconds where there are hundreds of layers.
     """
+    length = len(file["planned_steps"])
+    wanted = (run.layers, length)
+    with _looking:
+        known = _looked_at.get(status)
+        if known is not None and known[0] == wanted:
+            return known[1]
+        found = exact_extents(file, datasets_of(run, length))
+        refuse_endless(file, [(extent.offset, extent.size) for extent in found.values()])
+        while len(_looked_at) >= MOST_KNOWN:
+            del _looked_at[next(iter(_looked_at))]
+        _looked_at[status] = wanted, found
+    return found
+
+
+def _found_at(path: Path, run: Trajectory) -> Found | None:
+    """Return the spectra file of this run and this version at a path; None for any other or none."""
     if not path.is_file():
         return None
     try:
         with open_file(path) as file:
             status = file_of(path.stat())
-            if status not in exact:
-                found = exact_extents(file, datasets_of(run, len(file["planned_steps"])))
-                refuse_endless(file, [(extent.offset, extent.size) for extent in found.values()])
-                exact[status] = found
-            attributes = dict(file.attrs)
+            extents, attributes = _extents(file, status, run), dict(file.attrs)
             keyed = tuple(attributes[key] for key in ("format", "format_version", "run_uuid", "analysis_version"))
             if keyed != (FORMAT, FORMAT_VERSION, run.uuid, ANALYSIS_VERSION):
                 return None
-        return Parameters(**json.loads(attributes["parameters"]))
+        return Found(path, status, extents, Parameters(**json.loads(attributes["parameters"])))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError):
         return None  # torn or foreign: as good as absent
 
 
-def found_file(run: Trajectory, exact: Exact | None = None) -> tuple[Path | None, Parameters]:
-    """Return the first spectra file of a run and its parameters, or None and the defaults."""
-    known: Exact = {} if exact is None else exact
-    for path in places(run):
-        if (parameters := _parameters_of(path, run, known)) is not None:
-            return path, parameters
-    return None, Parameters()
+def found_file(run: Trajectory) -> Found | None:
+    """Return the first spectra file of a run, or None."""
+    return next((found for path in places(run) if (found := _found_at(path, run)) is not None), None)
 
 
 def capacity(path: Path) -> int:

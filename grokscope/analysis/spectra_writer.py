@@ -45,9 +45,9 @@ class SpectraWriter:
         self.path = _writable_path(run)
         self._lock = WriterLock(self.path, patience)
         try:
-            old, found = found_file(run)
-            self.parameters = parameters or found
-            kept = old if found == self.parameters else None
+            old = found_file(run)
+            self.parameters = parameters or (Parameters() if old is None else old.parameters)
+            kept = old.path if old is not None and old.parameters == self.parameters else None
             if kept != self.path or capacity(self.path) < len(run.planned_steps):
                 _create(self.path, run, self.parameters, kept)
             self._file = _open_rows(self.path, run)

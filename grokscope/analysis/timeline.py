@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from grokscope.analysis.evidence import gated_layers, infer_all
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.names import safe_name
-from grokscope.phases import Inferred, observe
+from grokscope.phases import FORGOTTEN, Inferred, observe
 from grokscope.trajectory import Trajectory, is_single
+from grokscope.turns import in_turns
 
 if TYPE_CHECKING:
     from grokscope.spectra import LayerSpectrum
@@ -217,12 +218,14 @@ def find_events(
 
     Phases are the observed ones; where accuracies are unknown, those inferred from the weights.
     """
-    labels = inferred if all(label == "unknown" for label in observed) else observed
+    unobserved = all(label == "unknown" for label in observed)
+    labels = inferred if unobserved else observed
     known = [index for index, label in enumerate(labels) if label != "unknown"]
     begins = [now for before, now in pairwise(known) if labels[now] != labels[before]]
     begins = ([known[0]] if known and known[0] > 0 else []) + begins
-    events = [Event(index, int(steps[index]), "phase", f"{labels[index]} begins") for index in begins]
-    for layer in layers:
+    said = {label: f"{label} begins" for label in labels} | ({} if unobserved else {"undecided": FORGOTTEN})
+    events = [Event(index, int(steps[index]), "phase", said[labels[index]]) for index in begins]
+    for layer in in_turns(layers, 10):
         for name, words in (("num_traps", "first trap"), ("num_entry_traps", "first trap by large entries")):
             found = np.flatnonzero(measures[name, layer] > 0)
             if len(found):

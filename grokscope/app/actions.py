@@ -310,7 +310,7 @@ def grown(state: State, runs: tuple[Timeline, ...]) -> State:
 
 def computed(state: State, direction: Direction) -> State:
     """A layer's leading direction, for the picture in the traps view."""
-    return replace(state, direction=direction)
+    return state if state.direction is direction else replace(state, direction=direction)
 
 
 def warned(state: State, run: int, caveats: tuple[str, ...]) -> State:

@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,10 +23,11 @@ from textual.timer import Timer
 
 from grokscope.app import actions
 from grokscope.app.actions import Action
-from grokscope.app.background import Analysed, Background, Computed, Damaged, Looked, Reread, Warned
+from grokscope.app.background import Background
 from grokscope.app.catalog import Listed, Lister
 from grokscope.app.glass import Act, Glass
 from grokscope.app.keys import IN_THE_LIST, SHEET_KEYS, Key, by_name
+from grokscope.app.news import Analysed, Computed, Damaged, Looked, Reread, Warned
 from grokscope.app.session import Session, at_cursor, numbered, timelines
 from grokscope.app.state import State
 from grokscope.app.theme import PALETTES, textual_theme
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
     from textual.command import Provider
 
 PLAY_SECONDS = 0.25
+PICTURE_SECONDS = 0.03
+"""How long a frame waits for its picture."""
+
 HANGUP_SECONDS = 1.0
 
 
@@ -99,6 +104,7 @@ class Microscope(App[str]):
         self._keys = by_name()
         self._read = self._place()
         self._waiting = False
+        self._undrawn_since = 0.0
         self._playing: Timer | None = None
 
     def _opened(self, state: State) -> State:
@@ -184,10 +190,25 @@ class Microscope(App[str]):
         elif not self.state.playing and self._playing is not None:
             self._playing.stop()
             self._playing = None
+        if not self._waits_for_picture():
+            self._undrawn_since = 0.0
+            self.main.glass.show(self.state)
+
+    def _waits_for_picture(self) -> bool:
+        """Whether to draw a moment later, so that a step of the traps view is drawn once, with its picture."""
         state = self.state
-        self.main.glass.show(state)
-        if state.view == "traps" and picture_side(state):
-            self.background.artist.want((state.front, state.index, state.layer))
+        if state.view != "traps" or not picture_side(state):
+            return False
+        direction = self.background.artist.direction((state.front, state.index, state.layer), self.session.run)
+        if direction is not None:
+            self.state = actions.computed(state, direction)
+            return False
+        now = time.monotonic()
+        self._undrawn_since = self._undrawn_since or now
+        left = self._undrawn_since + PICTURE_SECONDS - now
+        if left > 0:
+            self.set_timer(left, self._draw)
+        return left > 0
 
     def _change_runs(self, path: Path) -> None:
         """Open a run of the list in place of what was open; its news come after all that is still to be heard."""
@@ -319,9 +340,11 @@ class Microscope(App[str]):
 
 
 def collect_garbage() -> None:
-    """Look for garbage again where that was put off until all is loaded, and never in what was."""
+    """Look for garbage again where that was put off until all is loaded, never in what was and seldom in what
+    stays: reading a large run makes 100,000 objects, and to look through them takes as long as several frames."""
     if not gc.isenabled():
         gc.freeze()
+        gc.set_threshold(20_000, 10, 10)
         gc.enable()
 
 
@@ -342,8 +365,9 @@ def stop_job() -> bool:
 
 
 def end_with_terminal() -> None:
-    """End as by a hangup where the terminal is gone and no hangup came; reading would go on forever."""
+    """End as by a hangup where the terminal is gone and none came, or it is ignored; reading would never end."""
     terminal = select.poll()
     terminal.register(sys.__stdin__ or 0, 0)  # POLLHUP is always told
     if any(event & (select.POLLHUP | select.POLLERR) for _, event in terminal.poll(0)):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         signal.raise_signal(signal.SIGHUP)

@@ -11,7 +11,7 @@ import numpy as np
 from textual.message import Message
 
 from grokscope.analysis.spectra_file import Spectra
-from grokscope.app.background import LOOK_SECONDS, UNREADABLE
+from grokscope.app.news import LOOK_SECONDS, UNREADABLE
 from grokscope.names import safe_name
 from grokscope.phases import observe
 from grokscope.runfile import Run

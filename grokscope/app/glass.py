@@ -43,6 +43,8 @@ class Glass(Widget):
 
     def show(self, state: State) -> None:
         """Draw another state, and send the rows that differ as far as they differ."""
+        if self._drawn == (state, self.size):
+            return
         before, self.state = self._rows, state
         self._draw()
         ends = [_differ(old, new) for old, new in zip(before, self._rows, strict=False)]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grokscope.numbers import number_text, probability
+from grokscope.phases import FORGOTTEN
 from grokscope.report.text import aligned, caveat_lines
 from grokscope.spectra.null import ALPHA_DRAWS
 
@@ -37,7 +38,8 @@ def _lines(checkpoint: Described, worst_first: bool) -> Iterator[str]:
     number = f"checkpoint {checkpoint['checkpoint'] + 1} of {checkpoint['num_checkpoints']}"
     yield f"{checkpoint['run']}  step {checkpoint['step']:,}  ({number})"
     phase = checkpoint["phase"]
-    yield f"observed: {phase['observed']}   weights say: {phase['inferred']}"
+    why = f" ({FORGOTTEN})" if phase["observed"] == "undecided" else ""
+    yield f"observed: {phase['observed']}{why}   weights say: {phase['inferred']}"
     yield from (f"  - {reason}" for reason in phase["reasons"])
     yield from caveat_lines(checkpoint)
     yield ""

@@ -26,7 +26,7 @@ def _between(one: str, other: str) -> str:
     return "#" + "".join(f"{part:02x}" for part in parts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Palette:
     """Colours by what they stand for, as `#rrggbb`.
 

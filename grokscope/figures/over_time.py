@@ -91,10 +91,11 @@ def _drawn(line: Line, runs: Sequence[History], x: Axis) -> tuple[Curve, Band | 
     steps, table = common_steps(runs, line.values)
     at = on_axis(steps, x)
     if line.combined is not None:
-        return Curve(at, line.combined(table), label=line.name, role=line.role), None
+        return Curve(*broken(at, line.combined(table), x), label=line.name, role=line.role), None
     mean, spread = table.mean(axis=0), table.std(axis=0, ddof=1)
-    band = Band(at, mean - spread, mean + spread, label=f"± sd of {line.name}".strip(), role=line.role)
-    return Curve(at, mean, label=line.name, role=line.role), band
+    (ends, low), (_, high) = (broken(at, end, x) for end in (mean - spread, mean + spread))
+    band = Band(ends, low, high, label=f"± sd of {line.name}".strip(), role=line.role)
+    return Curve(*broken(at, mean, x), label=line.name, role=line.role), band
 
 
 def common_steps(runs: Sequence[History], column: Column) -> tuple[NDArray[np.int64], Array]:
@@ -143,7 +144,8 @@ def _facts(runs: Sequence[History], drawn: Sequence[tuple[Line, Curve, Band | No
     if len(runs) == 1:
         return ()
     how = "combined" if any(line.combined for line, *_ in drawn) else "mean ± sd"
-    return (Fact(f"{how} of {len(runs)} runs at the {len(drawn[0][1].x)} steps that all have"),)
+    steps, _ = common_steps(runs, drawn[0][0].values)
+    return (Fact(f"{how} of {len(runs)} runs at the {len(steps)} steps that all have"),)
 
 
 def combined(table: Array) -> Array:

@@ -2,12 +2,13 @@
 
 from grokscope.phases.evidence import Evidence, LayerEvidence
 from grokscope.phases.inferred import Inferred, infer
-from grokscope.phases.observed import Observed, Thresholds, observe
+from grokscope.phases.observed import FORGOTTEN, Observed, Thresholds, observe
 from grokscope.phases.published import infer_as_published
 
 PHASES = ("pre-grokking", "grokking", "anti-grokking")
 
 __all__ = [
+    "FORGOTTEN",
     "PHASES",
     "Evidence",
     "Inferred",

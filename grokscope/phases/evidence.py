@@ -17,7 +17,8 @@ class LayerEvidence:
     num_eigenvalues: M. num_signal: eigenvalues of W beyond the edge of its shuffled entries. num_traps:
     correlation traps; num_entry_traps: those with large entries as their cause. dominance: largest eigenvalue of W
     over that edge. alpha, alpha_high: the power law's exponent and the upper end of its interval. num_tail:
-    eigenvalues in the fit. norm: Frobenius norm. lit, bias_over_norm, scale: see Gates.
+    eigenvalues in the fit. norm: Frobenius norm. stable_rank: its square over the largest eigenvalue. live_rows,
+    lit, bias_over_norm, scale: see Gates.
     capacity: of the whole network, in the last layer's evidence alone.
     """
 
@@ -31,6 +32,8 @@ class LayerEvidence:
     alpha_high: Array
     num_tail: Array
     norm: Array
+    stable_rank: Array
+    live_rows: Array
     lit: Array
     bias_over_norm: Array
     scale: Array

@@ -2,10 +2,10 @@
 
 1. *Structure*: eigenvalues of a layer's W beyond the edge of its own shuffled entries. A network that has learned
    nothing but its training images, from a large random initialisation, has none for long: *pre-grokking*. From an
-   initialisation of ordinary size they come with memorising at once, and where labels are known to be shuffled
-   there is nothing but memorising: *undecided*. Structure is learned correlation. That it generalises is no more
-   than likely: long training on shuffled labels brings it from a large initialisation as well, and no measure of
-   the weights that we know tells the two apart.
+   initialisation of ordinary size they come with memorising at once, where labels are known to be shuffled there
+   is nothing but memorising, and with cross-entropy a network generalises without any: *undecided*. Structure is
+   learned correlation. That it generalises is no more than likely: long training on shuffled labels brings it
+   from a large initialisation as well, and no measure of the weights that we know tells the two apart.
 2. *Gates*: where there is structure, the network has generalised (*grokking*) until the gates of its first layer
    close (*anti-grokking*). See `gates` for what that is, and below for the thresholds.
 3. What cannot be told is *unknown*: one checkpoint alone has no history, and a network whose gates are not defined
@@ -14,7 +14,8 @@
 An exponent below 2, traps by large entries and one dominating direction come with weight decay and without a
 collapse, and a collapse without them: they are named, and decide nothing. So is a capacity that has grown: such a
 network needs larger weights for the same answers and has mostly collapsed, but on runs that it was not chosen on
-capacity told no better than the gates. `by="capacity"` is that rule, `published` has the rule of the papers.
+capacity told no better than the gates. `by="capacity"` is that rule, `by="strain"` a third one (see `strain`),
+`published` has the rule of the papers.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.phases.evidence import Evidence, LayerEvidence
+from grokscope.phases.strain import strain
 
 MIN_EIGENVALUES = 50  # a layer with fewer says little: its edge is blurred
 LARGE_SCALE = 2.0  # of the first layer at the first checkpoint; no usual initialisation is beyond He's √2
 GROWN, GROWING = 1.0, 0.5  # doublings of the capacity: twice its least so far, and halfway there
 CLOSED, NARROW = 4.0, 3.0  # halvings: an input lights a sixteenth, an eighth of the units; random weights have 1
+STRAINED, TENSE = 6.0, 5.0  # doublings: for each open gate 64 and 32 times as steep as at first with all open
 BIAS_HALVING = 0.1  # of a row's norm: what the second layer's biases count for
 CONFIRM = 2  # checkpoints in a row that a collapse has to last
 MIN_TAIL = 20
@@ -40,7 +43,8 @@ DOMINANT = 10.0  # largest eigenvalue of W over the edge of its shuffled entries
 
 RULE = (
     "No layer with learned directions (eigenvalues of W beyond the edge of its own shuffled entries) is "
-    "pre-grokking. With them the gates of the first layer decide: open is grokking; closed "
+    "pre-grokking where squared error is the loss, undecided elsewhere. With them the gates of the first layer "
+    "decide: open is grokking; closed "
     f"for {CONFIRM} checkpoints is anti-grokking; nearly closed is undecided. Closed is {CLOSED:g} halvings: "
     f"an input lights 1/{2**CLOSED:.0f} of the units, where every {BIAS_HALVING:g} of a row's norm by which the "
     f"next layer's biases are below 0 counts as one halving more; nearly closed is {NARROW:g}. Undecided as well: "
@@ -50,16 +54,28 @@ RULE = (
 )
 """The rule in words, for whoever asks why."""
 
+ONLY_SQUARED = (
+    "only where squared error is the loss (`grokscope import --loss mse` says so) does that mean that nothing "
+    "generalises yet: with cross-entropy networks did without one"
+)
 GROWTH = {
     "grokking": "the network needs no larger weights than before for its answers",
     "undecided": "the network needs larger weights for the same answers, not by much or not for long",
     "anti-grokking": "the network needs far larger weights for the same answers",
+}
+STRAIN = {
+    "grokking": "the network is not steep for the gates that are open",
+    "undecided": "the network is steep for the few gates that are open, not by much or not for long",
+    "anti-grokking": "the network is very steep for the few gates that are open",
 }
 GATES = {
     "grokking": "the first layer's gates are open",
     "undecided": "the first layer's gates are nearly closed, or closed since this checkpoint alone",
     "anti-grokking": "the first layer's gates have closed",
 }
+
+
+Rule = Literal["gates", "capacity", "strain"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +86,7 @@ class Inferred:
     reasons: tuple[str, ...]
 
 
-def infer(evidence: Evidence, by: Literal["gates", "capacity"] = "gates") -> Inferred:
+def infer(evidence: Evidence, by: Rule = "gates") -> Inferred:
     """Infer the phase at the last checkpoint of the given history; what decided comes first in the reasons.
 
     `by` is what tells a collapse of a network with structure.
@@ -86,7 +102,7 @@ def infer(evidence: Evidence, by: Literal["gates", "capacity"] = "gates") -> Inf
     seen = tuple(structure + _old_signs(large))
     if not structure:
         return _without_structure(evidence, large, seen)
-    label, reason = _why_undecided(evidence) or (_by_capacity if by == "capacity" else _by_gates)(evidence)
+    label, reason = _why_undecided(evidence) or RULES[by](evidence)
     return Inferred(label, (reason, *seen, *_capacity(evidence)))
 
 
@@ -133,6 +149,8 @@ def _without_structure(evidence: Evidence, large: Sequence[LayerEvidence], seen:
     quiet = "no learned direction: no eigenvalue lies beyond those of the same weights shuffled"
     if evidence.left_out:
         return Inferred("undecided", (f"{quiet}, but {evidence.left_out} weights are left out", *seen))
+    if evidence.no_bound:
+        return Inferred("undecided", (f"{quiet}, but {ONLY_SQUARED}", *seen))
     return Inferred("undecided" if seen else "pre-grokking", (quiet, *seen))
 
 
@@ -141,6 +159,9 @@ def _why_undecided(evidence: Evidence) -> tuple[str, str] | None:
     if evidence.no_gates:
         return "unknown", evidence.no_gates
     first, second = evidence.layers[:2]
+    if still := [layer.name for layer in (first, second) if layer.live_rows[-1] == 0]:
+        names = " and ".join(still)
+        return "unknown", f"no unit of {names} has turned since the checkpoint before: none is known to be in use"
     if np.isnan([first.scale[0], first.lit[-1], second.bias_over_norm[-1]]).any():
         return "unknown", f"not measured, here or at the first checkpoint: gates of {first.name}, {second.name}"
     if first.scale[0] < LARGE_SCALE:
@@ -164,6 +185,24 @@ def _by_capacity(evidence: Evidence) -> tuple[str, str]:
         return "unknown", f"its capacity tells nothing, {evidence.no_bound or 'for it is not measured'}"
     label = _lasting(grown, GROWING, GROWN)
     return label, f"{GROWTH[label]}: its capacity is {2 ** grown[-1]:.2f} times its least so far"
+
+
+def _by_strain(evidence: Evidence) -> tuple[str, str]:
+    strained = strain(evidence)
+    if np.isnan(strained[-1]):
+        return "unknown", f"its strain tells nothing, {evidence.no_bound or 'for it is not measured'}"
+    label = _lasting(strained, TENSE, STRAINED)
+    return label, (
+        f"{STRAIN[label]}: steepness over the share of open gates is {2 ** strained[-1]:.3g} times that of the "
+        "first checkpoint with all of them open"
+    )
+
+
+RULES: dict[Rule, Callable[[Evidence], tuple[str, str]]] = {
+    "gates": _by_gates,
+    "capacity": _by_capacity,
+    "strain": _by_strain,
+}
 
 
 def _capacity(evidence: Evidence) -> tuple[str, ...]:

@@ -14,15 +14,18 @@ from numpy.typing import NDArray
 
 Curve = NDArray[np.float64]
 
+FORGOTTEN = "test accuracy has fallen, and training accuracy with it: that is no anti-grokking"
+"""Why a checkpoint with both accuracies is of no phase."""
+
 
 @dataclass(frozen=True)
 class Thresholds:
     """Where one phase ends and the next begins, in accuracy (fractions of 1).
 
-    memorised: training accuracy from which the training set counts as learned.
+    memorised: training accuracy from which the training set counts as learned, and below which as lost again.
     rise: how far test accuracy has to climb above its value at memorisation for generalisation to have begun.
     gap: a smaller distance of test to training accuracy at memorisation is generalisation without delay.
-    fall: how far below its peak test accuracy has to fall, and stay, for a collapse.
+    fall: how far below its peak test accuracy has to fall, and stay, for a collapse, training accuracy staying.
     confirm: how many checkpoints in a row a fall has to last, so that one loss spike is no collapse.
     """
 
@@ -37,8 +40,10 @@ class Thresholds:
 class Observed:
     """The phase of every checkpoint, and the checkpoints at which something happened (None where it did not).
 
-    `labels` are "pre-grokking", "grokking", "anti-grokking", or "unknown" where accuracies are missing.
-    `memorised`, `onset`, `peak` and `collapse` are indices of checkpoints; `peak` is known from the onset on.
+    `labels` are "pre-grokking", "grokking", "anti-grokking", "undecided" where training images are lost with the
+    test images (FORGOTTEN), or "unknown" where accuracies are missing. `memorised`, `onset`, `peak`, `collapse`
+    (the first anti-grokking one) and `forgotten` (the first undecided one) are indices of checkpoints; `peak` is
+    known from the onset on.
     """
 
     labels: tuple[str, ...]
@@ -46,6 +51,7 @@ class Observed:
     onset: int | None = None
     peak: int | None = None
     collapse: int | None = None
+    forgotten: int | None = None
 
 
 def observe(train_accuracy: Curve, test_accuracy: Curve, thresholds: Thresholds | None = None) -> Observed:
@@ -61,14 +67,15 @@ def observe(train_accuracy: Curve, test_accuracy: Curve, thresholds: Thresholds 
     memorised = _first(known & (train_accuracy >= limits.memorised))
     onset = None if memorised is None else _onset(train_accuracy, test_accuracy, memorised, limits)
     peak = None if onset is None else onset + int(np.nanargmax(test_accuracy[onset:]))
-    collapse = None if onset is None else _collapse(test_accuracy, onset, limits)
+    fall = None if onset is None else _fall(test_accuracy, onset, limits)
     labels = np.full(len(known), "pre-grokking", dtype=object)
     if onset is not None:
         labels[onset:] = "grokking"
-    if collapse is not None:
-        labels[collapse:] = "anti-grokking"
+    if fall is not None:
+        labels[fall:] = np.where(train_accuracy[fall:] >= limits.memorised, "anti-grokking", "undecided")
     labels[~known] = "unknown"
-    return Observed(tuple(labels), memorised, onset, peak, collapse)
+    collapse, forgotten = (_first(labels == label) for label in ("anti-grokking", "undecided"))
+    return Observed(tuple(labels), memorised, onset, peak, collapse, forgotten)
 
 
 def _onset(train: Curve, test: Curve, memorised: int, limits: Thresholds) -> int | None:
@@ -80,7 +87,7 @@ def _onset(train: Curve, test: Curve, memorised: int, limits: Thresholds) -> int
     return _first(risen)
 
 
-def _collapse(test: Curve, onset: int, limits: Thresholds) -> int | None:
+def _fall(test: Curve, onset: int, limits: Thresholds) -> int | None:
     """Find where the last fall below the peak so far begins, if it lasts to the end of what is known."""
     known = np.flatnonzero(np.isfinite(test[onset:])) + onset
     values = test[known]

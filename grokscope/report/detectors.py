@@ -12,9 +12,10 @@ from grokscope.analysis import Spectra
 from grokscope.analysis.evidence import read_evidence
 from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.errors import UsageError
-from grokscope.phases import Inferred, infer, infer_as_published
-from grokscope.phases.inferred import closure, growth
+from grokscope.phases import Evidence, Inferred, infer, infer_as_published
+from grokscope.phases.inferred import Rule, closure, growth
 from grokscope.phases.published import OVER_TRAINED
+from grokscope.phases.strain import strain
 
 Array = NDArray[np.float64]
 COLLAPSED, HEALTHY, UNDECIDED = "anti-grokking", "grokking", "undecided"
@@ -46,16 +47,13 @@ def read_detectors(spectra: Spectra, columns: Sequence[str] = ()) -> dict[str, R
     return named
 
 
-def _ours(spectra: Spectra) -> Reading:
-    evidence = read_evidence(spectra)
-    labels = _labels(lambda index: infer(evidence.until(index)), len(spectra.done))
-    return Reading(closure(evidence), labels)
+def _rule(by: Rule, score: Callable[[Evidence], Array]) -> Callable[[Spectra], Reading]:
+    def read(spectra: Spectra) -> Reading:
+        evidence = read_evidence(spectra)
+        labels = _labels(lambda index: infer(evidence.until(index), by), len(spectra.done))
+        return Reading(score(evidence), labels)
 
-
-def _capacity(spectra: Spectra) -> Reading:
-    evidence = read_evidence(spectra)
-    labels = _labels(lambda index: infer(evidence.until(index), by="capacity"), len(spectra.done))
-    return Reading(growth(evidence), labels)
+    return read
 
 
 def _paper(spectra: Spectra) -> Reading:
@@ -109,10 +107,12 @@ class Detector:
 
 
 DETECTORS: Mapping[str, Detector] = {
-    "ours": Detector("our rule; its score is the closure of the gates", _ours),
+    "ours": Detector("our rule; its score is the closure of the gates", _rule("gates", closure)),
     "capacity": Detector(
-        "the rule by capacity instead; its score is by how many doublings it has grown", _capacity
+        "the rule by capacity instead; its score is by how many doublings it has grown",
+        _rule("capacity", growth),
     ),
+    "strain": Detector("the rule by strain instead; its score is in doublings", _rule("strain", strain)),
     "paper": Detector("the published rule, alpha below 2 and traps; its score is how many of the two", _paper),
     "alpha": Detector("the smallest alpha of any layer, low; alarm below 2", _alpha),
     "traps": Detector("correlation traps of all layers, many; alarm beyond 0", _traps),

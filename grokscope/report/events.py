@@ -16,7 +16,7 @@ from grokscope.phases import Observed
 from grokscope.trajectory import Trajectory, is_single
 from grokscope.trajectory.lineage import lineage_of
 
-EVENTS = ("start", "memorised", "onset", "peak", "collapse", "last")
+EVENTS = ("start", "memorised", "onset", "peak", "collapse", "forgotten", "last")
 LAYER_MEASURES = (
     "alpha", "alpha_low", "alpha_high", "alpha_p", "num_tail", "sigma_mp", "ks_p", "num_traps", "num_traps_shown",
     "num_entry_traps", "num_signal", "dominance",
@@ -91,6 +91,7 @@ def _indices(run: Trajectory, observed: Observed) -> dict[str, int]:
         "onset": observed.onset,
         "peak": observed.peak,
         "collapse": observed.collapse,
+        "forgotten": observed.forgotten,
         "last": run.num_checkpoints - 1,
     }
     return {event: index for event, index in found.items() if index is not None}

@@ -9,7 +9,7 @@ from typing import Any
 
 from grokscope.experiments import differences, experiments
 from grokscope.numbers import mean_text
-from grokscope.phases import PHASES
+from grokscope.phases import FORGOTTEN, PHASES
 from grokscope.report.events import EVENTS, GATE_MEASURES, LAYER_MEASURES, RunReport
 from grokscope.report.p_values import p_words
 from grokscope.spectra.null import ALPHA_DRAWS
@@ -50,7 +50,8 @@ def _phases(reports: Sequence[RunReport]) -> Iterator[str]:
 def _phase(report: RunReport, label: str, first: int, last: int) -> str:
     if report.single:
         return f"  {label:<13} step {first:,}: one checkpoint has no history"
-    return f"  {label:<13} steps {first:,} to {last:,}"
+    why = f": {FORGOTTEN}" if label == "undecided" else ""
+    return f"  {label:<13} steps {first:,} to {last:,}{why}"
 
 
 def caveat_lines(caveats: Mapping[str, Any]) -> Iterator[str]:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import h5py
 
+from grokscope.turns import in_turns, rest
+
 LARGEST_PIECE = 1 << 26
 MOST_MAPPED = 1 << 24
 EXPANSION = 8  # times the file's own size
@@ -54,6 +56,7 @@ def linked_names(file: h5py.File) -> list[bytes]:
 
     def look(name: bytes, link: h5py.h5l.LinkInfo) -> str | None:
         names.append(name)
+        rest(len(names), 100)
         return None if link.type == h5py.h5l.TYPE_HARD else f"{_text(name)} is a link that leads elsewhere"
 
     if why := file.id.links.visit(look, info=True):
@@ -70,7 +73,7 @@ def refuse_endless(file: h5py.File, arrays: Iterable[tuple[int, int]] | None = N
     known = sorted(_arrays(file) if arrays is None else arrays)
     with Path(file.filename).open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
         kept = 0
-        for start, end in _between(known, len(content)):
+        for start, end in in_turns(_between(known, len(content)), 200):
             if start - kept > MOST_MAPPED:
                 content.madvise(mmap.MADV_DONTNEED)
                 kept = start

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from grokscope.lazy import lazy_names
 from grokscope.runfile import LeftOut
 from grokscope.trajectory.damage import find_damaged
-from grokscope.trajectory.opening import Opening, Place, open_trajectory
+from grokscope.trajectory.opening import Opening, Place, apart, open_trajectory
 from grokscope.trajectory.protocol import Trajectory, is_single
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ __all__ = [
     "Opening",
     "Place",
     "Trajectory",
+    "apart",
     "find_damaged",
     "is_single",
     "open_trajectory",

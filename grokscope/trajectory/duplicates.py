@@ -9,6 +9,7 @@ import numpy as np
 
 from grokscope.runfile.preallocated import raw_bytes
 from grokscope.trajectory.protocol import Trajectory
+from grokscope.turns import in_turns
 
 
 def duplicates(trajectory: Trajectory) -> list[tuple[int, ...]]:
@@ -32,7 +33,7 @@ def same_weights(trajectory: Trajectory) -> list[str]:
 
 def _alike(trajectory: Trajectory, group: Iterable[int], layer: str) -> list[tuple[int, ...]]:
     by_content: dict[tuple[int, int], list[int]] = {}
-    for index in group:
+    for index in in_turns(group):
         content = raw_bytes(trajectory.weight(index, layer))
         by_content.setdefault((zlib.crc32(content), zlib.adler32(content)), []).append(index)
     return [tuple(indices) for indices in by_content.values() if len(indices) > 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -58,6 +59,11 @@ class Place:
     def open(self) -> Trajectory:
         """Open it anew."""
         return open_trajectory(self.path, self.opening)
+
+
+def apart(trajectory: Trajectory) -> Trajectory:
+    """Return the same trajectory for another thread: a run as it is, since opening large ones takes long."""
+    return copy.copy(trajectory) if isinstance(trajectory, Run) else Place.of(trajectory).open()
 
 
 def open_trajectory(path: str | Path, opening: Opening | None = None) -> Trajectory:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from grokscope.analysis import Parameters, Spectra, analyze
-from grokscope.analysis.spectra_layout import beside, in_cache
+from grokscope.analysis.spectra_layout import beside, found_file, in_cache
 from grokscope.analysis.spectra_writer import SpectraWriter
 from grokscope.errors import RunLocked, StorageError
 from grokscope.runfile import Run, RunWriter
@@ -51,6 +51,17 @@ def test_every_layer_of_every_checkpoint_is_measured_and_read_back(run: Run) -> 
         singular = np.linalg.svd(run.weight(index, "fc1").astype(float), compute_uv=False)
         np.testing.assert_allclose(spectrum.esd[::-1], singular**2, rtol=1e-9)
         assert spectrum.norm == pytest.approx(np.sqrt((singular**2).sum()))
+
+
+def test_the_layout_of_a_file_is_looked_at_once_and_that_of_another_in_its_place_again(run: Run) -> None:
+    analyze(run, parameters=FAST)
+    first, again = found_file(run), found_file(Run(run.path))
+    assert first is not None
+    assert again is not None
+    assert again.extents is first.extents
+    with h5py.File(beside(run.path), "r+") as file:
+        file["mine"] = np.arange(3)
+    assert found_file(run) is None
 
 
 def test_analysing_again_measures_nothing_and_changes_nothing(run: Run) -> None:

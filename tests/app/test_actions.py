@@ -10,7 +10,7 @@ import pytest
 
 from grokscope.analysis.timeline import Event, Timeline
 from grokscope.app import actions
-from grokscope.app.background import nearest_to
+from grokscope.app.analyst import nearest_to
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.keys import by_name
 from grokscope.app.state import Comparison, Direction, State

@@ -15,13 +15,12 @@ import pytest
 
 from grokscope.analysis import Parameters, Spectra, analyze
 from grokscope.analysis.spectra_writer import SpectraWriter
+from grokscope.app.analyst import Analyst
 from grokscope.app.app import Microscope
-from grokscope.app.background import Analyst
 from grokscope.app.session import Session
 from grokscope.runfile import Run
 from grokscope.trajectory import Place
-from tests.app.test_live import until
-from tests.app.test_pilot import press, screen_of
+from tests.app.test_pilot import press, screen_of, until
 
 
 def ask(path: Path, *numbers: int) -> list[str]:
@@ -74,7 +73,7 @@ async def test_quitting_ends_the_process(story: Callable[..., Path]) -> None:
 async def test_a_process_that_was_killed_is_started_again(
     story: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grokscope.app.background.LOCKED_SECONDS", 0.2)
+    monkeypatch.setattr("grokscope.app.analyst.LOCKED_SECONDS", 0.2)
     path = story(6)
     app = Microscope([Session.open(path)], watching=False)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -95,9 +94,9 @@ async def test_a_process_that_was_killed_is_started_again(
 def test_a_killed_viewer_leaves_no_process_behind(story: Callable[..., Path]) -> None:
     """The process's input ends with the viewer, however that ended."""
     script = (
-        "import sys, time; from pathlib import Path; from grokscope.app.background import Analyst\n"
-        "from grokscope.trajectory import Place\n"
-        "analyst = Analyst([Place(Path(sys.argv[1]))], print, lambda: (0, 0)); analyst.start()\n"
+        "import sys, time; from pathlib import Path; from grokscope.app.analyst import Analyst\n"
+        "from grokscope.runfile import Run\n"
+        "analyst = Analyst([Run(Path(sys.argv[1]))], print, lambda: (0, 0)); analyst.start()\n"
         "while analyst.process is None: time.sleep(0.01)\n"
         "sys.stderr.write(f'{analyst.process.pid}\\n'); time.sleep(60)"
     )

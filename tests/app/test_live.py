@@ -7,19 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 
 from grokscope.analysis import Spectra
 from grokscope.app.app import Microscope
 from grokscope.app.session import Session
 from grokscope.runfile import Run
 from tests.app.conftest import STEPS
-from tests.app.test_pilot import press, screen_of
+from tests.app.test_pilot import press, screen_of, until
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -65,15 +63,6 @@ def trainers(tmp_path: Path) -> Iterator[Callable[[], Trainer]]:
     for trainer in started:
         if trainer.process.poll() is None:
             trainer.kill()
-
-
-async def until(pilot: Pilot[str], condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Let the app run until the condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, screen_of(pilot.app)  # type: ignore[arg-type]
-        await asyncio.sleep(0.05)
-    await pilot.pause()
 
 
 async def test_following_a_trainer_through_its_life(trainers: Callable[[], Trainer], tmp_path: Path) -> None:

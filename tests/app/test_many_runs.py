@@ -13,9 +13,11 @@ import pytest
 
 from grokscope.analysis.timeline import Timeline
 from grokscope.app import actions
+from grokscope.app.plots.timeline import told_apart
 from grokscope.app.session import Session, numbered
 from grokscope.app.state import State
 from grokscope.app.views.other_runs import Other, others, value_at
+from grokscope.app.views.panels import panels
 from grokscope.app.views.timeline import draw_timeline
 from grokscope.app.views.trajectories import draw_trajectories
 from grokscope.figures import Band, Curve, Figure, Line, Panel, over_time
@@ -76,6 +78,38 @@ def test_thirty_runs_are_drawn_and_counted(size: tuple[int, int]) -> None:
     alone = replace(state, runs=state.runs[:1], experiments=(0,))
     dots = [sum("⠀" < c <= "⣿" for c in draw_trajectories(one, *size).plain) for one in (alone, state)]
     assert dots[1] > 2 * dots[0], "every run is visible"
+
+
+def test_a_legend_has_what_tells_runs_apart_and_counts_those_of_one_colour() -> None:
+    names = ("digits-wd0-s100.h5", "digits-wd0-s101.h5", "digits-wd0.01-s100.h5", "digits-wd0.01-s101.h5")
+    late = {"test_accuracy": np.array([0, 0, 0.9, 0.9])}
+    runs = tuple(a_run(name, 0, metrics=late) for name in names)
+    legend = draw_timeline(State(runs, tuple(range(4))), 100, 10).plain
+    assert "train  test  wd0-s101  wd0.01-s100  wd0.01-s101" in legend
+    assert "+ 5 other runs" in draw_timeline(State((*runs, *runs[:2]), tuple(range(6))), 200, 10).plain
+    assert told_apart(["a.h5", "b.h5"]) == ["a", "b"]
+    assert told_apart(["run-1.h5", "run-2.h5", "run.h5"]) == ["run-1", "run-2", "run"]
+
+
+def test_the_mean_of_several_runs_has_no_curve_where_none_was_measured() -> None:
+    steps = np.array([0, 1000, 1500, 2000, 3000, 10_000])
+    seeds = tuple(a_run(f"s{k}.h5", k / 4, steps) for k in range(3))
+    figure = drawn(others(State(seeds, (0, 0, 0)))[0])
+    (curve,), (band,) = figure.of(Curve), figure.of(Band)
+    assert isinstance(curve, Curve)
+    assert isinstance(band, Band)
+    assert np.isnan([curve.y[1], band.low[1], band.high[1]]).all(), "between step 0 and step 1,000"
+    assert np.isfinite(curve.y).sum() == len(steps)
+    assert "of 3 runs at the 6 steps that all have" in figure.facts[0].text
+
+
+def test_p_values_of_several_runs_are_called_combined(analysed_run: Path) -> None:
+    run = Session.open(analysed_run).timeline
+    state = State((run,) * 3, (0, 0, 0), index=11)
+    pane = [panel if isinstance(panel, str) else panel.title for panel in panels(state)].index("KS p")
+    text = draw_trajectories(replace(state, pane=pane, full=True), 100, 24).plain
+    assert "3 combined" in text
+    assert "mean of 3" not in text
 
 
 def test_the_other_run_comes_to_the_front_at_the_same_place() -> None:

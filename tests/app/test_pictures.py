@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from grokscope.app.background import leading_direction
+from grokscope.app.artist import leading_direction
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.picture import image_side, picture
 from grokscope.figures.colors import DARK

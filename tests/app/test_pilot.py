@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import re
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from textual import events
 from textual.pilot import Pilot
 
@@ -17,8 +22,9 @@ from grokscope.analysis import Spectra
 from grokscope.analysis.spectra_writer import SpectraWriter
 from grokscope.app import actions
 from grokscope.app.app import Microscope
-from grokscope.app.background import Looked
+from grokscope.app.artist import leading_direction
 from grokscope.app.keys import KEYS, VIEWS
+from grokscope.app.news import Looked
 from grokscope.app.session import Session
 from grokscope.app.state import State
 from grokscope.app.views.screen import Pane
@@ -42,6 +48,15 @@ async def press(pilot: Pilot[str], *keys: str) -> None:
 def screen_of(app: Microscope) -> str:
     """What is on screen, as lines of text."""
     return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+async def until(pilot: Pilot[str], condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Let the app run until the condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, screen_of(pilot.app)  # type: ignore[arg-type]
+        await asyncio.sleep(0.05)
+    await pilot.pause()
 
 
 async def test_garbage_is_looked_for_again_once_the_first_frame_is_there(analysed_run: Path) -> None:
@@ -444,6 +459,49 @@ async def test_one_action_is_one_repaint(
         await press(pilot, *keys)
         await pilot.pause(0.1)
         assert len(sent) == 1
+
+
+@pytest.mark.parametrize("keys", [["left"], ["3"], ["down"], ["tab"]])
+async def test_a_step_of_the_traps_view_is_one_repaint_with_its_picture(
+    analysed_run: Path, keys: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grokscope.app.app.PICTURE_SECONDS", 20.0)
+    app = app_on(analysed_run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await press(pilot, *(["3"] if keys != ["3"] else ["2"]))
+        await app.settled()
+        await pilot.pause(0.1)
+        sent: list[object] = []
+        monkeypatch.setattr(app, "_display", lambda screen, update: sent.append(update) if update else None)
+        await press(pilot, *keys)
+        await app.settled()
+        await pilot.pause(0.1)
+        assert len(sent) == 1
+        assert app.state.leading is not None or app.state.layer
+
+
+async def test_a_picture_that_takes_long_is_not_waited_for(
+    analysed_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slowly(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        asked.set()
+        go_on.wait(20)
+        return leading_direction(weight)
+
+    app = app_on(analysed_run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await press(pilot, "3")
+        await app.settled()
+        await pilot.pause(0.1)
+        monkeypatch.setattr("grokscope.app.artist.leading_direction", slowly)
+        await press(pilot, "H")
+        await asyncio.to_thread(asked.wait, 20)
+        await until(pilot, lambda: "2/12" in screen_of(app))
+        assert app.state.leading is None
+        go_on.set()
+        await until(pilot, lambda: app.state.leading is not None)
 
 
 async def test_news_that_change_nothing_send_nothing(analysed_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,8 @@ from rich.style import Style
 from rich.text import Text
 
 from grokscope.app.plots.canvas import Canvas
-from grokscope.app.plots.described import described
+from grokscope.app.plots.described import described, framed
+from grokscope.app.plots.marks import vertical
 from grokscope.app.plots.raster import Series, raster
 from grokscope.app.views.spectrum import most_bins
 from grokscope.figures import Axis, Figure, Scales, VLine, axis_over, dxmin
@@ -256,3 +257,13 @@ def test_a_wide_character_takes_two_cells_and_never_half_of_one() -> None:
     assert canvas.text().plain == "a層層"
     canvas.put(0, 4, "層")
     assert canvas.text().cell_len == 5
+
+
+def test_a_vertical_line_leaves_labels_whole() -> None:
+    axis = Axis("x", "linear", 0, 9)
+    plot = framed(Figure("", axis, Axis("y")), 14, 6, DARK)
+    plot.canvas.put(3, plot.left + 2, "α = 2", DARK.text)
+    for column in range(plot.left, plot.right):
+        vertical(plot, plot.x_at(column), DARK.cursor, "│")
+    row = "".join(plot.canvas.characters[3])
+    assert "│α = 2│" in row

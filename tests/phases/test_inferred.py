@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from grokscope.phases import Evidence, LayerEvidence, infer, infer_as_published
 from grokscope.phases.evidence import COLUMNS
 from grokscope.phases.inferred import closure, growth
+from grokscope.phases.strain import strain
 
 OPEN, HALF, SHUT = 0.4, 2.0**-3, 2.0**-4  # lit shares: open, where undecided begins, where collapse does
 ROOT = 10 * 2**0.5  # a capacity of 10, grown to where undecided begins
@@ -23,7 +24,8 @@ def layer(name: str = "fc1", size: int = 200, **columns: float | list[float]) ->
     """A quiet layer over three checkpoints; a column is given by its last value, or by all three."""
     quiet: dict[str, float] = {
         "num_signal": 0, "num_traps": 0, "num_entry_traps": 0, "dominance": 2, "alpha": 4, "alpha_high": 5,
-        "num_tail": 60, "norm": 10, "lit": OPEN, "bias_over_norm": 0, "scale": 4.6, "capacity": 30,
+        "num_tail": 60, "norm": 10, "stable_rank": 25, "live_rows": 1, "lit": OPEN,
+        "bias_over_norm": 0, "scale": 4.6, "capacity": 30,
     }  # fmt: skip
     assert set(quiet) == set(COLUMNS)
     series = {name: np.full(3, float(value)) for name, value in quiet.items()}
@@ -54,6 +56,9 @@ def grown(*capacity: float, lit: float = OPEN, **options: object) -> Evidence:
     [
         (network(), "pre-grokking"),
         (network(left_out=2), "undecided"),
+        (network(no_bound="for its loss is another"), "undecided"),  # it may generalise all the same
+        (network(layer(num_signal=3), no_bound="for its loss is another"), "grokking"),  # gates need no bound
+        (network(layer(num_signal=3, live_rows=0)), "unknown"),  # it stands still
         (network(layer(num_entry_traps=1)), "undecided"),
         (gated(OPEN, OPEN, OPEN), "grokking"),
         (gated(OPEN, OPEN, HALF + SMALLEST), "grokking"),
@@ -85,6 +90,38 @@ def test_label(evidence: Evidence, label: str) -> None:
     assert inferred.label == label, inferred.reasons
     assert all(reason and "\n" not in reason for reason in inferred.reasons)
     assert inferred.reasons
+
+
+def strained(*doublings: float, live: float = 1.0, lit: float = OPEN, **options: object) -> Evidence:
+    """A network with structure whose last layer has a largest singular value of that many doublings."""
+    last = layer("fc3", size=10, norm=[2.0**one for one in doublings])
+    first = layer(num_signal=3, lit=[lit] * 3, live_rows=[live] * 3)
+    return Evidence((first, layer("fc2"), last), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "label"),
+    [
+        (strained(0, 6, 6, lit=1), "anti-grokking"),
+        (strained(0, 6, 6 - SMALLEST, lit=1), "undecided"),
+        (strained(0, 6 - SMALLEST, 6, lit=1), "undecided"),  # has not lasted yet
+        (strained(0, 5, 5, lit=1), "undecided"),
+        (strained(0, 5, 5 - SMALLEST, lit=1), "grokking"),
+        (strained(3, 9, 9, lit=1), "anti-grokking"),  # since the first checkpoint
+        (strained(3, 8, 7.9, lit=1), "grokking"),
+        (strained(0, 2, 2, lit=2**-4), "anti-grokking"),  # as many gates have closed
+        (strained(0, 2, 2, lit=2**-2, live=2**-2), "anti-grokking"),  # units that nothing lights count as closed
+        (strained(0, 2, 2, lit=2**-2, live=2**-2 + SMALLEST), "undecided"),
+        (strained(0, 6, np.nan), "unknown"),
+        (strained(0, 9, 9, no_bound="for its loss is another"), "unknown"),  # outputs may grow for ever
+        (strained(0, 9, 9, no_gates="tanh"), "unknown"),
+        (strained(0, 9, 9, random_labels=True), "undecided"),
+        (network(), "pre-grokking"),
+    ],
+)
+def test_label_by_strain(evidence: Evidence, label: str) -> None:
+    inferred = infer(evidence, by="strain")
+    assert inferred.label == label, inferred.reasons
 
 
 @pytest.mark.parametrize(
@@ -130,6 +167,7 @@ def test_reasons_are_words_for_a_newcomer() -> None:
     assert "nearly closed" in infer(gated(OPEN, OPEN, HALF)).reasons[0]
     assert "lights 3.0% of fc1's units, 20% at best" in reason
     assert "fc2's biases help to close" in reason
+    assert "is 80 times that of the first" in infer(strained(0, 5, 5), by="strain").reasons[0]
     reason = infer(grown(40, 10, 30), by="capacity").reasons[0]
     assert "the same answers, not by much or not for long: its capacity is 3.00 times its least so far" in reason
 
@@ -184,9 +222,9 @@ def test_a_label_never_changes_when_later_checkpoints_are_appended(data: st.Data
             for one in layers
         ]
         as_it_was = Evidence(tuple(cut), no_bound=no_bound)
-        for rule in (infer, partial(infer, by="capacity"), infer_as_published):
+        for rule in (infer, partial(infer, by="capacity"), partial(infer, by="strain"), infer_as_published):
             assert rule(as_it_was) == rule(whole.until(index))
-        for score in (closure, growth):
+        for score in (closure, growth, strain):
             np.testing.assert_array_equal(score(as_it_was), score(whole)[: index + 1])
 
 

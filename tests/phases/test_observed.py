@@ -69,6 +69,27 @@ def test_a_fall_that_recovers_is_no_collapse() -> None:
     assert "anti-grokking" not in seen.labels
 
 
+@pytest.mark.parametrize(
+    ("train", "last", "collapse", "forgotten"),
+    [
+        ([1, 1, 1], ["anti-grokking"] * 3, 4, None),
+        ([0.99, 0.99 - LEAST, 0.5], ["anti-grokking", "undecided", "undecided"], 4, 5),
+        ([0.6, 0.5, 0.5], ["undecided"] * 3, None, 4),
+        ([0.9, 1, 1], ["undecided", "anti-grokking", "anti-grokking"], 5, 4),
+    ],
+)
+def test_a_network_that_loses_its_training_images_too_does_not_anti_grok(
+    train: list[float], last: list[str], collapse: int | None, forgotten: int | None
+) -> None:
+    seen = phases_of([0.1, 1, 1, 1, *train], [0.1, 0.2, 0.5, 0.9, 0.6, 0.5, 0.4])
+    assert list(seen.labels) == ["pre-grokking"] * 2 + ["grokking"] * 2 + last
+    assert (seen.peak, seen.collapse, seen.forgotten) == (3, collapse, forgotten)
+
+
+def test_a_training_accuracy_that_dips_while_the_tests_stays_changes_no_phase() -> None:
+    assert phases_of([1, 1, 0.95, 1], [0.2, 0.5, 0.9, 0.9]).labels[2:] == ("grokking",) * 2
+
+
 def test_one_bad_checkpoint_at_the_end_is_not_yet_a_collapse() -> None:
     assert phases_of([1] * 4, [0.2, 0.5, 0.9, 0.5]).labels[-1] == "grokking"
     assert phases_of([1] * 5, [0.2, 0.5, 0.9, 0.5, 0.5]).labels[-2:] == ("anti-grokking", "anti-grokking")

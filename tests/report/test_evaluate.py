@@ -242,7 +242,8 @@ def test_the_command_scores_detectors_and_columns(analysed: tuple[Path, Path], g
     for words in ("ours", "paper", "step *", "-fc1 lit *", "train_loss *", "`step` is time alone"):
         assert words in text.stdout
     found = json.loads(grokscope_command("evaluate", analysed[0], "--json", "--fall", 0.1).stdout)
-    names = ["ours", "capacity", "paper", "alpha", "traps", "norm", "entropy", "sparsity", "complexity", "step"]
+    rules = ["ours", "capacity", "strain", "paper"]
+    names = [*rules, "alpha", "traps", "norm", "entropy", "sparsity", "complexity", "step"]
     assert [one["detector"] for one in found["detectors"]] == names
     assert found["thresholds"]["fall"] == 0.1
     assert found["detectors"][0]["auroc"] is None  # nothing collapsed

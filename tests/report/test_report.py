@@ -10,9 +10,15 @@ import numpy as np
 import pytest
 
 from grokscope.analysis import Spectra
+from grokscope.analysis.checkpoint import describe_checkpoint
+from grokscope.analysis.timeline import read_timeline
+from grokscope.cli.tables import checkpoint_text
 from grokscope.errors import UsageError
+from grokscope.figures.data import Span
 from grokscope.numbers import mean_text, probability
+from grokscope.phases import FORGOTTEN
 from grokscope.report import RunReport, refuse_twice, report_text, run_report
+from grokscope.report.pictures import Source, figures_of
 from grokscope.report.text import confusion_lines
 from grokscope.runfile import LayerSpec, Run, RunWriter
 
@@ -71,6 +77,27 @@ def test_a_run_report_takes_the_seed_and_the_place_for_no_difference(tmp_path: P
     assert experiment((2, 3), lr=0.1, seed=1, threads=2, data_dir="there") == one
     assert experiment((2, 3), lr=0.2, seed=0) != one
     assert experiment((3, 2), lr=0.1, seed=0) != one
+
+
+def test_where_training_images_are_lost_too_every_surface_says_so(tmp_path: Path) -> None:
+    train, test = [1.0, 1.0, 1.0, 1.0, 0.4, 0.3], [0.1, 0.5, 0.9, 0.5, 0.4, 0.3]
+    layer, names = LayerSpec("fc1", (2, 3), bias=False), ["train_accuracy", "test_accuracy"]
+    with RunWriter.create(
+        tmp_path / "run.h5", steps=range(6), layers=[layer], metrics=names, config={}, origin="t"
+    ) as writer:
+        for index, accuracies in enumerate(zip(train, test, strict=True)):
+            values = dict(zip(names, accuracies, strict=True))
+            writer.commit(index, {"fc1": np.ones((2, 3))}, {}, values)
+    run = Run(tmp_path / "run.h5")
+    spectra = Spectra(run)
+    made = run_report(run, spectra)
+    assert made.phases[-2:] == [("anti-grokking", 3, 3), ("undecided", 4, 5)]
+    assert (made.events["collapse"]["step"], made.events["forgotten"]["step"]) == (3, 4)
+    assert f"  undecided     steps 4 to 5: {FORGOTTEN}\n" in report_text([made])
+    assert [event.text for event in read_timeline(run, spectra).events][-2:] == ["anti-grokking begins", FORGOTTEN]
+    assert f"observed: undecided ({FORGOTTEN})" in checkpoint_text(describe_checkpoint(run, 5))
+    [accuracy] = figures_of("accuracy", [Source.of(run)])
+    assert [mark.role for mark in accuracy.of(Span)][-2:] == ["anti-grokking", "undecided"]
 
 
 def test_the_same_run_is_not_counted_twice() -> None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from rich.cells import cell_len
 from rich.style import Style
-from rich.text import Text
+from rich.text import Span, Text
 
 Look = tuple[str | None, str | None, bool]  # foreground, background, bold
 
@@ -127,13 +127,22 @@ class Canvas:
 
         A blank has no foreground, so it belongs to the piece before it where the grounds are alike.
         """
-        result = Text(no_wrap=True, end="")
-        for row, (characters, looks) in enumerate(zip(self.characters, self.looks, strict=True)):
-            if row:
-                result.append("\n")
-            for look, words in _pieces(characters, looks):
-                result.append(words, _style(look))
-        return result
+        lines, spans, start = [], [], 0
+        for characters, looks in zip(self.characters, self.looks, strict=True):
+            line = list(_pieces(characters, looks))
+            for look, words in line:
+                spans.append(Span(start, start + len(words), _style(look)))
+                start += len(words)
+            lines.append("".join(words for _, words in line))
+            start += 1
+        return Text("\n".join(lines), no_wrap=True, end="", spans=spans)
+
+    def copy(self) -> Canvas:
+        """The same cells, to draw over."""
+        canvas = Canvas(0, 0)
+        canvas.width, canvas.height = self.width, self.height
+        canvas.characters, canvas.looks = [row[:] for row in self.characters], [row[:] for row in self.looks]
+        return canvas
 
 
 def _pieces(characters: list[str], looks: list[Look]) -> Iterator[tuple[Look, str]]:

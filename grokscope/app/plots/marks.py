@@ -50,7 +50,8 @@ def vertical(plot: Plot, at: float, color: str, character: str, label: str = "",
     if column is None:
         return
     for level in range(plot.top, plot.top + plot.rows):
-        if plot.canvas.characters[level][column] in _FREE + "█":
+        cells = plot.canvas.characters[level]
+        if cells[column] in _FREE + "█" and not _within_words(cells, column):
             plot.put(level, column, character, color)
     if label and plot.rows:
         cells, size = plot.canvas.characters[plot.top + row], cell_len(label)
@@ -59,6 +60,12 @@ def vertical(plot: Plot, at: float, color: str, character: str, label: str = "",
             if plot.left <= start <= plot.right - size and not any(map(str.isalpha, near)):
                 plot.canvas.put(plot.top + row, start, label, color)
                 return
+
+
+def _within_words(cells: Sequence[str], column: int) -> bool:
+    """Whether a blank parts two words of a label, such as α = 2."""
+    around = cells[max(column - 1, 0)], cells[column + 1 : column + 2]
+    return cells[column] == " " and all(one[0].isalnum() or one[0] == "=" for one in around if one) and all(around)
 
 
 def _named(mark: Mark) -> bool:

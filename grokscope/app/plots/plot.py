@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 from rich.cells import cell_len
 
@@ -85,6 +86,12 @@ class Plot:
         ground = looks[column][0] if characters[column] == "█" else None
         ground = self.palette.background if self.mapped else ground
         self.canvas.put(row, column, character, color, ground, bold=bold)
+
+    def again(self) -> Plot:
+        """The same plot, to draw over."""
+        other = copy(self)
+        other.canvas = self.canvas.copy()
+        return other
 
     def finished(self) -> Canvas:
         """The canvas with the frame's top edge, as far as no title stands in it."""

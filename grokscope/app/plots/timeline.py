@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from grokscope.analysis.timeline import Timeline, stretches
-from grokscope.app.plots.canvas import Canvas, fit
+from grokscope.app.plots.canvas import Canvas, fit_end
 from grokscope.app.plots.marks import draw
 from grokscope.app.plots.plot import Plot
 from grokscope.figures import PANELS, Axis, Curve, Figure, Points, on_axis, over_time, step_axis
@@ -22,7 +22,7 @@ from grokscope.numbers import whole
 LABEL_WIDTH = 9
 MOST_COLORS = 4
 """As many other runs the eye can tell apart by their colours."""
-SHORTEST_NAME = 10  # cells of a legend's entry, below which it says nothing
+LONGEST_NAME = 12  # cells of a legend's entry where there is little room
 
 NOT_OBSERVED, NOT_KNOWN = "no accuracies", "not known"
 """Why a phase is not known: from accuracies, from weights."""
@@ -148,12 +148,15 @@ def _accuracies(plot: Plot, data: Timeline, others: Sequence[Timeline], axis: Ax
 
 def _legend(plot: Plot, words: Sequence[tuple[str, str]]) -> None:
     """Write (words, colour) in one place where nothing is drawn: whole, else shorter, else the first two and how
-    many there are beside; nothing where there is no such place."""
+    many there are beside; nothing where there is no such place. Runs of one colour are counted only."""
     own, others = list(words[:2]), list(words[2:])
     counted = [(f"+ {len(others)} other {'run' if len(others) == 1 else 'runs'}", others[-1][1])] if others else []
-    names = [(text.removeprefix("test "), color) for text, color in others]
-    shorter = [(fit(text, min(SHORTEST_NAME, cell_len(text))), color) for text, color in names]
-    for form in (own + others, own + shorter, own + counted, own):
+    names = told_apart([text.removeprefix("test ") for text, _ in others])
+    shorter = [
+        (fit_end(name, min(LONGEST_NAME, cell_len(name))), one[1]) for name, one in zip(names, others, strict=True)
+    ]
+    forms = (own + others, own + shorter) if len(others) <= MOST_COLORS else ()
+    for form in (*forms, own + counted, own):
         size = sum(cell_len(text) + 2 for text, _ in form) - 2
         if place := _gap(plot, size):
             row, column, _ = place
@@ -161,6 +164,14 @@ def _legend(plot: Plot, words: Sequence[tuple[str, str]]) -> None:
                 plot.canvas.put(row, column, text, color)
                 column += cell_len(text) + 2
             return
+
+
+def told_apart(names: Sequence[str]) -> list[str]:
+    """File names without their ending, and without the parts up to a dash or underscore that all begin with."""
+    parts = [re.split(r"(?<=[-_])", name.removesuffix(".h5")) for name in names]
+    while len(parts) > 1 and all(len(one) > 1 and one[0] == parts[0][0] for one in parts):
+        parts = [one[1:] for one in parts]
+    return ["".join(one) for one in parts]
 
 
 def _gap(plot: Plot, size: int) -> tuple[int, int, int] | None:

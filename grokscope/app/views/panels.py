@@ -152,7 +152,9 @@ def of_other(panel: Panel, run: Timeline, layer: int, other: Other) -> Panel | N
     if not names or (names[0] in OF_LAYERS and not layers):
         return None
     same = PANELS[names[0]](other.runs[0], layers if names[0] in OF_LAYERS else ())
-    line = replace(same.lines[0], name=other.name, role=other.role, low=None, high=None)
+    first, count = same.lines[0], len(other.runs)
+    name = other.name if first.combined is None or count == 1 else f"{count} combined"
+    line = replace(first, name=name, role=other.role, low=None, high=None)
     return replace(same, lines=(line,))
 
 

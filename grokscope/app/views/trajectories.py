@@ -17,10 +17,11 @@ from grokscope.app.plots.canvas import Canvas, fit
 from grokscope.app.plots.described import empty, framed, name_axis
 from grokscope.app.plots.heat import heat
 from grokscope.app.plots.marks import draw, vertical
+from grokscope.app.plots.plot import Plot
 from grokscope.app.state import State
 from grokscope.app.views.other_runs import Other, others, value_at
-from grokscope.app.views.panels import draws, of_other, panels
-from grokscope.app.views.time import nearest_to, x_of, zoomed
+from grokscope.app.views.panels import CLASSES, draws, of_other, panels
+from grokscope.app.views.time import nearest_to, shown_axis, x_of
 from grokscope.figures import (
     Axis,
     Band,
@@ -34,6 +35,7 @@ from grokscope.figures import (
     on_common_axes,
     over_time,
 )
+from grokscope.figures.colors import Palette
 
 SMALLEST = (36, 8)
 
@@ -92,16 +94,27 @@ def _places(state: State, width: int, height: int) -> list[tuple[int, str, Place
 
 def _figure(state: State, panel: Panel | str) -> Figure:
     """The figure of a panel over the shown steps."""
-    return zoomed(
-        _whole(panel, state.timeline, others(state), state.layer, state.step_axis, state.values_log), state
-    )
+    run, layer = state.timeline, state.layer
+    return _over(panel, run, others(state), layer, state.step_axis, shown_axis(state), state.values_log)
 
 
 @lru_cache(maxsize=64)
+def _over(
+    panel: Panel | str,
+    run: Timeline,
+    beside: tuple[Other, ...],
+    layer: int,
+    steps: Axis,
+    shown: Axis,
+    turned: bool,
+) -> Figure:
+    """The figure of a panel over the shown ones of all steps, the other runs' curves behind the front run's."""
+    return replace(_whole(panel, run, beside, layer, steps, turned), x=shown)
+
+
 def _whole(
     panel: Panel | str, run: Timeline, beside: tuple[Other, ...], layer: int, steps: Axis, turned: bool
 ) -> Figure:
-    """The figure of a panel over all steps, the other runs' curves of it behind the front run's."""
     if isinstance(panel, str):
         figure = classes(run, steps)
         marks = [replace(one, high=min(one.high, 3 / len(one.values))) for one in figure.marks
@@ -126,17 +139,9 @@ def _draw(state: State, number: int, width: int, height: int, label: str) -> Can
         return empty(width, height, figure.title, figure.reason, palette, focused=focused)
     if isinstance(panel, str):
         words = [("", _most(state), palette.test)]
-        rows = min(
-            height, max(mark.values.shape[0] for mark in figure.of(Heatmap) if isinstance(mark, Heatmap)) + 3
-        )
-        plot = framed(figure, width, max(rows, min(height, 6)), palette, x_label=label or None)
-        for mark in figure.of(Heatmap):
-            assert isinstance(mark, Heatmap)
-            heat(plot, mark, np.nanmax)
     else:
         words = [(line.name, value, palette.role(line.role)) for line, value in _values(state, panel, figure)]
-        plot = framed(figure, width, height, palette, legend=state.full, x_label=label or None)
-        draw(plot)
+    plot = _plotted(figure, width, height, palette, state.full and panel != CLASSES, label).again()
     for index, color, sign in ((state.mark, palette.mark, "╎"), (state.index, palette.cursor, "│")):
         if index is not None:
             vertical(plot, x_of(state, index), color, sign)
@@ -144,6 +149,19 @@ def _draw(state: State, number: int, width: int, height: int, label: str) -> Can
     if not state.full:
         name_axis(plot)
     return plot.finished()
+
+
+@lru_cache(maxsize=64)
+def _plotted(figure: Figure, width: int, height: int, palette: Palette, legend: bool, label: str) -> Plot:
+    """A figure in its frame, without what changes from step to step; a map no higher than it needs."""
+    maps = [mark for mark in figure.marks if isinstance(mark, Heatmap)]
+    if maps:
+        height = max(min(height, max(len(mark.values) for mark in maps) + 3), min(height, 6))
+    plot = framed(figure, width, height, palette, legend=legend, x_label=label or None)
+    draw(plot, [mark for mark in figure.marks if mark not in maps])
+    for mark in maps:
+        heat(plot, mark, np.nanmax)
+    return plot
 
 
 def _values(state: State, panel: Panel, figure: Figure) -> list[tuple[Line, str]]:
