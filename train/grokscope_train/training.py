@@ -90,30 +90,14 @@ class EnsembleTraining:
 
 
 def _make_step(config: TrainConfig, pixels: NDArray[np.float64], targets: NDArray[np.float64]) -> TrainingStep:
-    engine = make_engine(config.engine, config.dtype, config.device, config.threads)
-    layout = FlatLayout(config.sizes(pixels.shape[-1], CLASSES))
-    return TrainingStep(engine, layout, pixels, targets, **_learning(config))
+    engine: Any = make_engine(config.engine, config.dtype, config.device, config.threads)
+    return TrainingStep(engine, FlatLayout(config.sizes(pixels.shape[-1], CLASSES)), pixels, targets, config)
 
 
 def _compiled_steps(
     config: TrainConfig, pixels: NDArray[np.float64], targets: NDArray[np.float64]
 ) -> CompiledSteps:
-    engine = make_engine(config.engine, config.dtype, config.device, config.threads)
-    from grokscope_train.compiled import CompiledEngine, CompiledSteps
+    engine: Any = make_engine(config.engine, config.dtype, config.device, config.threads)
+    from grokscope_train.compiled import CompiledSteps
 
-    assert isinstance(engine, CompiledEngine)
-    sizes = config.sizes(pixels.shape[-1], CLASSES)
-    return CompiledSteps(engine, sizes, pixels, targets, seed=config.seed, **_learning(config))
-
-
-def _learning(config: TrainConfig) -> dict[str, Any]:
-    """Return what decides a step besides its data."""
-    return {
-        "batch_size": config.batch_size,
-        "activation": config.activation,
-        "loss": config.loss,
-        "optimizer": config.optimizer,
-        "hyper": config.hyperparameters(),
-        "moments_since": config.moments_since,
-        "frozen": config.frozen,
-    }
+    return CompiledSteps(engine, config.sizes(pixels.shape[-1], CLASSES), pixels, targets, config)
