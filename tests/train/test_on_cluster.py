@@ -30,7 +30,7 @@ SMALL = [
     "--width",
     "8",
     "--engine",
-    "compiled",
+    "torch",
     "--init-scale",
     "2",
 ]

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from grokscope_train.compiled import elementwise, kernels, resting
 from grokscope_train.compiled.engine import CompiledEngine
+from grokscope_train.compiled.first_layer import awake_weight
 from grokscope_train.compiled.gate import ABANDONED, GATE_LENGTH
 from grokscope_train.compiled.images import SparseImages, is_sparse
 from grokscope_train.compiled.jit import announce_compilation
 from grokscope_train.compiled.product import gemm_address
 from grokscope_train.config import TrainConfig
-from grokscope_train.network import step_operations
+from grokscope_train.network import VECTOR, step_operations
 from grokscope_train.order import epoch_order
 
 CALL_OPERATIONS = 4e9  # a call computes for some hundredths of a second, and signals wait for it
@@ -179,7 +180,7 @@ class CompiledSteps:
 
     def _allocate(self) -> Work:
         (pixels, width), batch, threads = self.layout.sizes[:2], self._plan.batch, self._plan.threads
-        units, padded = sum(self.layout.sizes[1:]) * batch, width + kernels.VECTOR
+        units, padded = sum(self.layout.sizes[1:]) * batch, width + VECTOR
         return Work(
             parameters=self._zeros(self.layout.length),
             first=self._zeros(self.layout.length),
@@ -234,7 +235,7 @@ class CompiledSteps:
         self._work.num_awake[0] = len(awake)
         self._work.awake[:] = np.append(awake, np.setdiff1d(np.arange(width), awake))
         weight = self._work.parameters[: pixels * width].reshape(width, pixels)
-        reading = kernels.awake_weight(self._plan, self._work)
+        reading = awake_weight(self._plan, self._work)
         reading[:, : len(awake)], reading[:, len(awake) :] = weight[awake].T, 0
 
     def seek(self, step: int) -> None:
