@@ -40,6 +40,17 @@ def kind_of(path: Path) -> str:
         return "no name of a file"
 
 
+def resolved(path: Path) -> Path:
+    """Return where an output is written: where its path leads through all symbolic links, which stay as they are.
+
+    Raises StorageError where that is to nowhere.
+    """
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # Python 3.11 and 3.12 raise RuntimeError for a loop
+        raise StorageError(f"{path} is {kind_of(path)}; remove it, or name another file") from None
+
+
 def read_text(path: Path, largest: int, encoding: str = "utf-8") -> str:
     """Return the text of a regular file of at most `largest` bytes.
 
@@ -63,8 +74,9 @@ def write_result(path: Path, content: str | bytes) -> None:
     """
     if (kind := kind_of(path)) not in ("a file", "nothing"):
         raise StorageError(f"{path} cannot be written: it is {kind}; name a file")
+    real = resolved(path)
     try:
-        file = path.open("wb")
+        file = real.open("wb")
     except OSError as error:
         raise _refused(path, error) from None
     try:
@@ -72,7 +84,7 @@ def write_result(path: Path, content: str | bytes) -> None:
             file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         with contextlib.suppress(OSError):
-            path.unlink()
+            real.unlink()
         raise _refused(path, error) from None
 
 

@@ -35,8 +35,9 @@ def stop_job() -> bool:
 
 
 def end_with_terminal() -> None:
-    """End as by a hangup where the terminal is gone and no hangup came; reading would go on forever."""
+    """End as by a hangup where the terminal is gone and none came, or it is ignored; reading would never end."""
     terminal = select.poll()
     terminal.register(sys.__stdin__ or 0, 0)  # POLLHUP is always told
     if any(event & (select.POLLHUP | select.POLLERR) for _, event in terminal.poll(0)):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         signal.raise_signal(signal.SIGHUP)

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from grokscope.errors import RunLocked, StorageError
+from grokscope.files import resolved
 from grokscope.names import safe_name
-from grokscope.runfile.resolved import resolved
 
 ATTEMPTS = 10  # a viewer that probes the lock holds it for microseconds
 ATTEMPT_SECONDS = 0.02

@@ -21,9 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grokscope.errors import StorageError
-from grokscope.files import kind_of
+from grokscope.files import kind_of, resolved
 from grokscope.runfile.exact_layout import Declared, exact_extents
-from grokscope.runfile.resolved import resolved
 
 LIBVER = (
     "earliest",

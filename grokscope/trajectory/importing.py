@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
+from grokscope.files import resolved
 from grokscope.floats import CODES, NAN_CODES, widened
 from grokscope.names import safe_name
 from grokscope.runfile import LayerSpec, RunWriter
@@ -40,7 +41,8 @@ def write_run(
     """
     _refuse_existing(output, overwrite)
     lock = WriterLock(output)
-    unfinished = output.with_name(f".{output.name}.importing")
+    real = resolved(output)
+    unfinished = real.with_name(f".{real.name}.importing")
     try:
         _refuse_existing(output, overwrite)
         with storage_errors(output):
@@ -48,8 +50,8 @@ def write_run(
         with in_the_name_of(output):
             _write(checkpoints, unfinished, config or {}, on_checkpoint)
         with storage_errors(output):
-            unfinished.replace(output)
-            sync_folder(output.resolve().parent)
+            unfinished.replace(real)
+            sync_folder(real.parent)
     finally:
         with suppress(OSError):
             unfinished.unlink()

@@ -187,11 +187,12 @@ def in_pty(arguments: list[str], environment: dict[str, str]) -> tuple[int, str]
     return process.wait(timeout=15), text
 
 
-def test_a_terminal_that_is_gone_without_a_hangup_ends_the_viewer(analysed_run: Path) -> None:
+@pytest.mark.parametrize("before", [[], ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"]], ids=["none", "ignored"])
+def test_a_terminal_that_is_gone_without_a_hangup_ends_the_viewer(analysed_run: Path, before: list[str]) -> None:
     """A viewer in a session of its own is sent no hangup; it must not go on reading a dead terminal."""
     master, slave = pty.openpty()
     viewer = subprocess.Popen(
-        [sys.executable, "-m", "grokscope", "view", str(analysed_run)],
+        [*before, sys.executable, "-m", "grokscope", "view", str(analysed_run)],
         stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
         env=os.environ | {"TERM": "xterm-256color"},
     )  # fmt: skip
@@ -200,7 +201,10 @@ def test_a_terminal_that_is_gone_without_a_hangup_ends_the_viewer(analysed_run: 
     while b"fc1" not in seen:
         seen += os.read(master, 1 << 16)
     os.close(master)
-    assert viewer.wait(timeout=20) == -signal.SIGHUP
+    try:
+        assert viewer.wait(timeout=20) == -signal.SIGHUP
+    finally:
+        viewer.kill()
 
 
 def bytes_of(master: int, quiet: float = 0.4) -> int:

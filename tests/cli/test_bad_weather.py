@@ -114,6 +114,32 @@ def test_a_link_in_the_place_of_spectra_or_of_an_import_is_not_followed(
     assert other.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("train -o {link} --overwrite --dataset digits --steps 3 --width 12 --train-points 100", "out.h5"),
+        ("branch {run} --at 1 -o {link} --overwrite --steps 3", "out.h5"),
+        ("import {model} -o {link} --overwrite", "out.h5"),
+        ("compact {link}", "out.h5"),
+        ("plot {run} accuracy -o {link}", "out.svg"),
+    ],
+    ids=lambda value: value.split()[0],
+)
+def test_an_output_that_is_a_link_is_written_where_it_leads(
+    trained_run: Path, tmp_path: Path, grokscope_here: Callable[..., Result], command: str, name: str
+) -> None:
+    model, link, real = tmp_path / "model.npz", tmp_path / name, tmp_path / "far" / name
+    np.savez(model, weight=np.eye(12, 15))
+    real.parent.mkdir()
+    before = Path(shutil.copy(trained_run, real)).read_bytes()
+    link.symlink_to(real)
+    done = grokscope_here(*command.format(run=trained_run, model=model, link=link).split())
+    assert done.exit_code == 0, done.stderr
+    assert link.is_symlink()
+    assert real.read_bytes() != before
+    assert sorted(tmp_path.rglob("*")) == sorted([model, link, real, real.parent])
+
+
 @pytest.mark.parametrize("length", [253, 248, 245, 240, 235])
 def test_a_name_too_long_for_what_is_made_beside_it_is_one_sentence(
     tmp_path: Path, grokscope_here: Callable[..., Result], length: int

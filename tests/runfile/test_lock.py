@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from grokscope.errors import RunLocked, StorageError
 from grokscope.runfile import Run, RunWriter
 from grokscope.runfile.lock import WriterLock, is_locked, lock_path
 from tests.runfile.conftest import create
+from tests.train.forked import Forked
+
+NOBODY = 65534
 
 
 def test_a_lock_is_held_until_it_is_released(tmp_path: Path) -> None:
@@ -56,6 +60,20 @@ def test_a_run_behind_a_symbolic_link_has_one_lock_and_grows_where_it_is(tmp_pat
         writer.extend([0, 1, 2, 3, 4, 5, 6])
     assert link.is_symlink()
     assert Run(real).planned_steps.tolist() == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_a_read_only_folder_is_answered() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # not in pytest's, which nobody else may enter
+
+        def write() -> int:
+            if os.geteuid() == 0:
+                os.seteuid(NOBODY)  # root may write anywhere
+            with pytest.raises(StorageError, match=f"cannot write in {folder}: Permission denied; choose another"):
+                create(Path(folder) / "run.h5")
+            return 0
+
+        Path(folder).chmod(0o555)
+        assert Forked(write).wait() == 0
 
 
 def test_a_file_system_without_locks_is_named_and_reads_as_not_locked(

@@ -143,14 +143,6 @@ def test_a_second_trainer_is_refused(finished: Path, grokscope_command: Command)
             assert str(os.getpid()) in result.stderr
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_folder_is_answered(tmp_path: Path, grokscope_command: Command) -> None:
-    tmp_path.chmod(0o500)
-    result = grokscope_command("train", "-o", tmp_path / "run.h5", *SMALL, "--steps", "5")
-    assert result.returncode == 2
-    assert str(tmp_path) in result.stderr
-
-
 def test_a_diverging_run_stops_at_its_first_bad_checkpoint(tmp_path: Path, grokscope_command: Command) -> None:
     path = tmp_path / "run.h5"
     options = ["--optimizer", "sgd", "--lr", "1e6", "--steps", "1000"]

@@ -20,12 +20,17 @@ if TYPE_CHECKING:
     from grokscope_train.compiled import CompiledSteps
 
 
+VECTOR = 8  # numbers that a processor takes at once; rows of multiples of it are read fastest
+
+
 class Training(TrainedNetwork):
     """A network that is trained alone."""
 
     def __init__(self, config: TrainConfig, experiment: Experiment) -> None:
         """Build everything for a resolved configuration (no "auto" left) and draw the initial parameters."""
         kept = ~black_of(config, experiment)
+        if config.engine == "compiled" and config.eps > 0:  # without it 0/0 would move what has no gradient
+            kept[np.flatnonzero(~kept)[: -kept.sum() % VECTOR]] = True
         data = experiment.train.pixels[:, kept], experiment.train.one_hot()
         if config.engine == "compiled":
             compiled = _compiled_steps(config, *data)

@@ -123,3 +123,17 @@ def update(optimizer: int, factors: Any, gradient: Array, parameters: Array, fir
         v = second[i] * keep_second + g * g * rest_second
         first[i], second[i] = zero if abs(m) < tiny else m, zero if v < tiny else v
         parameters[i] = parameters[i] * shrink - rate * m / (np.sqrt(v) * unbias + eps)
+
+
+@compiled
+def fade(optimizer: int, factors: Any, count: int, first: Array, second: Array) -> None:
+    """Do to the moments of a stretch of parameters what `count` updates by a gradient of zero do."""
+    if optimizer == SGD:
+        return
+    number = first.dtype.type
+    rest_first, keep_second = number(factors[3]), number(factors[4])
+    tiny, zero = number(factors[8]), number(0)
+    for _ in range(count):
+        for i in range(len(first)):
+            m, v = first[i] + (zero - first[i]) * rest_first, second[i] * keep_second
+            first[i], second[i] = zero if abs(m) < tiny else m, zero if v < tiny else v

@@ -56,4 +56,4 @@ def is_sparse(pixels: Array) -> bool:
 def multiply(start: Array, pixel: Array, value: Array, weights: Array, products: Array) -> None:
     """Add each image's product with the weights [pixels, out] to its row of products [n, out]."""
     for i in range(len(products)):
-        add_scaled_rows(weights, pixel, value, start[i], start[i + 1], products[i])
+        add_scaled_rows(weights, 0, pixel, value, start[i], start[i + 1], products[i])

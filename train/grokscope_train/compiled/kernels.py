@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from grokscope_train.compiled.elementwise import (
     RELU,
     activate,
+    fade,
     loss_gradient,
     multiply_by_derivative,
     step_factors,
@@ -20,34 +23,46 @@ from grokscope_train.compiled.elementwise import (
 from grokscope_train.compiled.gate import wait_for_all
 from grokscope_train.compiled.jit import Array, compiled
 from grokscope_train.compiled.product import product
-from grokscope_train.compiled.resting import keep_awake, read_awake
 from grokscope_train.compiled.sparse import (
     add_live_outer_products,
-    add_live_pixels,
     add_scaled_rows,
     carry_back_to_live,
     is_mostly_dead,
     list_deltas,
+    list_lit_images,
     list_live,
     multiply_live,
-    sort_by_batch,
 )
 
 LINE = 8
 """Numbers in a cache line: each thread's loss has a line of its own."""
 
-SPARSE_PRODUCT = 0.12
-"""The share of lit units up to which a product over them alone is faster than BLAS over all."""
+SPARSE_ROWS = 0.35
+"""The share of lit units up to which sums over their rows alone are faster than a product by BLAS."""
 
-SPARSE_PIXELS = 0.08
-"""The same for the first layer's gradient, whose sums jump from unit to unit."""
+SPARSE_PRODUCT = 0.12
+"""The same for products that jump from unit to unit."""
+
+VECTOR = 8
+"""Numbers that a processor takes at once: loops over multiples of it are fastest."""
 
 
 @compiled
 def weight_of(plan: Any, flat: Array, layer: int) -> Array:
-    """Return a layer's weight as it lies in a flat buffer, [in, out]."""
+    """Return a layer's weight as it lies in a flat buffer: [in, out], but of the first layer [out, in]."""
     inputs, outputs = plan.widths[layer], plan.widths[layer + 1]
+    if layer == 0:
+        inputs, outputs = outputs, inputs
     return flat[plan.weight_start[layer] : plan.weight_start[layer] + inputs * outputs].reshape(inputs, outputs)
+
+
+@compiled
+def share_of(count: int, thread: int, threads: int, multiple: int) -> Any:
+    """Return which part first ≤ i < last of `count` things is a thread's; parts begin at multiples of a number."""
+    first, last = count * thread // threads // multiple * multiple, count
+    if thread + 1 < threads:
+        last = count * (thread + 1) // threads // multiple * multiple
+    return first, last
 
 
 @compiled
@@ -65,23 +80,44 @@ def bias_of(plan: Any, flat: Array, layer: int) -> Array:
 
 
 @compiled
-def read_images(plan: Any, images: Any, work: Any, chosen: Array, first: int, last: int, out: Array) -> None:
-    """Multiply rows first ≤ i < last of the batch of `chosen` images by the first weight into out[first:last]."""
-    weight = weight_of(plan, work.parameters, 0)
+def awake_weight(plan: Any, work: Any) -> Array:
+    """Return where the awake units' weights are kept a second time, to be read: [pixels, awake units and padding].
+
+    Those of one pixel lie together, since an image is the sum of its pixels' rows.
+    """
+    stride = (work.num_awake[0] + VECTOR - 1) // VECTOR * VECTOR
+    return work.awake_weight[: plan.widths[0] * stride].reshape(plan.widths[0], stride)
+
+
+@compiled
+def read_images(
+    plan: Any, images: Any, work: Any, chosen: Array, first: int, last: int, out: Array, thread: int
+) -> None:
+    """Multiply rows first ≤ i < last of the batch of `chosen` images by the first weight into out[first:last].
+
+    Units at rest, which no image lights, get −∞.
+    """
     if plan.dense:
-        for i in range(first, last):
-            for k in range(plan.widths[0]):
-                work.batch_pixels[i, k] = images.pixels[chosen[i], k]
-        product(plan.gemm, work.batch_pixels[first:last], False, weight, False, out[first:last])
+        copy_images(images, work, chosen, first, last, 0, plan.widths[0])
+        weight = weight_of(plan, work.parameters, 0)
+        product(plan.gemm, work.batch_pixels[first:last], False, weight, True, out[first:last])
         return
-    if work.num_awake[0] < plan.widths[1]:
-        scratch = units_of(plan, work.slopes, 0, len(chosen))  # ReLU has no use for it
-        read_awake(images, work, chosen, first, last, plan.threads, scratch, out)
-        return
+    weight = awake_weight(plan, work)
+    row = work.scratch[thread, : weight.shape[1]]
     for i in range(first, last):
-        out[i].fill(0)
-        start, end = images.share_start[chosen[i], 0], images.share_start[chosen[i], plan.threads]
-        add_scaled_rows(weight, images.pixel, images.value, start, end, out[i])
+        start, end = images.start[chosen[i]], images.start[chosen[i] + 1]
+        row.fill(0)
+        add_scaled_rows(weight, 0, images.pixel, images.value, start, end, row)
+        out[i].fill(-np.inf)
+        for j in range(work.num_awake[0]):
+            out[i, work.awake[j]] = row[j]
+
+
+@compiled
+def copy_images(images: Any, work: Any, chosen: Array, first: int, last: int, begin: int, end: int) -> None:
+    """Put pixels begin ≤ k < end of rows first ≤ i < last of the batch of `chosen` images together."""
+    for i in range(first, last):
+        work.batch_pixels[i, begin:end] = images.pixels[chosen[i], begin:end]
 
 
 @compiled
@@ -93,7 +129,7 @@ def is_sparse(plan: Any, work: Any, layer: int, first: int, last: int, limit: fl
 
 
 @compiled
-def propagate(plan: Any, images: Any, work: Any, chosen: Array, first: int, last: int) -> float:
+def propagate(plan: Any, images: Any, work: Any, chosen: Array, first: int, last: int, thread: int) -> float:
     """Carry rows first ≤ i < last of a batch forward, and the loss's gradient back to every layer's outputs.
 
     Returns their part of the batch's loss.
@@ -102,7 +138,7 @@ def propagate(plan: Any, images: Any, work: Any, chosen: Array, first: int, last
     batch, output = len(chosen), len(plan.widths) - 2
     for layer in range(output + 1):
         units = units_of(plan, work.deltas if layer == output else work.values, layer, batch)
-        read_units(plan, images, work, chosen, layer, first, last, units)
+        read_units(plan, images, work, chosen, layer, first, last, units, thread)
         bias = bias_of(plan, work.parameters, layer)
         if layer < output:
             slopes = units_of(plan, work.slopes, layer, batch)
@@ -118,14 +154,14 @@ def propagate(plan: Any, images: Any, work: Any, chosen: Array, first: int, last
 
 @compiled
 def read_units(
-    plan: Any, images: Any, work: Any, chosen: Array, layer: int, first: int, last: int, units: Array
+    plan: Any, images: Any, work: Any, chosen: Array, layer: int, first: int, last: int, units: Array, thread: int
 ) -> None:
     """Put the products of a layer's inputs with its weight into rows first ≤ i < last of `units` [batch, out]."""
     if layer == 0:
-        read_images(plan, images, work, chosen, first, last, units)
+        read_images(plan, images, work, chosen, first, last, units, thread)
         return
     weight = weight_of(plan, work.parameters, layer)
-    if is_sparse(plan, work, layer - 1, first, last, SPARSE_PRODUCT):
+    if is_sparse(plan, work, layer - 1, first, last, SPARSE_ROWS):
         start = plan.unit_start[layer - 1] * plan.batch
         multiply_live(work, layer - 1, start, len(weight), weight, first, last, units)
         return
@@ -134,19 +170,25 @@ def read_units(
 
 
 @compiled
+def listed_above(plan: Any, layer: int) -> int:
+    """Return where a layer's lit units begin in the lists, or −1 for the output, all of which counts."""
+    return -1 if layer == len(plan.widths) - 2 else plan.unit_start[layer] * plan.batch
+
+
+@compiled
 def carry_back(plan: Any, work: Any, layer: int, batch: int, first: int, last: int) -> None:
     """Carry rows first ≤ i < last of a layer's deltas back to the layer below."""
     weight, start = weight_of(plan, work.parameters, layer), plan.unit_start[layer - 1] * plan.batch
     above, below = units_of(plan, work.deltas, layer, batch), units_of(plan, work.deltas, layer - 1, batch)
     if is_sparse(plan, work, layer - 1, first, last, SPARSE_PRODUCT):
-        carry_back_to_live(work, layer - 1, start, weight, above, first, last, below)
+        carry_back_to_live(work, layer - 1, start, weight, above, listed_above(plan, layer), first, last, below)
     else:
         product(plan.gemm, above[first:last], False, weight, True, below[first:last])
         values = units_of(plan, work.values, layer - 1, batch)
         slopes = units_of(plan, work.slopes, layer - 1, batch)
         multiply_by_derivative(plan.activation, below[first:last], values[first:last], slopes[first:last])
-    if layer == 1 and plan.activation == RELU:
-        list_deltas(work, 0, start, below, first, last)
+    if plan.activation == RELU:
+        list_deltas(work, layer - 1, start, below, first, last)
 
 
 @compiled
@@ -159,58 +201,71 @@ def update_stretch(plan: Any, work: Any, factors: Any, first: int, last: int) ->
 
 
 @compiled
-def learn_first(
-    plan: Any, images: Any, work: Any, factors: Any, place: int, batch: int, first: int, last: int
-) -> None:
-    """Move the weights of pixels first ≤ k < last, in batch number `place` of the epoch."""
-    deltas = units_of(plan, work.deltas, 0, batch)
-    gradient, width = weight_of(plan, work.gradient, 0), deltas.shape[1]
-    if plan.dense:
-        product(plan.gemm, work.batch_pixels[:batch, first:last], True, deltas, False, gradient[first:last])
-        update_stretch(plan, work, factors, first * width, last * width)
-        return
-    sparse = is_sparse(plan, work, 0, 0, batch, SPARSE_PIXELS)
-    weight, some_rest = weight_of(plan, work.parameters, 0), work.num_awake[0] < width
+def learn_first(plan: Any, images: Any, work: Any, factors: Any, chosen: Array, thread: int) -> None:
+    """Move the weights of this thread's pixels by the gradient of the batch of `chosen` images."""
+    pixels, deltas = plan.widths[0], units_of(plan, work.deltas, 0, len(chosen))
+    first, last = share_of(pixels, thread, plan.threads, VECTOR)
     if first == last:
         return
-    row = gradient[first]  # of one pixel after another, so that it stays in the nearest cache
-    for k in range(first, last):
-        row.fill(0)
-        start, end = work.batch_start[k, place], work.batch_start[k, place + 1]
-        if sparse:
-            add_live_pixels(work, width, start, end, row)
-        else:
-            add_scaled_rows(deltas, work.batch_row, work.batch_value, start, end, row)
-        p, q = k * width, (k + 1) * width
-        update(plan.optimizer, factors, row, work.parameters[p:q], work.first[p:q], work.second[p:q])
-        if some_rest:
-            keep_awake(work, k, weight[k])
+    if is_sparse(plan, work, 0, 0, len(chosen), SPARSE_ROWS):
+        list_lit_images(work, chosen, plan.widths[1], thread)
+        learn_lit(plan, images, work, factors, first, last, thread)
+        return
+    if not plan.dense:
+        copy_images(images, work, chosen, 0, len(chosen), first, last)
+    gradient = weight_of(plan, work.gradient, 0)
+    product(plan.gemm, deltas, True, work.batch_pixels[: len(chosen), first:last], False, gradient[:, first:last])
+    for place in range(work.num_awake[0]):
+        move_unit(plan, work, factors, place, first, last, gradient[work.awake[place], first:last])
 
 
 @compiled
-def add_rows(rows: Array, total: Array) -> None:
-    """Put the sum of rows [n, width] into `total` [width]."""
+def learn_lit(plan: Any, images: Any, work: Any, factors: Any, first: int, last: int, thread: int) -> None:
+    """Move the weights of pixels first ≤ k < last by gradients that are sums over the images that light a unit."""
+    gradient = weight_of(plan, work.gradient, 0)[0, first:last]  # one for all units stays in the nearest cache
+    for place in range(work.num_awake[0]):
+        unit = work.awake[place]
+        lit, delta = work.lit_image[thread, unit], work.lit_delta[thread, unit]
+        gradient.fill(0)
+        add_scaled_rows(images.pixels, first, lit, delta, 0, work.num_lit[thread, unit], gradient)
+        move_unit(plan, work, factors, place, first, last, gradient)
+
+
+@compiled
+def move_unit(plan: Any, work: Any, factors: Any, place: int, first: int, last: int, gradient: Array) -> None:
+    """Move the weights of pixels first ≤ k < last of the awake unit at a place by their gradient."""
+    start = work.awake[place] * plan.widths[0]
+    p, q = start + first, start + last
+    update(plan.optimizer, factors, gradient, work.parameters[p:q], work.first[p:q], work.second[p:q])
+    if not plan.dense:
+        reading = awake_weight(plan, work)
+        for k in range(first, last):
+            reading[k, place] = work.parameters[start + k]
+
+
+@compiled
+def add_rows(rows: Array, column: int, total: Array) -> None:
+    """Put the sum of rows [n, column:] into `total`."""
     total.fill(0)
     for i in range(len(rows)):
-        row = rows[i]
+        row = rows[i, column:]
         for j in range(len(total)):
             total[j] += row[j]
 
 
 @compiled
-def learn(plan: Any, images: Any, work: Any, factors: Any, place: int, batch: int, thread: int) -> None:
-    """Move this thread's share of all parameters by the gradient of batch number `place` of the epoch."""
+def learn(plan: Any, images: Any, work: Any, factors: Any, chosen: Array, thread: int) -> None:
+    """Move this thread's share of all parameters by the gradient of the batch of `chosen` images."""
     for layer in range(len(plan.widths) - 1):
         if plan.frozen[layer]:
             continue
         if layer == 0:
-            first, last = plan.pixel_share[thread], plan.pixel_share[thread + 1]
-            learn_first(plan, images, work, factors, place, batch, first, last)
+            learn_first(plan, images, work, factors, chosen, thread)
         else:
-            learn_above(plan, work, factors, layer, batch, thread)
-        deltas, outputs = units_of(plan, work.deltas, layer, batch), plan.widths[layer + 1]
-        first, last = outputs * thread // plan.threads, outputs * (thread + 1) // plan.threads
-        add_rows(deltas[:, first:last], bias_of(plan, work.gradient, layer)[first:last])
+            learn_above(plan, work, factors, layer, len(chosen), thread)
+        deltas = units_of(plan, work.deltas, layer, len(chosen))
+        first, last = share_of(plan.widths[layer + 1], thread, plan.threads, 1)
+        add_rows(deltas, first, bias_of(plan, work.gradient, layer)[first:last])
         update_stretch(plan, work, factors, plan.bias_start[layer] + first, plan.bias_start[layer] + last)
 
 
@@ -218,43 +273,65 @@ def learn(plan: Any, images: Any, work: Any, factors: Any, place: int, batch: in
 def learn_above(plan: Any, work: Any, factors: Any, layer: int, batch: int, thread: int) -> None:
     """Move this thread's rows of the weight [in, out] of a layer above the first."""
     deltas, below = units_of(plan, work.deltas, layer, batch), units_of(plan, work.values, layer - 1, batch)
-    gradient = weight_of(plan, work.gradient, layer)
+    gradient, start = weight_of(plan, work.gradient, layer), plan.unit_start[layer - 1] * plan.batch
     inputs, outputs = gradient.shape
-    first, last = inputs * thread // plan.threads, inputs * (thread + 1) // plan.threads
+    first, last = share_of(inputs, thread, plan.threads, 1)
     if is_sparse(plan, work, layer - 1, 0, batch, SPARSE_PRODUCT):
         gradient[first:last].fill(0)
-        start = plan.unit_start[layer - 1] * plan.batch
-        add_live_outer_products(work, layer - 1, start, inputs, deltas, first, last, gradient)
+        listed = listed_above(plan, layer)
+        add_live_outer_products(work, layer - 1, start, inputs, deltas, listed, first, last, gradient)
     else:
         product(plan.gemm, below[:, first:last], True, deltas, False, gradient[first:last])
     start = plan.weight_start[layer]
-    update_stretch(plan, work, factors, start + first * outputs, start + last * outputs)
+    if not rests_below(plan, work, layer):
+        update_stretch(plan, work, factors, start + first * outputs, start + last * outputs)
+        return
+    for unit in work.awake[: work.num_awake[0]]:
+        if first <= unit < last:
+            update_stretch(plan, work, factors, start + unit * outputs, start + (unit + 1) * outputs)
 
 
 @compiled
-def take_steps(
-    plan: Any, images: Any, work: Any, orders: Array, step: int, count: int, sort: bool, thread: int
-) -> None:
+def rests_below(plan: Any, work: Any, layer: int) -> bool:
+    """Tell whether some units that a layer reads are at rest for good, and so the weights that read them."""
+    return layer == 1 and work.num_awake[0] < plan.widths[1] and plan.weight_decay == 0
+
+
+@compiled
+def fade_resting(plan: Any, work: Any, factors: Any, count: int, thread: int) -> None:
+    """Let the moments of weights at rest fade as in `count` steps, of this thread's pixels and of its units."""
+    pixels, start, outputs = plan.widths[0], plan.weight_start[1], plan.widths[2]
+    first, last = share_of(pixels, thread, plan.threads, VECTOR)
+    for place in range(work.num_awake[0], plan.widths[1]):
+        unit = work.awake[place]
+        if not plan.frozen[0]:
+            p, q = unit * pixels + first, unit * pixels + last
+            fade(plan.optimizer, factors, count, work.first[p:q], work.second[p:q])
+        if rests_below(plan, work, 1) and not plan.frozen[1] and place % plan.threads == thread:
+            p, q = start + unit * outputs, start + (unit + 1) * outputs
+            fade(plan.optimizer, factors, count, work.first[p:q], work.second[p:q])
+
+
+@compiled
+def take_steps(plan: Any, images: Any, work: Any, orders: Array, step: int, count: int, thread: int) -> None:
     """Take `count` training steps after step number `step`, as one of `plan.threads` threads that all call this.
 
-    `orders` [epochs, n] begins with the epoch of the first step; `sort` tells whether its batches are new to
-    `images`. Returns when every thread is done.
+    `orders` [epochs, n] begins with the epoch of the first step. Returns when every thread is done.
     """
     num_images = orders.shape[1]
     batches = (num_images + plan.batch - 1) // plan.batch
     first_epoch = step // batches
     for number in range(step, step + count):
         order, place = orders[number // batches - first_epoch], number % batches
-        if not plan.dense and (place == 0 or (sort and number == step)):
-            sort_by_batch(plan, images, work, order, thread)
         chosen = order[place * plan.batch : min((place + 1) * plan.batch, num_images)]
-        batch = len(chosen)
-        first, last = batch * thread // plan.threads, batch * (thread + 1) // plan.threads
-        work.losses[thread * LINE] = propagate(plan, images, work, chosen, first, last)
+        first, last = share_of(len(chosen), thread, plan.threads, 1)
+        work.losses[thread * LINE] = propagate(plan, images, work, chosen, first, last, thread)
         wait_for_all(work.gate, plan.threads)
         if thread == 0:
             loss = work.losses[::LINE].sum()
             # a loss that is not a number is larger than any other
             work.largest_loss[0] = work.largest_loss[0] if loss <= work.largest_loss[0] else loss
-        learn(plan, images, work, step_factors(plan, number + 1 - plan.moments_since), place, batch, thread)
+        learn(plan, images, work, step_factors(plan, number + 1 - plan.moments_since), chosen, thread)
         wait_for_all(work.gate, plan.threads)
+    if work.num_awake[0] < plan.widths[1]:
+        fade_resting(plan, work, step_factors(plan, step + count - plan.moments_since), count, thread)

@@ -2,25 +2,27 @@
 
 A ReLU unit that an image does not light has a value and a gradient of exactly zero there. `live_unit`,
 `live_value` and `live_delta` of `Work` list the units that are lit, image by image in ascending order, each
-layer's [batch, width] where its values lie; `live_count` [depth, batch] says how many there are.
+layer's [batch, width] where its values lie; `live_count` [depth, batch] says how many there are. Conversely
+`lit_image` and `lit_delta` list for every unit of the first layer the images that light it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from grokscope_train.compiled.jit import Array, compiled
 
 
 @compiled
-def add_scaled_rows(matrix: Array, rows: Array, scales: Array, first: int, last: int, out: Array) -> None:
-    """Add Σ scales[p] · matrix[rows[p]] over first ≤ p < last to `out`, eight at a time."""
+def add_scaled_rows(matrix: Array, column: int, rows: Array, scales: Array, first: int, last: int,
+                    out: Array) -> None:  # fmt: skip
+    """Add Σ scales[p] · matrix[rows[p], column:] over first ≤ p < last to `out`, eight or four at a time."""
     p = first
     while p + 8 <= last:
-        m0, m1, m2, m3 = matrix[rows[p]], matrix[rows[p + 1]], matrix[rows[p + 2]], matrix[rows[p + 3]]
-        m4, m5, m6, m7 = matrix[rows[p + 4]], matrix[rows[p + 5]], matrix[rows[p + 6]], matrix[rows[p + 7]]
+        m0, m1 = matrix[rows[p], column:], matrix[rows[p + 1], column:]
+        m2, m3 = matrix[rows[p + 2], column:], matrix[rows[p + 3], column:]
+        m4, m5 = matrix[rows[p + 4], column:], matrix[rows[p + 5], column:]
+        m6, m7 = matrix[rows[p + 6], column:], matrix[rows[p + 7], column:]
         s0, s1, s2, s3 = scales[p], scales[p + 1], scales[p + 2], scales[p + 3]
         s4, s5, s6, s7 = scales[p + 4], scales[p + 5], scales[p + 6], scales[p + 7]
         for j in range(len(out)):
@@ -29,32 +31,18 @@ def add_scaled_rows(matrix: Array, rows: Array, scales: Array, first: int, last:
                 + s4 * m4[j] + s5 * m5[j] + s6 * m6[j] + s7 * m7[j]
             )  # fmt: skip
         p += 8
+    while p + 4 <= last:
+        m0, m1 = matrix[rows[p], column:], matrix[rows[p + 1], column:]
+        m2, m3 = matrix[rows[p + 2], column:], matrix[rows[p + 3], column:]
+        s0, s1, s2, s3 = scales[p], scales[p + 1], scales[p + 2], scales[p + 3]
+        for j in range(len(out)):
+            out[j] += s0 * m0[j] + s1 * m1[j] + s2 * m2[j] + s3 * m3[j]
+        p += 4
     while p < last:
-        row, scale = matrix[rows[p]], scales[p]
+        row, scale = matrix[rows[p], column:], scales[p]
         for j in range(len(out)):
             out[j] += scale * row[j]
         p += 1
-
-
-@compiled
-def sort_by_batch(plan: Any, images: Any, work: Any, order: Array, thread: int) -> None:
-    """List which rows of each batch of an epoch are nonzero at this thread's pixels, pixel by pixel."""
-    pixels = range(plan.pixel_share[thread], plan.pixel_share[thread + 1])
-    for k in pixels:
-        work.filled[k] = images.pixel_start[k]
-    for place in range(len(order)):
-        row, batch = np.uint32(place % plan.batch), place // plan.batch
-        if row == 0:
-            for k in pixels:
-                work.batch_start[k, batch] = work.filled[k]
-        image = order[place]
-        for p in range(images.share_start[image, thread], images.share_start[image, thread + 1]):
-            k = images.pixel[p]
-            end = work.filled[k]
-            work.batch_row[end], work.batch_value[end] = row, images.value[p]
-            work.filled[k] = end + np.uint32(1)
-    for k in pixels:
-        work.batch_start[k, batch + 1] = work.filled[k]
 
 
 @compiled
@@ -90,20 +78,27 @@ def multiply_live(work: Any, layer: int, start: int, width: int, weight: Array, 
         begin = start + i * width
         out[i].fill(0)
         end = begin + work.live_count[layer, i]
-        add_scaled_rows(weight, work.live_unit, work.live_value, begin, end, out[i])
+        add_scaled_rows(weight, 0, work.live_unit, work.live_value, begin, end, out[i])
 
 
 @compiled
-def carry_back_to_live(work: Any, layer: int, start: int, weight: Array, above: Array, first: int, last: int,
-                       below: Array) -> None:  # fmt: skip
-    """Multiply deltas above [batch, out] by the transpose of weight [width, out], at the lit units alone."""
+def carry_back_to_live(work: Any, layer: int, start: int, weight: Array, above: Array, listed: int, first: int,
+                       last: int, below: Array) -> None:  # fmt: skip
+    """Multiply deltas above [batch, out] by the transpose of weight [width, out], at the lit units alone.
+
+    Units above that are lit are listed from place `listed` on; it is negative where all of them count.
+    """
     for i in range(first, last):
         below[i].fill(0)
-        begin = start + i * below.shape[1]
+        begin, begin_above = start + i * below.shape[1], listed + i * above.shape[1]
         for p in range(begin, begin + work.live_count[layer, i]):
             row, delta = weight[work.live_unit[p]], above.dtype.type(0)
-            for j in range(len(row)):
-                delta += row[j] * above[i, j]
+            if listed < 0:
+                for j in range(len(row)):
+                    delta += row[j] * above[i, j]
+            else:
+                for q in range(begin_above, begin_above + work.live_count[layer + 1, i]):
+                    delta += row[work.live_unit[q]] * work.live_delta[q]
             below[i, work.live_unit[p]] = delta
 
 
@@ -117,25 +112,34 @@ def list_deltas(work: Any, layer: int, start: int, deltas: Array, first: int, la
 
 
 @compiled
-def add_live_outer_products(work: Any, layer: int, start: int, width: int, deltas: Array, first: int, last: int,
-                            gradient: Array) -> None:  # fmt: skip
-    """Add Σ over images of value · deltas above to the rows first ≤ u < last of a gradient [width, out]."""
+def add_live_outer_products(work: Any, layer: int, start: int, width: int, deltas: Array, listed: int, first: int,
+                            last: int, gradient: Array) -> None:  # fmt: skip
+    """Add Σ over images of value · deltas above to the rows first ≤ u < last of a gradient [width, out].
+
+    Units above that are lit are listed from place `listed` on; it is negative where all of them count.
+    """
     for i in range(len(deltas)):
-        begin = start + i * width
+        begin, begin_above = start + i * width, listed + i * deltas.shape[1]
         for p in range(begin, begin + work.live_count[layer, i]):
             unit = work.live_unit[p]
             if first <= unit < last:
                 row, value = gradient[unit], work.live_value[p]
-                for j in range(len(row)):
-                    row[j] += value * deltas[i, j]
+                if listed < 0:
+                    for j in range(len(row)):
+                        row[j] += value * deltas[i, j]
+                else:
+                    for q in range(begin_above, begin_above + work.live_count[layer + 1, i]):
+                        row[work.live_unit[q]] += value * work.live_delta[q]
 
 
 @compiled
-def add_live_pixels(work: Any, width: int, first: int, last: int, gradient: Array) -> None:
-    """Add Σ value · deltas to one pixel's gradient [width], over its nonzeros first ≤ p < last in a batch."""
-    units, deltas, counts = work.live_unit, work.live_delta, work.live_count[0]
-    for p in range(first, last):
-        value, row = work.batch_value[p], work.batch_row[p]
-        begin = np.uint32(row * width)
-        for q in range(begin, begin + np.uint32(counts[row])):
-            gradient[units[q]] += value * deltas[q]
+def list_lit_images(work: Any, chosen: Array, width: int, thread: int) -> None:
+    """List for every unit of the first layer which of the batch's `chosen` images light it, with their deltas."""
+    images, deltas, counts = work.lit_image[thread], work.lit_delta[thread], work.num_lit[thread]
+    counts.fill(0)
+    for i in range(len(chosen)):
+        begin = i * width
+        for p in range(begin, begin + work.live_count[0, i]):
+            unit = work.live_unit[p]
+            images[unit, counts[unit]], deltas[unit, counts[unit]] = chosen[i], work.live_delta[p]
+            counts[unit] += 1

@@ -20,7 +20,6 @@ from grokscope_train.optimizer import Hyperparameters
 from grokscope_train.order import epoch_order
 
 CALL_OPERATIONS = 4e9  # a call computes for some hundredths of a second, and signals wait for it
-ROW_OVERHEAD = 40  # what a pixel's row costs to update, in nonzeros
 ACTIVATIONS = {
     "relu": elementwise.RELU,
     "tanh": elementwise.TANH,
@@ -54,18 +53,16 @@ class Plan(NamedTuple):
     weight_start: Array  # [depth], where each layer's weight begins in the flat buffers
     bias_start: Array  # [depth]
     unit_start: Array  # [depth], where each layer's units begin in the buffers of units, times the batch size
-    pixel_share: Array  # [threads + 1], the pixels whose weights a thread moves
 
 
 class TrainingImages(NamedTuple):
-    """The training images, as their nonzero pixels or, where those are many, as dense rows."""
+    """The training images, as dense rows and as their nonzero pixels."""
 
-    pixels: Array  # [n, pixels], or [0, 0] where the sparse form is used
+    pixels: Array  # [n, pixels]
     targets: Array  # [n, classes]
+    start: Array  # [n + 1], where each image's nonzeros begin
     pixel: Array  # [nonzeros], image by image, ascending
     value: Array  # [nonzeros]
-    share_start: Array  # [n, threads + 1], where an image's nonzeros at each thread's pixels begin
-    pixel_start: Array  # [pixels], number of nonzeros at the pixels before
 
 
 class Work(NamedTuple):
@@ -82,23 +79,24 @@ class Work(NamedTuple):
     live_value: Array
     live_delta: Array
     live_count: Array  # [depth, batch]
-    awake: Array  # [width]: first come the units of the first layer that are not at rest for good (see `resting`)
+    lit_image: Array  # [threads, width, batch]: which images light each unit of the first layer
+    lit_delta: Array  # [threads, width, batch]
+    num_lit: Array  # [threads, width]
+    awake: Array  # [width]: the first layer's units, those that are at rest for good last (see `resting`)
     num_awake: Array  # [1]
-    awake_weight: Array  # [pixels * width]: first comes their weight [pixels, num_awake]
+    awake_weight: Array  # [pixels * width and padding]: a copy of the awake units' weights (see `kernels`)
+    scratch: Array  # [threads, width and padding]
     losses: Array  # [threads * LINE], each thread's part of the batch's loss
     largest_loss: Array  # [1], of a batch since it was last set to 0
-    batch_pixels: Array  # [batch, pixels], or [0, 0]
-    batch_start: Array  # [pixels, batches + 1], where each batch's nonzeros begin, pixel by pixel
-    batch_row: Array  # [nonzeros]
-    batch_value: Array  # [nonzeros]
-    filled: Array  # [pixels]
+    batch_pixels: Array  # [batch, pixels]
     gate: Array
 
 
 class CompiledLayout:
     """The order of parameters in the compiled steps' buffers.
 
-    Weights are kept as [in, out], those of one pixel or unit together; each bias follows its weight.
+    The first weight is kept as [out, in], the others as [in, out]: what rests together lies together. Each bias
+    follows its weight.
     """
 
     def __init__(self, sizes: tuple[int, ...]) -> None:
@@ -115,7 +113,8 @@ class CompiledLayout:
         matrices = []
         for layer, (inputs, outputs) in enumerate(pairwise(self.sizes)):
             weight, bias = np.split(flat[self.weight_start[layer] :][: (inputs + 1) * outputs], [inputs * outputs])
-            matrices.append(np.column_stack([weight.reshape(inputs, outputs).T, bias]))
+            weight = weight.reshape(inputs, outputs).T if layer else weight.reshape(outputs, inputs)
+            matrices.append(np.column_stack([weight, bias]))
         return matrices
 
 
@@ -143,7 +142,7 @@ class CompiledSteps:
     ) -> None:
         """Take training images [n, sizes[0]] and one-hot targets [n, classes] of the run that has this seed."""
         self.engine, self.layout = engine, CompiledLayout(sizes)
-        self.done, self._seed, self._sorted_epoch = 0, seed, -1
+        self.done, self._seed = 0, seed
         self._next_search = 0  # for units at rest
         self._num_images, batch = len(pixels), min(batch_size, len(pixels))
         self.steps_per_epoch = -(-len(pixels) // batch)
@@ -167,9 +166,15 @@ class CompiledSteps:
             weight_start=self.layout.weight_start,
             bias_start=self.layout.bias_start,
             unit_start=np.append(0, np.cumsum(sizes[1:-1], dtype=np.int64)),
-            pixel_share=pixel_shares(pixels, engine.threads),
         )
-        self._images = self._lay_out(pixels, targets)
+        self._nonzeros = SparseImages.of(pixels, engine.dtype)
+        self._images = TrainingImages(
+            pixels=engine.array(pixels),
+            targets=engine.array(targets),
+            start=self._nonzeros.start,
+            pixel=self._nonzeros.pixel,
+            value=self._nonzeros.value,
+        )
         self._work = self._allocate()
         self.flat, self.first, self.second = self._work.parameters, self._work.first, self._work.second
         self.largest_loss = self._work.largest_loss
@@ -179,24 +184,11 @@ class CompiledSteps:
     def _compile(self) -> None:
         """Compile before threads wait for one another, by a call that takes no step."""
         announce_compilation()
-        kernels.take_steps(self._plan, self._images, self._work, np.zeros((1, 1), np.int64), 0, 0, False, 0)
-
-    def _lay_out(self, pixels: NDArray[np.float64], targets: NDArray[np.float64]) -> TrainingImages:
-        nonzeros = SparseImages.of(pixels, self.engine.dtype)
-        places = np.repeat(np.arange(self._num_images), np.diff(nonzeros.start)) * pixels.shape[1] + nonzeros.pixel
-        bounds = np.arange(self._num_images)[:, None] * pixels.shape[1] + self._plan.pixel_share
-        return TrainingImages(
-            pixels=np.ascontiguousarray(pixels, self.engine.dtype) if self._plan.dense else self._zeros(0, 0),
-            targets=np.ascontiguousarray(targets, self.engine.dtype),
-            pixel=nonzeros.pixel,
-            value=nonzeros.value,
-            share_start=np.searchsorted(places, bounds).astype(np.uint32),
-            pixel_start=np.append(0, np.cumsum(np.count_nonzero(pixels, axis=0))[:-1]).astype(np.uint32),
-        )
+        kernels.take_steps(self._plan, self._images, self._work, np.zeros((1, 1), np.int64), 0, 0, 0)
 
     def _allocate(self) -> Work:
-        pixels, units = self.layout.sizes[0], sum(self.layout.sizes[1:]) * self._plan.batch
-        nonzeros = len(self._images.pixel)
+        (pixels, width), batch, threads = self.layout.sizes[:2], self._plan.batch, self._plan.threads
+        units, padded = sum(self.layout.sizes[1:]) * batch, width + kernels.VECTOR
         return Work(
             parameters=self._zeros(self.layout.length),
             first=self._zeros(self.layout.length),
@@ -208,17 +200,17 @@ class CompiledSteps:
             live_unit=np.zeros(units, np.uint32),
             live_value=self._zeros(units),
             live_delta=self._zeros(units),
-            live_count=np.zeros((len(self.layout.sizes) - 1, self._plan.batch), np.int64),
-            awake=np.arange(self.layout.sizes[1], dtype=np.uint32),
-            num_awake=np.full(1, self.layout.sizes[1]),
-            awake_weight=self._zeros(pixels * self.layout.sizes[1]),
-            losses=np.zeros(self._plan.threads * kernels.LINE),
+            live_count=np.zeros((len(self.layout.sizes) - 1, batch), np.int64),
+            lit_image=np.zeros((threads, width, batch), np.uint32),
+            lit_delta=self._zeros(threads, width, batch),
+            num_lit=np.zeros((threads, width), np.int64),
+            awake=np.arange(width, dtype=np.uint32),
+            num_awake=np.full(1, width),
+            awake_weight=self._zeros(pixels * padded),
+            scratch=self._zeros(threads, padded),
+            losses=np.zeros(threads * kernels.LINE),
             largest_loss=np.zeros(1),
-            batch_pixels=self._zeros(self._plan.batch, pixels) if self._plan.dense else self._zeros(0, 0),
-            batch_start=np.zeros((pixels, self.steps_per_epoch + 1), np.uint32),
-            batch_row=np.zeros(nonzeros, np.uint32),
-            batch_value=self._zeros(nonzeros),
-            filled=np.zeros(pixels, np.uint32),
+            batch_pixels=self._zeros(batch, pixels),
             gate=np.zeros(GATE_LENGTH, np.int64),
         )
 
@@ -231,37 +223,29 @@ class CompiledSteps:
         count = min(limit - self.done, max(int(CALL_OPERATIONS / operations), 1))
         first, last = self.done // self.steps_per_epoch, (self.done + count - 1) // self.steps_per_epoch
         orders = np.stack([epoch_order(self._seed, e, self._num_images) for e in range(first, last + 1)])
-        is_new = first != self._sorted_epoch
-        if self._can_rest and self.done >= self._next_search:
-            awake = resting.awake_units(self._plan, self._images, self._work, self.done)
-            if len(awake) <= resting.WORTHWHILE * self.layout.sizes[1]:
-                self._let_rest(awake)
+        if self.done >= self._next_search:
+            self._lay_out_first()
             self._next_search = self.done + resting.STEPS_BETWEEN
-        arguments = (self._plan, self._images, self._work, orders, self.done, count, is_new)
+        arguments = (self._plan, self._images, self._work, orders, self.done, count)
         try:
             self.engine.on_all_threads(lambda thread: kernels.take_steps(*arguments, thread))
         except BaseException:
             self._work.gate[ABANDONED] = 1  # nobody may wait for a thread that never comes
             raise
-        self.done, self._sorted_epoch = self.done + count, last
+        self.done += count
 
-    def _let_rest(self, awake: Array) -> None:
-        """Leave the products of all other units of the first layer out of the steps."""
+    def _lay_out_first(self) -> None:
+        """Lay the first layer out for reading, without the units that are at rest by now."""
         pixels, width = self.layout.sizes[:2]
-        weight = self._work.parameters[: pixels * width].reshape(pixels, width)
+        awake = np.arange(width)
+        if self._can_rest:
+            awake = resting.awake_units(self._plan, self._nonzeros, self._work, self.done)
         self._work.num_awake[0] = len(awake)
-        self._work.awake[: len(awake)] = awake
-        self._work.awake_weight[: pixels * len(awake)] = weight[:, awake].ravel()
+        self._work.awake[:] = np.append(awake, np.setdiff1d(np.arange(width), awake))
+        weight = self._work.parameters[: pixels * width].reshape(width, pixels)
+        reading = kernels.awake_weight(self._plan, self._work)
+        reading[:, : len(awake)], reading[:, len(awake) :] = weight[awake].T, 0
 
     def seek(self, step: int) -> None:
         """Go on as if `step` steps had been taken, from whatever `flat`, `first` and `second` hold now."""
         self.done, self._next_search = step, step
-        self._let_rest(np.arange(self.layout.sizes[1], dtype=np.uint32))
-
-
-def pixel_shares(pixels: NDArray[np.float64], threads: int) -> Array:
-    """Split the pixels into one stretch a thread, of equal cost; int64 [threads + 1]."""
-    cost = np.cumsum(np.count_nonzero(pixels, axis=0) + ROW_OVERHEAD)
-    shares: Array = np.searchsorted(cost, cost[-1] * np.arange(threads + 1) / threads)
-    shares[-1] = pixels.shape[1]
-    return shares.astype(np.int64)
