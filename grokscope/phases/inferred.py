@@ -29,10 +29,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.phases.evidence import Evidence, LayerEvidence
-from grokscope.phases.strain import strain
+from grokscope.phases.strain import steepness, strain
 
 MIN_EIGENVALUES = 50  # a layer with fewer says little: its edge is blurred
 LARGE_SCALE = 2.0  # of the first layer at the first checkpoint; no usual initialisation is beyond He's √2
+SCORED_SCALE = 4.0  # from a smaller one steepness grows more: of 8 times PyTorch's default, 4.6, strain was scored
 GROWN, GROWING = 1.0, 0.5  # doublings of the capacity: twice its least so far, and halfway there
 CLOSED, NARROW = 4.0, 3.0  # halvings: an input lights a sixteenth, an eighth of the units; random weights have 1
 STRAINED, TENSE = 6.0, 5.0  # doublings: for each open gate 64 and 32 times as steep as at first with all open
@@ -48,7 +49,8 @@ RULE = (
     "steepness (the product of its layers' largest singular values, over that of the first checkpoint) over the "
     f"share of the first layer's units that an input lights. Below {2**TENSE:.0f} is grokking; {2**STRAINED:.0f} "
     f"for {CONFIRM} checkpoints is anti-grokking; between them is undecided. Where squared error is not the loss, "
-    f"the gates decide: closed for {CONFIRM} checkpoints is anti-grokking. Closed is {CLOSED:g} halvings: an "
+    f"or the first layer began smaller than {SCORED_SCALE:g}, the gates decide: closed for {CONFIRM} checkpoints "
+    f"is anti-grokking. Closed is {CLOSED:g} halvings: an "
     f"input lights 1/{2**CLOSED:.0f} of the units, where every {BIAS_HALVING:g} of a row's norm by which the next "
     f"layer's biases are below 0 counts as one halving more; nearly closed, undecided, is {NARROW:g}. Undecided "
     "as well: a first layer that began at an ordinary size, and shuffled labels. Unknown: one checkpoint alone, "
@@ -190,8 +192,13 @@ def _by_capacity(evidence: Evidence) -> tuple[str, str]:
     return label, f"{GROWTH[label]}: its capacity is {2 ** grown[-1]:.2f} times its least so far"
 
 
+def _gates_decide(evidence: Evidence) -> bool:
+    """Tell whether strain is not known to tell: outputs may grow for ever, or the first weights were smaller."""
+    return bool(evidence.no_bound) or bool(evidence.layers[0].scale[0] < SCORED_SCALE)
+
+
 def _by_strain(evidence: Evidence) -> tuple[str, str]:
-    if evidence.no_bound:
+    if _gates_decide(evidence):
         return _by_gates(evidence)
     strained = strain(evidence)
     if np.isnan(strained[-1]):
@@ -199,7 +206,7 @@ def _by_strain(evidence: Evidence) -> tuple[str, str]:
     label, first = _lasting(strained, TENSE, STRAINED), evidence.layers[0]
     lit = first.lit[-1] * first.live_rows[-1]
     return label, (
-        f"{STRAIN[label]}: {2 ** strained[-1] * lit:.3g} times as steep as at the first checkpoint, and a "
+        f"{STRAIN[label]}: {2 ** steepness(evidence)[-1]:.3g} times as steep as at the first checkpoint, and a "
         f"fair-sized bright image lights {lit:.1%} of {first.name}'s units; {2 ** strained[-1]:.3g} times in all"
     )
 
@@ -213,7 +220,7 @@ RULES: dict[Rule, Callable[[Evidence], tuple[str, str]]] = {
 
 def _closed(evidence: Evidence) -> tuple[str, ...]:
     """Name gates that have closed where they are not what decides."""
-    if evidence.no_bound or not closure(evidence)[-1] >= CLOSED:
+    if evidence.no_gates or _gates_decide(evidence) or not closure(evidence)[-1] >= CLOSED:
         return ()
     return (f"seen as well: {GATES['anti-grokking']}: {_gates_in_words(*evidence.layers[:2])}",)
 

@@ -92,10 +92,12 @@ def test_label_by_gates(evidence: Evidence, label: str) -> None:
     assert inferred.reasons
 
 
-def strained(*doublings: float, live: float = 1.0, lit: float = OPEN, **options: object) -> Evidence:
+def strained(
+    *doublings: float, live: float = 1.0, lit: float = OPEN, scale: float = 4.6, **options: object
+) -> Evidence:
     """A network with structure whose last layer has a largest singular value of that many doublings."""
     last = layer("fc3", size=10, norm=[2.0**one for one in doublings])
-    first = layer(num_signal=3, lit=[lit] * 3, live_rows=[live] * 3)
+    first = layer(num_signal=3, lit=[lit] * 3, live_rows=[live] * 3, scale=[scale] * 3)
     return Evidence((first, layer("fc2"), last), **options)  # type: ignore[arg-type]
 
 
@@ -113,6 +115,8 @@ def strained(*doublings: float, live: float = 1.0, lit: float = OPEN, **options:
         (strained(0, 2, 2, lit=2**-2, live=2**-2), "anti-grokking"),  # units that nothing lights count as closed
         (strained(0, 2, 2, lit=2**-2, live=2**-2 + SMALLEST), "undecided"),
         (strained(0, 6, np.nan), "unknown"),
+        (strained(0, 6, 6, lit=1, scale=4.0), "anti-grokking"),
+        (strained(0, 6, 6, lit=1, scale=4.0 - SMALLEST), "grokking"),  # from a smaller start gates decide
         (
             strained(0, 9, 9, no_bound="for its loss is another"),
             "grokking",
