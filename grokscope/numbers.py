@@ -74,11 +74,21 @@ def probability(p: float | None, draws: int) -> str:
     """
     if p is None or math.isnan(p):
         return UNKNOWN
-    if draws > 0 and p <= 1.0000001 / (draws + 1):
+    if _is_bound(p, draws):
         return "<" + _rounded_up(1 / (draws + 1))
     if p < 1e-99:
         return "<1e-99"
     return f"{p:.3f}" if p >= 9.5e-4 else _in_powers_of_ten(p, 0)
+
+
+def combined_probability(p: float, smallest: float, draws: int) -> str:
+    """A p-value made of several, each of so many draws: a bound where the smallest of them is one."""
+    words = probability(p, 0)
+    return f"≤{words}" if _is_bound(smallest, draws) and not words.startswith("<") else words
+
+
+def _is_bound(p: float, draws: int) -> bool:
+    return draws > 0 and p <= 1.0000001 / (draws + 1)
 
 
 def _rounded_up(bound: float) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from grokscope.analysis.gates import MEASURES as OF_GATES
 from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline
 from grokscope.app.state import ORDERS, Direction, State
@@ -198,11 +199,13 @@ def zoom(state: State, by: int) -> State:
 
 
 def measure(state: State, by: int) -> State:
-    """Another measure in the map of layers × steps; in every other view that map, as it is."""
+    """Another measure in the map of layers × steps, of gates only where there are any; in every other view that
+    map, as it is."""
     if state.view != "heatmap":
         return view(state, "heatmap")
-    place = MEASURES.index(state.measure) if state.measure in MEASURES else 0
-    return replace(state, measure=MEASURES[(place + by) % len(MEASURES)])
+    names = [name for name in MEASURES if state.timeline.gated or name not in OF_GATES]
+    place = names.index(state.measure) if state.measure in names else 0
+    return replace(state, measure=names[(place + by) % len(names)])
 
 
 def select_pane(state: State, pane: int) -> State:

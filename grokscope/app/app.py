@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
-import select
-import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -28,6 +23,7 @@ from grokscope.app.catalog import Listed, Lister
 from grokscope.app.glass import Act, Glass
 from grokscope.app.keys import IN_THE_LIST, SHEET_KEYS, Key, by_name
 from grokscope.app.news import Analysed, Computed, Damaged, Looked, Reread, Warned
+from grokscope.app.process import collect_garbage, end_with_terminal, stop_job
 from grokscope.app.session import Session, at_cursor, numbered, timelines
 from grokscope.app.state import State
 from grokscope.app.theme import PALETTES, textual_theme
@@ -337,37 +333,3 @@ class Microscope(App[str]):
         from grokscope.app.export import python_for
 
         self.exit(python_for(self.state, self.session.run))
-
-
-def collect_garbage() -> None:
-    """Look for garbage again where that was put off until all is loaded, never in what was and seldom in what
-    stays: reading a large run makes 100,000 objects, and to look through them takes as long as several frames."""
-    if not gc.isenabled():
-        gc.freeze()
-        gc.set_threshold(20_000, 10, 10)
-        gc.enable()
-
-
-def stop_job() -> bool:
-    """Stop the process group until it is continued; returns at once, and False, where nobody could continue it.
-
-    Only the usual way of stopping knows that: the kernel ignores it in a group without a shell of its session.
-    """
-    continued: list[int] = []
-    handlers = {
-        signal.SIGTSTP: signal.signal(signal.SIGTSTP, signal.SIG_DFL),
-        signal.SIGCONT: signal.signal(signal.SIGCONT, lambda number, _: continued.append(number)),
-    }
-    os.killpg(os.getpgrp(), signal.SIGTSTP)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-    return bool(continued)
-
-
-def end_with_terminal() -> None:
-    """End as by a hangup where the terminal is gone and none came, or it is ignored; reading would never end."""
-    terminal = select.poll()
-    terminal.register(sys.__stdin__ or 0, 0)  # POLLHUP is always told
-    if any(event & (select.POLLHUP | select.POLLERR) for _, event in terminal.poll(0)):
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGHUP)

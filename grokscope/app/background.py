@@ -15,7 +15,7 @@ from grokscope.app.news import LOOK_SECONDS, UNREADABLE, Looked, Post, Reread, W
 from grokscope.app.session import Session
 from grokscope.trajectory import Place, Trajectory, apart
 
-JOIN_SECONDS = 0.1
+JOIN_SECONDS = 0.02
 """Of all threads together: one that is still reading is left to the end of the process."""
 
 

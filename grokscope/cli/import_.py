@@ -29,7 +29,7 @@ def import_(
     loss: Annotated[
         str | None,
         typer.Option(
-            help="What it was trained with, e.g. mse; its capacity then means something.", metavar="NAME"
+            help="What it was trained with, e.g. mse; strain and capacity then mean something.", metavar="NAME"
         ),
     ] = None,
     overwrite: Overwrite = False,

@@ -6,16 +6,17 @@
    is nothing but memorising, and with cross-entropy a network generalises without any: *undecided*. Structure is
    learned correlation. That it generalises is no more than likely: long training on shuffled labels brings it
    from a large initialisation as well, and no measure of the weights that we know tells the two apart.
-2. *Gates*: where there is structure, the network has generalised (*grokking*) until the gates of its first layer
-   close (*anti-grokking*). See `gates` for what that is, and below for the thresholds.
+2. *Strain*: where there is structure, the network has generalised (*grokking*) until it is strained (*anti-
+   grokking*): steep for the few gates of its first layer that are still open. See `strain` for what that is, and
+   below for the thresholds. Where the loss is not squared error, outputs may grow for ever and steepness with
+   them: the *gates* alone decide, see `gates`.
 3. What cannot be told is *unknown*: one checkpoint alone has no history, and a network whose gates are not defined
    can be told neither healthy nor collapsed.
 
 An exponent below 2, traps by large entries and one dominating direction come with weight decay and without a
-collapse, and a collapse without them: they are named, and decide nothing. So is a capacity that has grown: such a
-network needs larger weights for the same answers and has mostly collapsed, but on runs that it was not chosen on
-capacity told no better than the gates. `by="capacity"` is that rule, `by="strain"` a third one (see `strain`),
-`published` has the rule of the papers.
+collapse, and a collapse without them: they are named, and decide nothing. So are gates that have closed and a
+capacity that has grown: such a network has mostly collapsed, but on runs that they were not chosen on both told
+less than strain. `by="gates"` and `by="capacity"` are those rules, `published` has the rule of the papers.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.phases.evidence import Evidence, LayerEvidence
-from grokscope.phases.strain import strain
+from grokscope.phases.strain import steepness, strain
 
 MIN_EIGENVALUES = 50  # a layer with fewer says little: its edge is blurred
 LARGE_SCALE = 2.0  # of the first layer at the first checkpoint; no usual initialisation is beyond He's √2
+SCORED_SCALE = 4.0  # from a smaller one steepness grows more: of 8 times PyTorch's default, 4.6, strain was scored
 GROWN, GROWING = 1.0, 0.5  # doublings of the capacity: twice its least so far, and halfway there
 CLOSED, NARROW = 4.0, 3.0  # halvings: an input lights a sixteenth, an eighth of the units; random weights have 1
 STRAINED, TENSE = 6.0, 5.0  # doublings: for each open gate 64 and 32 times as steep as at first with all open
@@ -43,14 +45,17 @@ DOMINANT = 10.0  # largest eigenvalue of W over the edge of its shuffled entries
 
 RULE = (
     "No layer with learned directions (eigenvalues of W beyond the edge of its own shuffled entries) is "
-    "pre-grokking where squared error is the loss, undecided elsewhere. With them the gates of the first layer "
-    "decide: open is grokking; closed "
-    f"for {CONFIRM} checkpoints is anti-grokking; nearly closed is undecided. Closed is {CLOSED:g} halvings: "
-    f"an input lights 1/{2**CLOSED:.0f} of the units, where every {BIAS_HALVING:g} of a row's norm by which the "
-    f"next layer's biases are below 0 counts as one halving more; nearly closed is {NARROW:g}. Undecided as well: "
-    "a first layer that began at an ordinary size, and shuffled labels. Unknown: one checkpoint alone, and gates "
-    f"that are not defined. A capacity {2**GROWN:g} times its least so far, α below 2, traps by large entries and "
-    "one dominating direction are named, and decide nothing."
+    "pre-grokking where squared error is the loss, undecided elsewhere. With them strain decides: the network's "
+    "steepness (the product of its layers' largest singular values, over that of the first checkpoint) over the "
+    f"share of the first layer's units that an input lights. Below {2**TENSE:.0f} is grokking; {2**STRAINED:.0f} "
+    f"for {CONFIRM} checkpoints is anti-grokking; between them is undecided. Where squared error is not the loss, "
+    f"or the first layer began smaller than {SCORED_SCALE:g}, the gates decide: closed for {CONFIRM} checkpoints "
+    f"is anti-grokking. Closed is {CLOSED:g} halvings: an "
+    f"input lights 1/{2**CLOSED:.0f} of the units, where every {BIAS_HALVING:g} of a row's norm by which the next "
+    f"layer's biases are below 0 counts as one halving more; nearly closed, undecided, is {NARROW:g}. Undecided "
+    "as well: a first layer that began at an ordinary size, and shuffled labels. Unknown: one checkpoint alone, "
+    f"and gates that are not defined. Closed gates, a capacity {2**GROWN:g} times its least so far, α below 2, "
+    "traps by large entries and one dominating direction are named, and decide nothing."
 )
 """The rule in words, for whoever asks why."""
 
@@ -86,7 +91,7 @@ class Inferred:
     reasons: tuple[str, ...]
 
 
-def infer(evidence: Evidence, by: Rule = "gates") -> Inferred:
+def infer(evidence: Evidence, by: Rule = "strain") -> Inferred:
     """Infer the phase at the last checkpoint of the given history; what decided comes first in the reasons.
 
     `by` is what tells a collapse of a network with structure.
@@ -103,7 +108,7 @@ def infer(evidence: Evidence, by: Rule = "gates") -> Inferred:
     if not structure:
         return _without_structure(evidence, large, seen)
     label, reason = _why_undecided(evidence) or RULES[by](evidence)
-    return Inferred(label, (reason, *seen, *_capacity(evidence)))
+    return Inferred(label, (reason, *seen, *_closed(evidence), *_capacity(evidence)))
 
 
 def growth(evidence: Evidence) -> NDArray[np.float64]:
@@ -187,14 +192,22 @@ def _by_capacity(evidence: Evidence) -> tuple[str, str]:
     return label, f"{GROWTH[label]}: its capacity is {2 ** grown[-1]:.2f} times its least so far"
 
 
+def _gates_decide(evidence: Evidence) -> bool:
+    """Tell whether strain is not known to tell: outputs may grow for ever, or the first weights were smaller."""
+    return bool(evidence.no_bound) or bool(evidence.layers[0].scale[0] < SCORED_SCALE)
+
+
 def _by_strain(evidence: Evidence) -> tuple[str, str]:
+    if _gates_decide(evidence):
+        return _by_gates(evidence)
     strained = strain(evidence)
     if np.isnan(strained[-1]):
-        return "unknown", f"its strain tells nothing, {evidence.no_bound or 'for it is not measured'}"
-    label = _lasting(strained, TENSE, STRAINED)
+        return "unknown", "its strain is not measured"
+    label, first = _lasting(strained, TENSE, STRAINED), evidence.layers[0]
+    lit = first.lit[-1] * first.live_rows[-1]
     return label, (
-        f"{STRAIN[label]}: steepness over the share of open gates is {2 ** strained[-1]:.3g} times that of the "
-        "first checkpoint with all of them open"
+        f"{STRAIN[label]}: {2 ** steepness(evidence)[-1]:.3g} times as steep as at the first checkpoint, and a "
+        f"fair-sized bright image lights {lit:.1%} of {first.name}'s units; {2 ** strained[-1]:.3g} times in all"
     )
 
 
@@ -203,6 +216,13 @@ RULES: dict[Rule, Callable[[Evidence], tuple[str, str]]] = {
     "capacity": _by_capacity,
     "strain": _by_strain,
 }
+
+
+def _closed(evidence: Evidence) -> tuple[str, ...]:
+    """Name gates that have closed where they are not what decides."""
+    if evidence.no_gates or _gates_decide(evidence) or not closure(evidence)[-1] >= CLOSED:
+        return ()
+    return (f"seen as well: {GATES['anti-grokking']}: {_gates_in_words(*evidence.layers[:2])}",)
 
 
 def _capacity(evidence: Evidence) -> tuple[str, ...]:

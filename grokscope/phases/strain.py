@@ -24,6 +24,12 @@ def strain(evidence: Evidence) -> NDArray[np.float64]:
         return np.full(evidence.num_checkpoints, np.nan)
     first = evidence.layers[0]
     with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(steepness(evidence) - np.log2(first.live_rows * first.lit))
+
+
+def steepness(evidence: Evidence) -> NDArray[np.float64]:
+    """Return by how many doublings a network is steeper than at the first checkpoint, float64 [n]."""
+    with np.errstate(divide="ignore", invalid="ignore"):
         largest = np.array([layer.norm / np.sqrt(layer.stable_rank) for layer in evidence.layers])
-        steepness = np.log2(largest).sum(axis=0)
-        return np.asarray(steepness - steepness[0] - np.log2(first.live_rows * first.lit))
+        doublings = np.log2(largest).sum(axis=0)
+        return np.asarray(doublings - doublings[0])

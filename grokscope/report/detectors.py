@@ -107,12 +107,15 @@ class Detector:
 
 
 DETECTORS: Mapping[str, Detector] = {
-    "ours": Detector("our rule; its score is the closure of the gates", _rule("gates", closure)),
+    "ours": Detector("our rule; its score is the strain, in doublings", _rule("strain", strain)),
+    "gates": Detector(
+        "the rule by gates instead, as where outputs may grow for ever; its score is their closure",
+        _rule("gates", closure),
+    ),
     "capacity": Detector(
         "the rule by capacity instead; its score is by how many doublings it has grown",
         _rule("capacity", growth),
     ),
-    "strain": Detector("the rule by strain instead; its score is in doublings", _rule("strain", strain)),
     "paper": Detector("the published rule, alpha below 2 and traps; its score is how many of the two", _paper),
     "alpha": Detector("the smallest alpha of any layer, low; alarm below 2", _alpha),
     "traps": Detector("correlation traps of all layers, many; alarm beyond 0", _traps),

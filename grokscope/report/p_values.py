@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grokscope.numbers import UNKNOWN, probability
+from grokscope.numbers import UNKNOWN, combined_probability, probability
 from grokscope.spectra.combined import combined_p
 
 REJECTED = 0.05
@@ -18,7 +18,6 @@ def p_words(values: Sequence[float], draws: int) -> str:
     """
     if len(values) < 2:
         return probability(values[0], draws) if values else UNKNOWN
-    bound = draws > 0 and min(values) <= 1.0000001 / (draws + 1)
     rejecting = sum(value < REJECTED for value in values)
-    words = probability(combined_p(values), 0)
-    return f"{'≤' if bound and not words.startswith('<') else ''}{words} ({rejecting} of {len(values)} < .05)"
+    words = combined_probability(combined_p(values), min(values), draws)
+    return f"{words} ({rejecting} of {len(values)} < .05)"

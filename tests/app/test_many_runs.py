@@ -16,12 +16,13 @@ from grokscope.app import actions
 from grokscope.app.plots.timeline import told_apart
 from grokscope.app.session import Session, numbered
 from grokscope.app.state import State
-from grokscope.app.views.other_runs import Other, others, value_at
+from grokscope.app.views.other_runs import Other, others, spelled_at, value_at
 from grokscope.app.views.panels import panels
 from grokscope.app.views.timeline import draw_timeline
 from grokscope.app.views.trajectories import draw_trajectories
-from grokscope.figures import Band, Curve, Figure, Line, Panel, over_time
-from grokscope.figures.over_time import metric
+from grokscope.figures import Axis, Band, Curve, Figure, Line, Panel, over_time
+from grokscope.figures.over_time import combined, metric
+from grokscope.numbers import UNKNOWN, probability
 from grokscope.runfile import Run
 from tests.app.conftest import commit, create
 
@@ -110,6 +111,15 @@ def test_p_values_of_several_runs_are_called_combined(analysed_run: Path) -> Non
     text = draw_trajectories(replace(state, pane=pane, full=True), 100, 24).plain
     assert "3 combined" in text
     assert "mean of 3" not in text
+
+
+def test_a_p_value_made_of_bounds_is_smaller_than_each_and_a_bound() -> None:
+    p, step = np.array([[1 / 101, 0.2], [1 / 101, 0.5]]), np.array([10, 20])
+    runs = tuple(a_run(f"{k}.h5", 0, step, metrics={"p": values}) for k, values in enumerate(p))
+    line = Line("fc1", "layer0", metric("p"), combined=combined)
+    spelled = [spelled_at(line, runs, at, Axis("p", form="p"), 100) for at in (10, 20, 5)]
+    assert spelled == ["≤" + probability(combined(p)[0], 0), probability(combined(p)[1], 0), UNKNOWN]
+    assert spelled_at(line, runs[:1], 10, Axis("p", form="p"), 100) == "<0.01"
 
 
 def test_the_other_run_comes_to_the_front_at_the_same_place() -> None:

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from rich.text import Text
 
+from grokscope.analysis.gates import MEASURES as GATES
+from grokscope.analysis.timeline import Timeline
 from grokscope.app import actions
 from grokscope.app.layout import Place
 from grokscope.app.plots.heat import LEVELS, heat, shades
@@ -148,9 +150,19 @@ def test_the_keys_of_the_map(state: State) -> None:
     shown = actions.measure(state, 1)
     assert (shown.view, shown.measure) == ("heatmap", "alpha")
     assert actions.measure(shown, 1).measure == "num_traps"
-    assert actions.measure(shown, -1).measure == actions.MEASURES[-1]
+    assert actions.measure(shown, -1).measure == [name for name in actions.MEASURES if name not in GATES][-1]
+
     opened = actions.enter(replace(shown, layer=2))
     assert (opened.view, opened.layer, opened.index) == ("spectrum", 2, state.index)
+
+
+def test_a_network_without_gates_has_no_map_of_them() -> None:
+    state = State((Timeline("a.h5", np.array([0, 1]), 1, layers=("fc1",)),), view="heatmap")
+    seen = set()
+    for _ in actions.MEASURES:
+        state = actions.measure(state, 1)
+        seen.add(state.measure)
+    assert seen == set(actions.MEASURES) - set(GATES)
 
 
 def test_layers_of_a_large_model_have_the_telling_part_of_their_names(state: State) -> None:

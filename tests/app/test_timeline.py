@@ -76,6 +76,18 @@ def test_the_second_run_has_one_colour_and_no_other_run_or_layer_has_it(palette:
         assert [isinstance(one, Style) and one.color and one.color.name for one in styles] == [palette.runs[k]]
 
 
+def test_the_cursor_leaves_the_names_of_phases_whole() -> None:
+    steps = np.arange(1, 200)
+    run = replace(RUN, steps=steps, last_step=199, metrics={}, observed=["grokking"] * 199, events=())
+    run = replace(run, inferred=["anti-grokking"] * 199)
+    axis = step_axis([run], scale="linear")
+    for index in range(1, 199, 2):
+        observed, weights, *plot = lines_of(timeline(run, Cursors(index), 80, 9, DARK, axis=axis))
+        assert "grokking" in observed
+        assert "anti-grokking" in weights
+        assert plot[0].count("│") + plot[0].count("┤") == 3, "the cursor itself is there"
+
+
 def test_the_cursor_stands_at_its_step_with_its_whole_number() -> None:
     lines = lines_of(timeline(RUN, Cursors(5, mark=1), 80, 9, DARK))
     assert "10,000" in lines[-1]

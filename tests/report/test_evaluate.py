@@ -242,7 +242,7 @@ def test_the_command_scores_detectors_and_columns(analysed: tuple[Path, Path], g
     for words in ("ours", "paper", "step *", "-fc1 lit *", "train_loss *", "`step` is time alone"):
         assert words in text.stdout
     found = json.loads(grokscope_command("evaluate", analysed[0], "--json", "--fall", 0.1).stdout)
-    rules = ["ours", "capacity", "strain", "paper"]
+    rules = ["ours", "gates", "capacity", "paper"]
     names = [*rules, "alpha", "traps", "norm", "entropy", "sparsity", "complexity", "step"]
     assert [one["detector"] for one in found["detectors"]] == names
     assert found["thresholds"]["fall"] == 0.1

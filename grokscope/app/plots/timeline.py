@@ -207,13 +207,20 @@ def _cursor(plot: Plot, data: Timeline, index: int, color: str, line: str, foot:
     if column is None:
         return
     for row in range(plot.top + plot.rows):
-        plot.canvas.put(row, column, line, color, bold=True)
+        if row >= plot.top or not _in_a_name(plot.canvas.characters[row], column):
+            plot.canvas.put(row, column, line, color, bold=True)
     bottom = plot.top + plot.rows
     plot.canvas.put(bottom, column, foot, color, bold=True)
     label = f" {whole(float(data.steps[index]))} "
     start = min(max(0, column - len(label) // 2), plot.canvas.width - len(label))
     _clear_labels(plot.canvas, bottom + 1, start, start + len(label))
     plot.canvas.put(bottom + 1, start, label, color, bold=True)
+
+
+def _in_a_name(cells: Sequence[str], column: int) -> bool:
+    """Whether a cell of a row of phases lies within a phase's name, which would not be read with a line in it."""
+    near = cells[max(0, column - 1) : column + 2]
+    return len(near) == 3 and all(cell.isalpha() or cell in "- " for cell in near) and near.count(" ") < 2
 
 
 def _clear_labels(canvas: Canvas, row: int, start: int, stop: int) -> None:

@@ -6,12 +6,14 @@ from string import ascii_lowercase
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grokscope.analysis.timeline import Timeline
 from grokscope.app.plots.timeline import run_role
 from grokscope.app.state import State
-from grokscope.figures import Line
+from grokscope.figures import Axis, Line
 from grokscope.figures.over_time import common_steps
+from grokscope.numbers import combined_probability
 
 ENOUGH = 3
 """Seeds of one experiment from which on their mean says more than they do one by one."""
@@ -40,12 +42,25 @@ def others(state: State) -> tuple[Other, ...]:
 def value_at(line: Line, runs: tuple[Timeline, ...], step: float) -> float:
     """A line's value at the last checkpoint up to a step that all of the runs have; NaN before the first one, and
     after the last, where nothing is known of them any more."""
+    column = _column_at(line, runs, step)
+    return float(column.mean() if line.combined is None else line.combined(column)[0])
+
+
+def spelled_at(line: Line, runs: tuple[Timeline, ...], step: float, y: Axis, draws: int) -> str:
+    """That value as a person reads it; p-values come from so many draws."""
+    value = value_at(line, runs, step)
+    if line.combined is None or len(runs) == 1:
+        return y.spell(value, draws)
+    return combined_probability(value, float(_column_at(line, runs, step).min()), draws)
+
+
+def _column_at(line: Line, runs: tuple[Timeline, ...], step: float) -> NDArray[np.float64]:
+    """Each run's value, float64 [runs, 1], NaN where there is no such step."""
     steps, table = common_steps(runs, line.values)
     place = int(np.searchsorted(steps, step, side="right")) - 1
     if place < 0 or step > steps[-1]:
-        return np.nan
-    column = table[:, place : place + 1]
-    return float(column.mean() if line.combined is None else line.combined(column)[0])
+        return np.full((len(runs), 1), np.nan)
+    return table[:, place : place + 1]
 
 
 def _groups(state: State) -> list[tuple[Timeline, ...]]:

@@ -19,7 +19,7 @@ from grokscope.app.plots.heat import heat
 from grokscope.app.plots.marks import draw, vertical
 from grokscope.app.plots.plot import Plot
 from grokscope.app.state import State
-from grokscope.app.views.other_runs import Other, others, value_at
+from grokscope.app.views.other_runs import Other, others, spelled_at
 from grokscope.app.views.panels import CLASSES, draws, of_other, panels
 from grokscope.app.views.time import nearest_to, shown_axis, x_of
 from grokscope.figures import (
@@ -166,12 +166,12 @@ def _plotted(figure: Figure, width: int, height: int, palette: Palette, legend: 
 
 def _values(state: State, panel: Panel, figure: Figure) -> list[tuple[Line, str]]:
     """Each line with its value at the cursor: the first, those of the other runs, the others."""
-    step = float(state.step)
-    own = [(line, value_at(line, (state.timeline,), step)) for line in panel.lines]
+    own = [(line, (state.timeline,)) for line in panel.lines]
     beside = [(of_other(panel, state.timeline, state.layer, other), other.runs) for other in others(state)]
-    theirs = [(one.lines[0], value_at(one.lines[0], runs, step)) for one, runs in beside if one is not None]
-    spelled = (*own[:1], *theirs, *own[1:])
-    return [(line, figure.y.spell(value, draws(state))) for line, value in spelled]
+    theirs = [(one.lines[0], runs) for one, runs in beside if one is not None]
+    at, count = float(state.step), draws(state)
+    shown = (*own[:1], *theirs, *own[1:])
+    return [(line, spelled_at(line, runs, at, figure.y, count)) for line, runs in shown]
 
 
 def _title(canvas: Canvas, title: str, words: list[tuple[str, str, str]], state: State, *, focused: bool) -> None:
