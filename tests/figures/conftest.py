@@ -68,7 +68,7 @@ def history(seed: int) -> Timeline:
     predictions = rng.dirichlet(np.ones(10), size=size)
     phases = ["pre-grokking"] * 3 + ["grokking"] * 3 + ["anti-grokking"]
     return Timeline(f"seed{seed}.h5", STEPS, int(STEPS[-1]), ("fc1", "fc2"), metrics, measures, predictions,
-                    observed=phases, inferred=phases)  # fmt: skip
+                    observed=phases, inferred=phases, doublings=np.linspace(1.3, 9.0 + seed, len(STEPS)))  # fmt: skip
 
 
 @pytest.fixture(scope="session")
