@@ -54,7 +54,7 @@ def described_interventions(spectra: Spectra, index: int, asked: Asked, data_dir
     count = asked.average or 1
     if count > index + 1:
         raise UsageError(f"--average {count} needs as many checkpoints; there are {index + 1} up to this one")
-    config = TrainConfig.from_mapping(run.config)
+    config = TrainConfig.of_run(run.config)
     if asked.refit and config.depth < 2:
         raise UsageError(f"--refit needs a hidden layer to read from, and {run.path} has none")
     trapped = [] if asked.without_trap is None else _trapped(spectra, index, asked.without_trap)

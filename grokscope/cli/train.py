@@ -88,7 +88,7 @@ def train(
     resume: Annotated[bool, train_option("Go on with the run file where it stopped.", FILE, "--resume")] = False,
     dtype: Annotated[str, train_option("float64 or float32, for training.", PLACE)] = "float64",
     device: Annotated[str, train_option("auto, cpu, cuda or cuda:N.", PLACE)] = "auto",
-    engine: Annotated[str, train_option("auto, compiled, torch or numpy.", PLACE)] = "auto",
+    engine: Annotated[str, train_option("auto, compiled or torch.", PLACE)] = "auto",
     threads: Annotated[int, train_option("Threads; 0 chooses.", PLACE)] = 0,
     other_place: Annotated[
         bool,

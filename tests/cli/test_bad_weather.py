@@ -38,7 +38,7 @@ def test_a_full_stdout_is_a_failure_in_one_sentence(trained_run: Path, command: 
 
 
 INFO = "info {run}"
-TRAIN = "train -o {folder}/new.h5 --dataset digits --steps 3 --width 12 --train-points 100 --engine numpy"
+TRAIN = "train -o {folder}/new.h5 --dataset digits --steps 3 --width 12 --train-points 100 --engine torch"
 
 
 @pytest.mark.parametrize(

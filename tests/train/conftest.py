@@ -12,7 +12,7 @@ from grokscope_train.data import Experiment, load_experiment
 
 SMALL = TrainConfig(
     dataset="digits", train_points=100, batch_size=40, width=12, steps=300, checkpoints_per_decade=50,
-    engine="numpy", device="cpu", threads=1, init_scale=2.0, lr=1e-3,
+    engine="compiled", device="cpu", threads=1, init_scale=2.0, lr=1e-3,
 )  # fmt: skip
 
 

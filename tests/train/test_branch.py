@@ -77,7 +77,7 @@ def parent(tmp_path: Path, config: TrainConfig) -> Run:
     return finished(tmp_path / "parent.h5", config)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "torch", "compiled"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 @pytest.mark.parametrize(
     ("optimizer", "weight_decay"), [("adamw", 0.0), ("adamw", 0.1), ("adam", 0.1), ("sgd", 0.1)]
 )
@@ -124,7 +124,7 @@ def test_with_fresh_moments_the_first_step_has_the_size_of_the_learning_rate(tmp
     assert not np.array_equal(weights(kept, AT + 1)[0], weights(fresh, AT + 1)[0])
 
 
-@pytest.mark.parametrize("engine", ["numpy", "torch", "compiled"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 def test_a_frozen_layer_rests_and_the_others_move(tmp_path: Path, config: TrainConfig, engine: str) -> None:
     parent = finished(tmp_path / "parent.h5", changed(config, engine=engine, weight_decay=0.1))
     branch = branched(parent, tmp_path / "branch.h5", freeze="fc1,fc3")
@@ -160,7 +160,7 @@ def test_clipped_means_are_zero(tmp_path: Path, parent: Run) -> None:
 def test_a_trap_is_taken_out_of_the_layers_that_have_it(tmp_path: Path, config: TrainConfig) -> None:
     from grokscope.spectra import analyze_layer
 
-    config = changed(config, width=64, keep_states="", steps=20)
+    config = changed(config, width=64, keep_states="", steps=20, engine="torch")  # whose matrices are views
     path = tmp_path / "trapped.h5"
     training, writer = start(path, config, None, overwrite=True)
     flat = training._trained.flat

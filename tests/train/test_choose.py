@@ -17,8 +17,8 @@ def open_config(small_config: TrainConfig) -> TrainConfig:
     return changed(small_config, engine="auto", threads=0)
 
 
-def test_a_short_run_starts_at_once_on_one_thread_of_numpy(open_config: TrainConfig, digits: Experiment) -> None:
-    assert resolve(open_config, digits) == changed(open_config, engine="numpy", threads=1)
+def test_a_short_run_starts_at_once_on_one_thread(open_config: TrainConfig, digits: Experiment) -> None:
+    assert resolve(open_config, digits) == changed(open_config, engine="compiled", threads=1)
 
 
 def test_a_long_run_gets_what_is_fastest_here(open_config: TrainConfig, digits: Experiment) -> None:
@@ -36,7 +36,7 @@ def test_what_is_given_is_kept(open_config: TrainConfig, digits: Experiment) -> 
 def test_every_engine_is_tried_on_all_cores_and_on_fewer(open_config: TrainConfig) -> None:
     tried = [(candidate.engine, candidate.threads) for candidate in candidates(open_config)]
     assert len(set(tried)) == len(tried)
-    assert {engine for engine, _ in tried} == {"compiled", "torch", "numpy"}
+    assert {engine for engine, _ in tried} == {"compiled", "torch"}
     assert {available_cores(), max(available_cores() // 2, 1)} <= {threads for _, threads in tried}
 
 
@@ -45,7 +45,6 @@ def test_the_highest_rate_wins(open_config: TrainConfig) -> None:
     assert fastest(configs, lambda config: -abs(config.threads - 2)).threads == 2
 
 
-@pytest.mark.parametrize("engine", ["compiled", "numpy"])
-def test_an_engine_of_the_processor_is_not_sent_to_a_gpu(engine: str) -> None:
+def test_the_engine_of_the_processor_is_not_sent_to_a_gpu() -> None:
     with pytest.raises(UsageError, match="--engine torch"):
-        TrainConfig(engine=engine, device="cuda")
+        TrainConfig(engine="compiled", device="cuda")

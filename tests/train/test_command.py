@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import Result
 
 from grokscope.runfile import Run, RunWriter, log_steps
 from tests.terminal import read_all
 from tests.waiting import wait_until
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
-SMALL = ["--dataset", "digits", "--train-points", "100", "--width", "8", "--engine", "numpy", "--threads", "1"]
+SMALL = ["--dataset", "digits", "--train-points", "100", "--width", "8", "--engine", "compiled", "--threads", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +135,19 @@ def test_another_library_version_is_noted_and_no_hindrance(
     result = grokscope_command("train", "-o", path, "--resume")
     assert result.returncode == 0
     assert "where it was 1.0" in result.stderr
+
+
+def test_a_run_of_the_former_engine_goes_on_where_other_last_bits_are_accepted(
+    finished: Path, tmp_path: Path, grokscope_here: Callable[..., Result]
+) -> None:
+    path = Path(shutil.copy(finished, tmp_path / "old.h5"))
+    with RunWriter.reopen(path) as writer:
+        writer.extend(writer.steps, {**writer.config, "engine": "numpy"})
+    result = grokscope_here("train", "-o", path, "--resume", "--steps", "60")
+    assert result.exit_code == 2
+    assert "--engine numpy, which is no more; add --other-place" in " ".join(result.stderr.split())
+    assert grokscope_here("train", "-o", path, "--resume", "--steps", "60", "--other-place").exit_code == 0
+    assert Run.open(path).config["engine"] == "compiled"
 
 
 def test_a_second_trainer_is_refused(finished: Path, grokscope_command: Command) -> None:

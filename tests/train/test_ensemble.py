@@ -17,7 +17,7 @@ from grokscope.runfile import Run
 from tests.train.forked import assert_same_run
 from tests.waiting import wait_until
 
-SMALL = ["--dataset", "digits", "--train-points", "100", "--width", "8", "--engine", "numpy"]
+SMALL = ["--dataset", "digits", "--train-points", "100", "--width", "8", "--engine", "compiled"]
 
 
 @pytest.mark.parametrize(("text", "seeds"), [("0-3", [0, 1, 2, 3]), ("5", [5]), ("0,3,7-9", [0, 3, 7, 8, 9])])

@@ -25,7 +25,7 @@ TRAIN, TEST = random_images(60, 1), random_images(3000, 2)  # the test images ne
 NETWORK = initial_parameters((20, 15, 12, 10), 4.0, np.random.default_rng(5))
 
 
-@pytest.mark.parametrize("engine", ["numpy", "torch", "compiled"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "sigmoid"])
 @pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
 def test_accuracies_losses_and_predictions_are_pytorchs(engine: str, activation: str, loss: str) -> None:
@@ -48,7 +48,7 @@ def test_activation_sparsity_counts_neurons_below_the_threshold() -> None:
     network = Parameters(weights, [np.zeros(4), np.zeros(10)])
     images = Images(np.ones((3, 1)), np.zeros(3, dtype=np.int64))
     metrics = (
-        Evaluator(make_engine("numpy", "float64", "cpu", 1), images, images, "relu", "mse", 0)
+        Evaluator(make_engine("compiled", "float64", "cpu", 1), images, images, "relu", "mse", 0)
         .evaluate(network)
         .metrics
     )  # activations 1, 0, 0.05 and 1e-4
@@ -57,7 +57,7 @@ def test_activation_sparsity_counts_neurons_below_the_threshold() -> None:
     assert metrics["activation_sparsity_1e-1"] == 0.75
 
 
-@pytest.mark.parametrize("engine", ["numpy", "torch", "compiled"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 def test_activation_sparsity_is_told_by_layer_and_pooled_over_all_neurons(engine: str) -> None:
     evaluator = Evaluator(make_engine(engine, "float64", "cpu", 2), TRAIN, TEST, "relu", "mse", seed=0)
     metrics = evaluator.evaluate(NETWORK).metrics
@@ -74,7 +74,7 @@ def test_activation_sparsity_is_told_by_layer_and_pooled_over_all_neurons(engine
 
 @pytest.mark.parametrize(("steps", "masks"), [(100_000, 10), (10_000_000, 100)])
 def test_a_long_run_has_a_hundred_masks_and_says_how_well_they_know_the_mean(steps: int, masks: int) -> None:
-    engine = make_engine("numpy", "float64", "cpu", 1)
+    engine = make_engine("compiled", "float64", "cpu", 1)
     evaluator = Evaluator(engine, TRAIN, TEST, "relu", "mse", seed=0, num_masks=num_masks(steps))
     metrics = evaluator.evaluate(NETWORK).metrics
     assert num_masks(steps) == masks
@@ -82,7 +82,7 @@ def test_a_long_run_has_a_hundred_masks_and_says_how_well_they_know_the_mean(ste
     assert metrics["circuit_complexity_se"] == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 def test_circuit_complexity_is_the_summed_divergence_from_masked_networks(engine: str) -> None:
     """One layer: the masked logits follow from the masked weights alone."""
     weight = np.random.default_rng(3).normal(size=(10, 20))
@@ -100,7 +100,7 @@ def test_circuit_complexity_is_the_summed_divergence_from_masked_networks(engine
     assert metrics["circuit_complexity"] > 0
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 def test_an_untouched_network_repeats_its_measures_exactly(engine: str) -> None:
     evaluator = Evaluator(make_engine(engine, "float64", "cpu", 2), TRAIN, TEST, "relu", "mse", seed=0)
     assert evaluator.evaluate(NETWORK).metrics == evaluator.evaluate(NETWORK).metrics
@@ -115,7 +115,7 @@ def test_units_lit_dead_units_patterns_and_purity_are_counted_on_the_training_im
 
 @pytest.mark.parametrize(("activation", "gated"), [("relu", True), ("gelu", True), ("tanh", False)])
 def test_gates_of_the_training_images_are_recorded_by_layer(activation: str, gated: bool) -> None:
-    engine = make_engine("numpy", "float64", "cpu", 1)
+    engine = make_engine("compiled", "float64", "cpu", 1)
     metrics = Evaluator(engine, TRAIN, TEST, activation, "mse", seed=0).evaluate(NETWORK).metrics
     names = {name for name in metric_names(3) if name.startswith(OF_EVERY_LAYER)}
     assert names & set(metrics) == (names if gated else set())

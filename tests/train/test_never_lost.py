@@ -45,34 +45,31 @@ def assert_checkpoints_are_whole(run: Run, acknowledged: set[int]) -> None:
         run.verify(index)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
 @pytest.mark.parametrize("kills", [20, pytest.param(300, marks=pytest.mark.torture)])
 def test_kills_at_random_moments_lose_nothing_and_change_no_byte(
-    tmp_path: Path, small_config: TrainConfig, kills: int, engine: str
+    tmp_path: Path, small_config: TrainConfig, kills: int
 ) -> None:
-    config = changed(small_config, engine=engine, threads=1 if engine == "numpy" else 2)
+    config = changed(small_config, threads=2)
     whole = finished_run(tmp_path / "whole.h5", config)
     met = kill_many_times(tmp_path / "killed.h5", config, kills, seed=kills)
     assert met > kills / 2
     assert_same_run(Run.open(tmp_path / "killed.h5"), whole)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])
 def test_a_signal_saves_and_the_run_goes_on_to_the_same_bytes(
-    tmp_path: Path, small_config: TrainConfig, number: int, engine: str
+    tmp_path: Path, small_config: TrainConfig, number: int
 ) -> None:
-    config = changed(small_config, engine=engine)
     path = tmp_path / "stopped.h5"
-    trainer = Trainer(path, config)
+    trainer = Trainer(path, small_config)
     assert trainer.wait_for_checkpoint() == 0  # it is training, or evaluating the next checkpoint
     assert trainer.kill_after(0.05, number) == 130
     with RunWriter.reopen(path) as writer:
         stopped_at, _ = writer.load_resume() or (-1, {})
-    assert max(trainer.acknowledged) <= stopped_at < config.steps
+    assert max(trainer.acknowledged) <= stopped_at < small_config.steps
     assert Run.open(path).liveness().state == "interrupted"
-    assert Trainer(path, config).wait() == 0
-    assert_same_run(Run.open(path), finished_run(tmp_path / "whole.h5", config))
+    assert Trainer(path, small_config).wait() == 0
+    assert_same_run(Run.open(path), finished_run(tmp_path / "whole.h5", small_config))
 
 
 @pytest.mark.parametrize("stops", [5, pytest.param(100, marks=pytest.mark.torture)])
@@ -155,7 +152,7 @@ def test_more_steps_on_resume_end_in_the_bytes_of_a_longer_run(tmp_path: Path, s
         np.testing.assert_array_equal(extended.weight(index, layer.name), whole.weight(expected, layer.name))
 
 
-@pytest.mark.parametrize("engine", ["numpy", "torch", "compiled"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 def test_a_state_saved_within_an_epoch_resumes_to_the_bit(
     tmp_path: Path, small_config: TrainConfig, engine: str
 ) -> None:

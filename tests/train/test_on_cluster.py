@@ -22,7 +22,18 @@ from tests.waiting import wait_until
 
 distributed = pytest.importorskip("distributed")
 
-SMALL = ["--dataset", "digits", "--train-points", "100", "--width", "8", "--engine", "numpy", "--init-scale", "2"]
+SMALL = [
+    "--dataset",
+    "digits",
+    "--train-points",
+    "100",
+    "--width",
+    "8",
+    "--engine",
+    "torch",
+    "--init-scale",
+    "2",
+]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -15,7 +15,7 @@ from tests.train.plain_pytorch import train_module
 STEPS = 40
 
 
-@pytest.mark.parametrize("engine", ["numpy", "torch", "compiled"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 @pytest.mark.parametrize("optimizer", ["adamw", "adam"])
 def test_moments_steps_and_the_largest_loss_are_pytorchs(
     small_config: TrainConfig, digits: Experiment, engine: str, optimizer: str

@@ -14,7 +14,7 @@ import pytest
 from grokscope.runfile import Run, RunWriter
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
-SMALL = ["--train-points", "20", "--width", "12", "--engine", "numpy", "--threads", "1"]
+SMALL = ["--train-points", "20", "--width", "12", "--engine", "torch", "--threads", "1"]
 
 
 def write_images(folder: Path) -> None:

@@ -28,8 +28,6 @@ from grokscope_train.run import create_file, open_recorded, refuse_early, reopen
 from grokscope_train.signals import StopRequest
 from grokscope_train.training import EnsembleTraining
 
-ENGINES = ("torch", "numpy")  # those that multiply stacks of matrices
-
 
 @dataclass
 class SeedRun:
@@ -172,10 +170,9 @@ def resolve(config: TrainConfig) -> TrainConfig:
     _refuse_engine(config)
     device = config.device
     if device == "auto":
-        device = "cuda" if config.engine in ("auto", "torch") and has_gpu() else "cpu"
+        device = "cuda" if has_gpu() else "cpu"
     threads = config.threads or (available_cores() if device == "cpu" else 1)
-    engine = "torch" if config.engine == "auto" or device != "cpu" else config.engine
-    return dataclasses.replace(config, device=device, engine=engine, threads=threads)
+    return dataclasses.replace(config, device=device, engine="torch", threads=threads)
 
 
 def _new_runs(
@@ -205,10 +202,8 @@ def _saved(writer: RunWriter) -> dict[str, Any]:
 
 
 def _refuse_engine(config: TrainConfig) -> None:
-    if config.engine not in ("auto", *ENGINES):
-        raise UsageError(
-            f"--engine {config.engine} trains one seed at a time; add --no-batched, or use --engine torch"
-        )
+    if config.engine == "compiled":
+        raise UsageError("--engine compiled trains one seed at a time; add --no-batched, or use --engine torch")
 
 
 def _refuse_other(run: Run, config: TrainConfig, common: TrainConfig, first: Path) -> None:

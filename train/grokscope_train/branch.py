@@ -94,7 +94,7 @@ def start_branch(
     if run.origin != ORIGIN:
         raise BadRunFile(f"{parent} was not made by `grokscope train`, so there is no training to branch")
     refuse_early(output, overwrite)
-    old = TrainConfig.from_mapping(run.config)
+    old = TrainConfig.of_run(run.config)
     step = branch_step(run, at)
     if step != at:
         tell(f"{run.name} has nothing at step {at:,}; the branch leaves it at step {step:,}")

@@ -17,7 +17,7 @@ from grokscope_train.training import Training
 SMALL_STEP = 5e6  # floating-point operations; below, calling a library costs more than its threads save
 CALLS_SECONDS = 2e-4  # what the calls of a step cost whatever its size, and so about the time of a small step
 OPERATIONS_A_SECOND = 5e10  # of one core, to within a factor of two
-LONG_RUN_SECONDS = 10.0  # below, neither compiling nor trying engines out is worth its time
+LONG_RUN_SECONDS = 10.0  # below, trying engines out is not worth its time
 TRIAL_SECONDS = 0.2
 THREAD_COUNTS = 4  # tried for an engine: all cores, half of them, and so on
 
@@ -44,8 +44,8 @@ def resolve(config: TrainConfig, experiment: Experiment) -> TrainConfig:
     if config.engine != "auto" and config.threads:
         return config
     if config.steps * max(operations / OPERATIONS_A_SECOND, CALLS_SECONDS) < LONG_RUN_SECONDS:
-        engine = "torch" if _is_installed("torch") and not small else "numpy"
-        engine = engine if config.engine == "auto" else config.engine
+        soonest = "compiled" if _is_installed("numba") else "torch"
+        engine = soonest if config.engine == "auto" else config.engine
         threads = config.threads or (1 if small else available_cores())
         return replace(config, engine=engine, threads=threads)
     return fastest(candidates(config, small), lambda candidate: steps_per_second(candidate, experiment))
@@ -65,9 +65,9 @@ def candidates(config: TrainConfig, small: bool = False) -> list[TrainConfig]:
     """Return the configurations that are worth a trial on a CPU; PyTorch's calls cost a small step too much."""
     engines = [config.engine]
     if config.engine == "auto":
-        needs = {"compiled": "numba", "torch": "torch", "numpy": "numpy"}
+        needs = {"compiled": "numba", "torch": "torch"}
         engines = [engine for engine, package in needs.items() if _is_installed(package)]
-        engines = [engine for engine in engines if not (small and engine == "torch")]
+        engines = engines[:1] if small else engines
     halvings = [available_cores() >> halving for halving in range(THREAD_COUNTS)]
     counts = [config.threads] if config.threads else [count for count in halvings if count]
     return [replace(config, engine=engine, threads=count) for engine in engines for count in counts]

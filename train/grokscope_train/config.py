@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from grokscope.errors import UsageError
-from grokscope_train.optimizer import Hyperparameters
 
 ORIGIN = "grokscope train"
 """What made a run file, as the file says it."""
@@ -21,7 +20,8 @@ ACTIVATIONS = ("relu", "tanh", "gelu", "sigmoid")
 LOSSES = ("mse", "cross-entropy")
 OPTIMIZERS = ("adamw", "adam", "sgd")
 DTYPES = ("float64", "float32")
-ENGINES = ("auto", "compiled", "torch", "numpy")
+ENGINES = ("auto", "compiled", "torch")
+FORMER_ENGINE = "numpy"  # of runs that older versions made
 STORE_DTYPES = ("float32", "float64")
 
 
@@ -102,17 +102,23 @@ class TrainConfig:
                 raise UsageError(f"{option(name)} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
         if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", self.device):
             raise UsageError(f"--device is {self.device!r}; choose auto, cpu, cuda or cuda:N")
-        if self.device.startswith("cuda") and self.engine in ("compiled", "numpy"):
-            raise UsageError(f"--engine {self.engine} runs on a CPU; use --engine torch, or --device cpu")
+        if self.device.startswith("cuda") and self.engine == "compiled":
+            raise UsageError("--engine compiled runs on a CPU; use --engine torch, or --device cpu")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, object]) -> TrainConfig:
-        """Rebuild a configuration from a run file's config, ignoring what is not the experiment's."""
+        """Rebuild a configuration from options by name, ignoring what is not the experiment's."""
         names = {field.name for field in dataclasses.fields(cls)}
         known: dict[str, Any] = {name: value for name, value in values.items() if name in names}
         if isinstance(branch := known.get("branch"), Mapping):
             known["branch"] = Branch(**{**branch, "edits": tuple(branch["edits"])})
         return cls(**known)
+
+    @classmethod
+    def of_run(cls, recorded: Mapping[str, object]) -> TrainConfig:
+        """Rebuild a configuration from a run file's config; the compiled engine takes a former one's place."""
+        former = recorded.get("engine") == FORMER_ENGINE
+        return cls.from_mapping({**recorded, "engine": "compiled"} if former else recorded)
 
     @property
     def frozen_layers(self) -> tuple[str, ...]:
@@ -133,10 +139,6 @@ class TrainConfig:
     def moments_since(self) -> int:
         """The step at which the optimizer's moments were last zero."""
         return self.branch.moments_since if self.branch else 0
-
-    def hyperparameters(self) -> Hyperparameters:
-        """Return what the optimizer needs."""
-        return Hyperparameters(self.lr, self.beta1, self.beta2, self.eps, self.weight_decay)
 
     def sizes(self, inputs: int, classes: int) -> tuple[int, ...]:
         """Return the widths of all layers, from the input to the output."""

@@ -33,7 +33,7 @@ def environment_of(engine: str, device: str) -> dict[str, str]:
 def moved(config: Mapping[str, Any]) -> str:
     """Say in what this machine differs from the one that a recorded configuration names; "" where in nothing."""
     recorded = config.get("environment", {})
-    here = environment_of(str(config.get("engine", "numpy")), str(config.get("device", "cpu")))
+    here = environment_of(str(config.get("engine", "")), str(config.get("device", "cpu")))
     changed = [name for name in DECISIVE if name in recorded and recorded[name] != here.get(name)]
     return ", ".join(f"{name} {here.get(name)} where it was {recorded[name]}" for name in changed)
 

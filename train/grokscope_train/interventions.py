@@ -69,7 +69,7 @@ def with_fresh_heads(name: str, network: Parameters, experiment: Experiment, con
     """Train the layers above the first one anew, from an ordinary initialisation, by HEAD_STEPS steps."""
     seen = _seen_by(network, 0, experiment, config.activation)
     heads = dataclasses.replace(
-        config, depth=config.depth - 1, init_scale=1.0, freeze="", branch=None, keep_states="", engine="numpy",
+        config, depth=config.depth - 1, init_scale=1.0, freeze="", branch=None, keep_states="", engine="compiled",
         device="cpu", threads=1, steps=HEAD_STEPS,
     )  # fmt: skip
     training = Training(heads, seen)

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from grokscope.runfile import RunWriter
 from grokscope_train.plan import kept_steps
 from grokscope_train.signals import StopRequest
 from grokscope_train.trained_network import TrainedNetwork
+
+if TYPE_CHECKING:
+    from grokscope_train.training import EnsembleTraining, Training
 
 TICK_SECONDS = 0.5
 
@@ -70,21 +73,6 @@ class Pace:
         return True
 
 
-class Trainable(Protocol):
-    """One network or several that are trained together."""
-
-    @property
-    def step(self) -> int:
-        """Number of steps taken."""
-
-    @property
-    def networks(self) -> Sequence[TrainedNetwork]:
-        """The networks, each with a file of its own."""
-
-    def advance(self, limit: int) -> None:
-        """Take training steps, not beyond step `limit`."""
-
-
 class Recording:
     """A network with its file: the planned checkpoints that are missing there, and how it ended."""
 
@@ -125,7 +113,7 @@ class Recording:
 
 
 def train(
-    training: Trainable,
+    training: Training | EnsembleTraining,
     writers: Sequence[RunWriter],
     stop: StopRequest,
     display: Display,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = Any  # a numpy array or a torch tensor: the engine decides
+VECTOR = 8  # numbers that a processor takes at once; loops over multiples of it are fastest
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the optimizer does at a checkpoint, from its state alone, so that a resumed run records the same.
+"""What the optimizer does at a checkpoint, from the state alone, so that a resumed run records the same.
 
 Adam divides a smoothed gradient by the root of a smoothed square: m̂/(√v̂ + ε), the hats being the corrections of
 Kingma & Ba (2015) for moments that began at zero. Where √v̂ falls below ε the division stops normalising; where
@@ -12,10 +12,26 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope_train.optimizer import Hyperparameters
+from grokscope_train.activations import ACTIVATIONS
+from grokscope_train.config import TrainConfig
+from grokscope_train.losses import loss_gradient
+from grokscope_train.network import Parameters
 
+LARGEST_LOSS = "largest_batch_loss"
 QUANTILES = (0.05, 0.5, 0.95)
 Flat = NDArray[np.floating]
+Array = NDArray[np.float64]
+
+
+def names_of_optimizer_metrics(config: TrainConfig) -> tuple[str, ...]:
+    """Name the metrics that tell what the optimizer does."""
+    moments = () if config.optimizer == "sgd" else moment_metrics(config.depth)
+    return (LARGEST_LOSS, *gradient_metrics(config.depth), *moments)
+
+
+def gradient_metrics(depth: int) -> tuple[str, ...]:
+    """Name the norms of the gradients of a network of `depth` layers."""
+    return tuple(f"gradient_norm_fc{layer + 1}" for layer in range(depth))
 
 
 def moment_metrics(depth: int) -> tuple[str, ...]:
@@ -30,7 +46,7 @@ def moment_metrics(depth: int) -> tuple[str, ...]:
 
 
 def measure_moments(
-    matrices: Sequence[tuple[Flat, Flat, Flat]], hyper: Hyperparameters, steps: int, decoupled: bool
+    matrices: Sequence[tuple[Flat, Flat, Flat]], config: TrainConfig, steps: int
 ) -> dict[str, float]:
     """Measure Adam's moments, given (parameters, first, second) of every layer and how many steps they are old.
 
@@ -43,12 +59,39 @@ def measure_moments(
     values: list[float] = []
     below, count, step_square, square = 0, 0, 0.0, 0.0
     for parameters, first, second in matrices:
-        root = np.sqrt(second / (1 - hyper.beta2**steps))
-        update = first / (1 - hyper.beta1**steps) / (root + hyper.eps)
+        root = np.sqrt(second / (1 - config.beta2**steps))
+        update = first / (1 - config.beta1**steps) / (root + config.eps)
         values += [*np.quantile(root, QUANTILES), *np.quantile(np.abs(update), QUANTILES)]
-        below, count = below + int(np.count_nonzero(root < hyper.eps)), count + root.size
-        shrunk = hyper.weight_decay * parameters if decoupled else 0.0
-        step_square += float(np.sum((hyper.lr * (update + shrunk)) ** 2))
+        below, count = below + int(np.count_nonzero(root < config.eps)), count + root.size
+        shrunk = config.weight_decay * parameters if config.optimizer == "adamw" else 0.0
+        step_square += float(np.sum((config.lr * (update + shrunk)) ** 2))
         square += float(np.sum(parameters**2))
     values += [below / count, np.sqrt(step_square / square) if square else float("nan")]
     return dict(zip(names, map(float, values), strict=True))
+
+
+def gradient_norms(
+    parameters: Parameters, pixels: Array, targets: Array, activation: str, loss: str
+) -> NDArray[np.float64]:
+    """Return the Euclidean norm of every layer's gradient of the mean loss, bias included, float64 [depth].
+
+    `pixels` [n, inputs] and one-hot `targets` [n, classes] are all training images.
+    """
+    forward, backward = ACTIVATIONS[activation]
+    weights = [np.asarray(weight, np.float64) for weight in parameters.weights]
+    inputs, slopes = [pixels], [pixels]
+    for weight, bias in zip(weights[:-1], parameters.biases[:-1], strict=True):
+        values = inputs[-1] @ weight.T + bias
+        slope = np.empty_like(values)
+        forward(np, values, slope)
+        inputs.append(values)
+        slopes.append(slope)
+    delta = inputs[-1] @ weights[-1].T + parameters.biases[-1]
+    loss_gradient(np, loss, delta, targets)
+    norms = np.zeros(len(weights))
+    for layer in range(len(weights) - 1, -1, -1):
+        norms[layer] = np.sqrt(np.sum((delta.T @ inputs[layer]) ** 2) + np.sum(delta.sum(0) ** 2))
+        if layer:
+            delta = delta @ weights[layer]
+            backward(np, delta, inputs[layer], slopes[layer])
+    return norms

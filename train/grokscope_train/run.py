@@ -10,7 +10,7 @@ from typing import Any
 from grokscope.errors import BadRunFile, UsageError
 from grokscope.runfile import Run, RunWriter
 from grokscope_train.choose import resolve
-from grokscope_train.config import ORIGIN, TrainConfig, option
+from grokscope_train.config import FORMER_ENGINE, ORIGIN, TrainConfig, option
 from grokscope_train.data import CLASSES, Experiment, load_experiment
 from grokscope_train.engines import spin_briefly
 from grokscope_train.environment import environment_of
@@ -99,7 +99,12 @@ def open_recorded(path: Path, given: Mapping[str, Any], other_place: bool) -> tu
     run = Run.open(path)
     if run.origin != ORIGIN:
         raise BadRunFile(f"{path} was not made by `grokscope train` and cannot be resumed by it")
-    config = TrainConfig.from_mapping(run.config)
+    config = TrainConfig.of_run(run.config)
+    if run.config.get("engine") == FORMER_ENGINE and not other_place:
+        raise UsageError(
+            f"{path} was trained with --engine {FORMER_ENGINE}, which is no more; add --other-place to go on with "
+            "--engine compiled, which gives other last bits"
+        )
     if run.layers != layer_specs(config.sizes(run.layers[0].shape[-1], CLASSES)):
         raise BadRunFile(f"the layers of {path} are not those of its configuration; restore the file from a copy")
     if max(run.planned_steps.max(initial=0), run.steps.max(initial=0)) > config.steps:
@@ -111,7 +116,7 @@ def reopen_file(run: Run, config: TrainConfig, data_dir: Path | None, num_seeds:
     """Open a run file for writing, made larger where the configuration has more steps than the file."""
     writer = RunWriter.reopen(run.path)
     try:
-        if config != TrainConfig.from_mapping(run.config):
+        if config != TrainConfig.of_run(run.config):
             kept = len(kept_steps(config))
             writer.extend(planned_steps(config), _recorded(config, data_dir, num_seeds), kept)
     except BaseException:

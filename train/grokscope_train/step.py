@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grokscope_train.activations import ACTIVATIONS
-from grokscope_train.engines import Engine
-from grokscope_train.engines.base import Action
+from grokscope_train.config import TrainConfig
 from grokscope_train.losses import loss_gradient
 from grokscope_train.network import FlatLayout
-from grokscope_train.optimizer import Hyperparameters
+
+if TYPE_CHECKING:
+    from grokscope_train.engines.torch_engine import Action, TorchEngine
 
 Array = Any
 
@@ -41,7 +42,7 @@ class BatchPass:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: TorchEngine,
         weights: list[Array],
         gradients: list[Array],
         batch: int,
@@ -116,24 +117,17 @@ class TrainingStep:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: TorchEngine,
         layout: FlatLayout,
         pixels: NDArray[np.float64],
         targets: NDArray[np.float64],
-        batch_size: int,
-        activation: str,
-        loss: str,
-        optimizer: str,
-        hyper: Hyperparameters,
-        moments_since: int = 0,
-        frozen: Sequence[bool] = (),
+        config: TrainConfig,
     ) -> None:
         """Put training images [n, layout.sizes[0]] and one-hot targets [n, classes] where the engine computes.
 
-        For a stack both have the seeds in front, and no layer can be `frozen`. The moments are zero at step
-        `moments_since`.
+        For a stack both have the seeds in front, and no layer can be frozen.
         """
-        self.engine, self.layout, self._moments_since = engine, layout, moments_since
+        self.engine, self.layout, self._moments_since = engine, layout, config.moments_since
         *stack, self.num_images, _ = pixels.shape
         self.num_seeds = math.prod(stack)
         self.flat, self.first, self.second, self.gradient = (
@@ -142,13 +136,13 @@ class TrainingStep:
         self.largest_loss = engine.array(np.zeros(stack or [1]))
         self._images = _rows(engine.array(np.concatenate([pixels, np.ones((*pixels.shape[:-1], 1))], -1)))
         self._targets = _rows(engine.array(targets))
-        self._batch_size = min(batch_size, self.num_images)
+        self._batch_size = min(config.batch_size, self.num_images)
         self.rows = engine.array(self.epoch_rows(np.tile(np.arange(self.num_images), (self.num_seeds, 1))))
-        self._batches = self._bind_batches(activation, loss)
+        self._batches = self._bind_batches(config.activation, config.loss)
         p, gradient, m, v = (array.reshape(-1) for array in (self.flat, self.gradient, self.first, self.second))
         self._updates = [
-            engine.optimizer(optimizer, p[part], gradient[part], m[part], v[part], hyper)
-            for part in (moving_stretches(layout, frozen) if any(frozen) else [slice(None)])
+            engine.update(config, p[part], gradient[part], m[part], v[part])
+            for part in (moving_stretches(layout, config.frozen) if any(config.frozen) else [slice(None)])
         ]
 
     def _bind_batches(self, activation: str, loss: str) -> list[tuple[BatchPass, Array]]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import EllipsisType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,57 +19,24 @@ from numpy.typing import NDArray
 from grokscope.runfile import LayerSpec
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import CLASSES, Experiment
-from grokscope_train.engines import Engine
-from grokscope_train.gradient import gradient_norms
 from grokscope_train.measures import Evaluator, metric_names, num_masks
 from grokscope_train.network import FlatLayout, Parameters, black_pixels, decay, initial_parameters, pack, unpack
-from grokscope_train.optimizer_measures import measure_moments, moment_metrics
+from grokscope_train.optimizer_measures import (
+    LARGEST_LOSS,
+    gradient_metrics,
+    gradient_norms,
+    measure_moments,
+    names_of_optimizer_metrics,
+)
 from grokscope_train.step import STATE
 
+if TYPE_CHECKING:
+    from grokscope_train.compiled.step import CompiledLayout, CompiledSteps
+    from grokscope_train.epochs import Epochs
+    from grokscope_train.step import TrainingStep
+
 INITIAL_STREAM = 0
-LARGEST_LOSS = "largest_batch_loss"
 Arrays = dict[str, NDArray[Any]]
-
-
-class Layout(Protocol):
-    """An order of a network's parameters in a flat buffer."""
-
-    @property
-    def length(self) -> int:
-        """Number of parameters."""
-
-    def matrices(self, flat: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return each layer's [out, in + 1] matrix in a flat buffer, its bias the last column."""
-
-
-class Trained(Protocol):
-    """What holds the parameters in training; its flat arrays are named in STATE."""
-
-    @property
-    def engine(self) -> Engine:
-        """The engine that computes."""
-
-    @property
-    def layout(self) -> Layout:
-        """The order of the flat arrays, of each seed's in a stack."""
-
-    @property
-    def largest_loss(self) -> Any:
-        """The largest loss of a batch since it was last set to 0, one number, or one for each seed of a stack."""
-
-
-class Steps(Protocol):
-    """What moves the parameters on."""
-
-    @property
-    def done(self) -> int:
-        """Number of steps taken."""
-
-    def advance(self, limit: int) -> None:
-        """Take training steps, not beyond step `limit`; returns soon, if need be before the limit."""
-
-    def seek(self, step: int) -> None:
-        """Go on as if `step` steps had been taken."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +61,8 @@ class TrainedNetwork:
         self,
         config: TrainConfig,
         experiment: Experiment,
-        trained: Trained,
-        steps: Steps,
+        trained: TrainingStep | CompiledSteps,
+        steps: Epochs | CompiledSteps,
         kept: NDArray[np.bool_],
         row: int | EllipsisType,
     ) -> None:
@@ -163,20 +130,20 @@ class TrainedNetwork:
         """Return the gradient, the largest loss of a batch since the last checkpoint, and what the moments say."""
         metrics = {LARGEST_LOSS: self._get_largest() or math.nan}  # 0: no step was taken
         norms = gradient_norms(parameters, *self._training_data, self.config.activation, self.config.loss)
-        metrics |= {name: float(norm) for name, norm in zip(gradient_metrics(self.config), norms, strict=True)}
+        metrics |= dict(zip(gradient_metrics(self.config.depth), map(float, norms), strict=True))
         if self.config.optimizer == "sgd":
             return metrics
         parts = [self._layout.matrices(self._get(name)) for name in STATE]
-        steps, decoupled = self.step - self.config.moments_since, self.config.optimizer == "adamw"
-        moments = measure_moments(list(zip(*parts, strict=True)), self.config.hyperparameters(), steps, decoupled)
-        return metrics | moments
+        steps = self.step - self.config.moments_since
+        return metrics | measure_moments(list(zip(*parts, strict=True)), self.config, steps)
 
     def forget_largest_loss(self) -> None:
         """Look for the largest loss of a batch anew, from here on."""
         self._trained.largest_loss[self._row] = 0
 
     def _get_largest(self) -> float:
-        return float(np.reshape(self._trained.engine.to_numpy(self._trained.largest_loss[self._row]), 1)[0])
+        largest: Any = self._trained.largest_loss[self._row]
+        return float(np.reshape(self._trained.engine.to_numpy(largest), 1)[0])
 
     def state(self) -> Arrays:
         """Return all that a resumed run needs besides the step and the configuration, in training dtype."""
@@ -209,20 +176,6 @@ class TrainedNetwork:
         getattr(self._trained, name)[self._row] = self._trained.engine.array(whole)
 
 
-def gradient_metrics(config: TrainConfig) -> tuple[str, ...]:
-    """Name the norms of the layers' gradients."""
-    return tuple(f"gradient_norm_fc{layer + 1}" for layer in range(config.depth))
-
-
-def names_of_optimizer_metrics(config: TrainConfig) -> tuple[str, ...]:
-    """Name the metrics that tell what the optimizer does."""
-    return (
-        LARGEST_LOSS,
-        *gradient_metrics(config),
-        *(() if config.optimizer == "sgd" else moment_metrics(config.depth)),
-    )
-
-
 def black_of(config: TrainConfig, experiment: Experiment) -> NDArray[np.bool_]:
     """Tell which pixels this experiment leaves out of training, bool [pixels]."""
     return black_pixels(experiment.train.pixels, config.optimizer, config.weight_decay)
@@ -237,7 +190,7 @@ def black_columns(saved: NDArray[Any], config: TrainConfig, step: int) -> NDArra
     return np.asarray(shrunk, config.dtype)
 
 
-def _places(layout: Layout, columns: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _places(layout: FlatLayout | CompiledLayout, columns: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return where the flat array of a network with some of the layout's input columns lies in the layout's."""
     first, *others = layout.matrices(np.arange(layout.length))
     matrices = [first[:, np.append(columns, True)], *others]

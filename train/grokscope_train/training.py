@@ -12,15 +12,12 @@ from grokscope_train.config import TrainConfig
 from grokscope_train.data import CLASSES, Experiment
 from grokscope_train.engines import make_engine
 from grokscope_train.epochs import Epochs
-from grokscope_train.network import FlatLayout
+from grokscope_train.network import VECTOR, FlatLayout
 from grokscope_train.step import TrainingStep
 from grokscope_train.trained_network import Arrays, TrainedNetwork, black_of
 
 if TYPE_CHECKING:
     from grokscope_train.compiled import CompiledSteps
-
-
-VECTOR = 8  # numbers that a processor takes at once; rows of multiples of it are read fastest
 
 
 class Training(TrainedNetwork):
@@ -29,15 +26,13 @@ class Training(TrainedNetwork):
     def __init__(self, config: TrainConfig, experiment: Experiment) -> None:
         """Build everything for a resolved configuration (no "auto" left) and draw the initial parameters."""
         kept = ~black_of(config, experiment)
-        if config.engine == "compiled" and config.eps > 0:  # without it 0/0 would move what has no gradient
+        if (
+            config.engine == "compiled" and np.asarray(config.eps, config.dtype) > 0
+        ):  # without it 0/0 would move what has no gradient
             kept[np.flatnonzero(~kept)[: -kept.sum() % VECTOR]] = True
-        data = experiment.train.pixels[:, kept], experiment.train.one_hot()
-        if config.engine == "compiled":
-            compiled = _compiled_steps(config, *data)
-            super().__init__(config, experiment, compiled, compiled, kept, ...)
-        else:
-            step = _make_step(config, *data)
-            super().__init__(config, experiment, step, Epochs(step, [config.seed]), kept, ...)
+        trained = _make_steps(config, experiment.train.pixels[:, kept], experiment.train.one_hot())
+        steps = Epochs(trained, [config.seed]) if isinstance(trained, TrainingStep) else trained
+        super().__init__(config, experiment, trained, steps, kept, ...)
 
     @property
     def networks(self) -> Sequence[TrainedNetwork]:
@@ -66,7 +61,8 @@ class EnsembleTraining:
         config = configs[0]
         kept = ~np.all([black_of(*pair) for pair in zip(configs, experiments, strict=True)], axis=0)
         pixels = np.stack([experiment.train.pixels[:, kept] for experiment in experiments])
-        step = _make_step(config, pixels, np.stack([e.train.one_hot() for e in experiments]))
+        step = _make_steps(config, pixels, np.stack([e.train.one_hot() for e in experiments]))
+        assert isinstance(step, TrainingStep)
         self._epochs = Epochs(step, [config.seed for config in configs])
         self.networks: Sequence[TrainedNetwork] = tuple(
             TrainedNetwork(config, experiment, step, self._epochs, kept, row)
@@ -89,31 +85,13 @@ class EnsembleTraining:
         self._epochs.seek(step)
 
 
-def _make_step(config: TrainConfig, pixels: NDArray[np.float64], targets: NDArray[np.float64]) -> TrainingStep:
-    engine = make_engine(config.engine, config.dtype, config.device, config.threads)
-    layout = FlatLayout(config.sizes(pixels.shape[-1], CLASSES))
-    return TrainingStep(engine, layout, pixels, targets, **_learning(config))
-
-
-def _compiled_steps(
+def _make_steps(
     config: TrainConfig, pixels: NDArray[np.float64], targets: NDArray[np.float64]
-) -> CompiledSteps:
-    engine = make_engine(config.engine, config.dtype, config.device, config.threads)
-    from grokscope_train.compiled import CompiledEngine, CompiledSteps
-
-    assert isinstance(engine, CompiledEngine)
+) -> TrainingStep | CompiledSteps:
+    engine: Any = make_engine(config.engine, config.dtype, config.device, config.threads)
     sizes = config.sizes(pixels.shape[-1], CLASSES)
-    return CompiledSteps(engine, sizes, pixels, targets, seed=config.seed, **_learning(config))
+    if config.engine != "compiled":
+        return TrainingStep(engine, FlatLayout(sizes), pixels, targets, config)
+    from grokscope_train.compiled import CompiledSteps
 
-
-def _learning(config: TrainConfig) -> dict[str, Any]:
-    """Return what decides a step besides its data."""
-    return {
-        "batch_size": config.batch_size,
-        "activation": config.activation,
-        "loss": config.loss,
-        "optimizer": config.optimizer,
-        "hyper": config.hyperparameters(),
-        "moments_since": config.moments_since,
-        "frozen": config.frozen,
-    }
+    return CompiledSteps(engine, sizes, pixels, targets, config)

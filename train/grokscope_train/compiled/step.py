@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -11,12 +10,13 @@ from numpy.typing import NDArray
 
 from grokscope_train.compiled import elementwise, kernels, resting
 from grokscope_train.compiled.engine import CompiledEngine
+from grokscope_train.compiled.first_layer import awake_weight
 from grokscope_train.compiled.gate import ABANDONED, GATE_LENGTH
 from grokscope_train.compiled.images import SparseImages, is_sparse
 from grokscope_train.compiled.jit import announce_compilation
 from grokscope_train.compiled.product import gemm_address
-from grokscope_train.network import step_operations
-from grokscope_train.optimizer import Hyperparameters
+from grokscope_train.config import TrainConfig
+from grokscope_train.network import VECTOR, step_operations
 from grokscope_train.order import epoch_order
 
 CALL_OPERATIONS = 4e9  # a call computes for some hundredths of a second, and signals wait for it
@@ -130,38 +130,30 @@ class CompiledSteps:
         sizes: tuple[int, ...],
         pixels: NDArray[np.float64],
         targets: NDArray[np.float64],
-        *,
-        seed: int,
-        batch_size: int,
-        activation: str,
-        loss: str,
-        optimizer: str,
-        hyper: Hyperparameters,
-        moments_since: int = 0,
-        frozen: Sequence[bool] = (),
+        config: TrainConfig,
     ) -> None:
-        """Take training images [n, sizes[0]] and one-hot targets [n, classes] of the run that has this seed."""
+        """Take training images [n, sizes[0]] and one-hot targets [n, classes] of the run of this configuration."""
         self.engine, self.layout = engine, CompiledLayout(sizes)
-        self.done, self._seed = 0, seed
+        self.done, self._seed = 0, config.seed
         self._next_search = 0  # for units at rest
-        self._num_images, batch = len(pixels), min(batch_size, len(pixels))
+        self._num_images, batch = len(pixels), min(config.batch_size, len(pixels))
         self.steps_per_epoch = -(-len(pixels) // batch)
         self._plan = Plan(
             gemm=gemm_address(engine.dtype.name),
             threads=engine.threads,
             batch=batch,
             dense=not is_sparse(pixels),
-            activation=ACTIVATIONS[activation],
-            loss=LOSSES[loss],
-            optimizer=OPTIMIZERS[optimizer],
-            lr=float(hyper.lr),
-            beta1=float(hyper.beta1),
-            beta2=float(hyper.beta2),
-            eps=float(hyper.eps),
+            activation=ACTIVATIONS[config.activation],
+            loss=LOSSES[config.loss],
+            optimizer=OPTIMIZERS[config.optimizer],
+            lr=float(config.lr),
+            beta1=float(config.beta1),
+            beta2=float(config.beta2),
+            eps=float(config.eps),
             tiny=float(np.finfo(engine.dtype).tiny),
-            weight_decay=float(hyper.weight_decay),
-            moments_since=moments_since,
-            frozen=np.array(frozen or [False] * (len(sizes) - 1)),
+            weight_decay=float(config.weight_decay),
+            moments_since=config.moments_since,
+            frozen=np.array(config.frozen),
             widths=np.array(sizes),
             weight_start=self.layout.weight_start,
             bias_start=self.layout.bias_start,
@@ -188,7 +180,7 @@ class CompiledSteps:
 
     def _allocate(self) -> Work:
         (pixels, width), batch, threads = self.layout.sizes[:2], self._plan.batch, self._plan.threads
-        units, padded = sum(self.layout.sizes[1:]) * batch, width + kernels.VECTOR
+        units, padded = sum(self.layout.sizes[1:]) * batch, width + VECTOR
         return Work(
             parameters=self._zeros(self.layout.length),
             first=self._zeros(self.layout.length),
@@ -237,13 +229,13 @@ class CompiledSteps:
     def _lay_out_first(self) -> None:
         """Lay the first layer out for reading, without the units that are at rest by now."""
         pixels, width = self.layout.sizes[:2]
-        awake = np.arange(width)
+        awake: Array = np.arange(width)
         if self._can_rest:
             awake = resting.awake_units(self._plan, self._nonzeros, self._work, self.done)
         self._work.num_awake[0] = len(awake)
         self._work.awake[:] = np.append(awake, np.setdiff1d(np.arange(width), awake))
         weight = self._work.parameters[: pixels * width].reshape(width, pixels)
-        reading = kernels.awake_weight(self._plan, self._work)
+        reading = awake_weight(self._plan, self._work)
         reading[:, : len(awake)], reading[:, len(awake) :] = weight[awake].T, 0
 
     def seek(self, step: int) -> None:

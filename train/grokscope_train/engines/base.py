@@ -1,4 +1,4 @@
-"""What a training step asks of an array library."""
+"""What evaluating a network asks of an array library."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope_train.optimizer import Hyperparameters, Update
-
 Array = Any  # a numpy array or a torch tensor
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Action = Callable[[], None]  # a computation on buffers that it was bound to
 
 
 class Engine(Protocol):
@@ -36,20 +33,6 @@ class Engine(Protocol):
 
     def to_numpy(self, array: Array) -> NDArray[Any]:
         """Return the values in a numpy array, perhaps sharing memory."""
-
-    def product(self, a: Array, b: Array, out: Array) -> Action:
-        """Bind the matrix product a @ b into `out`, for buffers that stay where they are.
-
-        Of stacks [seeds, rows, columns] it binds every seed's product.
-        """
-
-    def take(self, source: Array, rows: Array, out: Array) -> None:
-        """Copy the given rows of `source` into `out`."""
-
-    def optimizer(
-        self, name: str, parameters: Array, gradient: Array, first: Array, second: Array, hyper: Hyperparameters
-    ) -> Update:
-        """Bind the update of flat buffers."""
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Apply a function to every item, where the engine has threads of its own several at once."""

@@ -10,14 +10,10 @@ from grokscope_train.engines.base import Engine
 
 
 def make_engine(name: str, dtype: str, device: str, threads: int) -> Engine:
-    """Return the engine `compiled`, `torch` or `numpy` with its thread count set for this process.
+    """Return the engine `compiled` or `torch` with its thread count set for this process.
 
     Raises MissingPackage without what it needs, UsageError where the device is not there.
     """
-    if name == "numpy":
-        from grokscope_train.engines.numpy_engine import NumpyEngine
-
-        return NumpyEngine(dtype, threads)
     if name == "compiled":
         try:
             from grokscope_train.compiled import CompiledEngine
@@ -31,7 +27,7 @@ def make_engine(name: str, dtype: str, device: str, threads: int) -> Engine:
         import torch
     except ImportError:
         raise MissingPackage(
-            f"--engine {name} needs PyTorch; pip install 'grokscope[train]' or use --engine numpy"
+            f"--engine {name} needs PyTorch; pip install 'grokscope[train]' or use --engine compiled"
         ) from None
     gpus = torch.cuda.device_count()
     if device != "cpu" and (torch.device(device).index or 0) >= gpus:

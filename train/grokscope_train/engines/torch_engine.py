@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from grokscope_train.engines.base import Action, Item, Result
-from grokscope_train.optimizer import Hyperparameters
+from grokscope_train.config import TrainConfig
+from grokscope_train.engines.base import Item, Result
 
 LEAST_PIECE, PIECES, ALIGNED = 2048, 252, 4
+Action = Callable[[], None]  # a computation on buffers that it was bound to
 
 
 class TorchEngine:
@@ -47,60 +48,51 @@ class TorchEngine:
         return values
 
     def product(self, a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> Action:
-        """Bind a @ b into `out`."""
+        """Bind a @ b into `out`, for buffers that stay where they are; of stacks every seed's product."""
         return partial(torch.mm if a.ndim == 2 else torch.bmm, a, b, out=out)  # type: ignore[return-value]
 
     def take(self, source: torch.Tensor, rows: torch.Tensor, out: torch.Tensor) -> None:
-        """Copy rows."""
+        """Copy the given rows of `source` into `out`."""
         torch.index_select(source, 0, rows, out=out)
 
-    def optimizer(
-        self,
-        name: str,
-        parameters: torch.Tensor,
-        gradient: torch.Tensor,
-        first: torch.Tensor,
-        second: torch.Tensor,
-        hyper: Hyperparameters,
-    ) -> TorchUpdate:
-        """Bind PyTorch's fused kernel for flat tensors."""
-        return TorchUpdate(name, parameters, gradient, first, second, hyper)
+    def update(self, config: TrainConfig, *flats: torch.Tensor) -> Update:
+        """Bind the update of flat tensors: parameters, gradient, first and second moment."""
+        return Update(config, *flats)
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Apply a function to one item after another: the library has threads of its own."""
         return [function(item) for item in items]
 
 
-class TorchUpdate:
+class Update:
     """The update of flat tensors: PyTorch's fused Adam kernels in one pass, SGD in two."""
 
     def __init__(
         self,
-        name: str,
+        config: TrainConfig,
         parameters: torch.Tensor,
         gradient: torch.Tensor,
         first: torch.Tensor,
         second: torch.Tensor,
-        hyper: Hyperparameters,
     ) -> None:
         """Bind flat tensors of one length."""
         # the kernels' own type for the count of steps, and exact to 16.7 million; from some 40,000 steps on
         # both bias corrections are 1 to the last bit
         self._count = torch.zeros((), dtype=torch.float32, device=parameters.device)
-        if name == "sgd":
-            self._apply = partial(_sgd, parameters, gradient, hyper)
+        if config.optimizer == "sgd":
+            self._apply = partial(_sgd, parameters, gradient, config)
             return
         size = piece_size(parameters)
         pieces = [list(torch.split(flat, size)) for flat in (parameters, gradient, first, second)]
         self._apply = partial(
-            torch._fused_adamw_ if name == "adamw" else torch._fused_adam_,
+            torch._fused_adamw_ if config.optimizer == "adamw" else torch._fused_adam_,
             *pieces, [], [self._count] * len(pieces[0]),
-            lr=hyper.lr, beta1=hyper.beta1, beta2=hyper.beta2, weight_decay=hyper.weight_decay,
-            eps=hyper.eps, amsgrad=False, maximize=False,
+            lr=config.lr, beta1=config.beta1, beta2=config.beta2, weight_decay=config.weight_decay,
+            eps=config.eps, amsgrad=False, maximize=False,
         )  # fmt: skip
 
     def __call__(self, step: int | None) -> None:
-        """Update."""
+        """Update at step `step`, counted from 1; None stands for one after the last, counted on the device."""
         if step is None:
             self._count.add_(1)
         else:
@@ -123,7 +115,7 @@ def piece_size(flat: torch.Tensor) -> int:
     return max(LEAST_PIECE, -(-flat.numel() // (ALIGNED * PIECES)) * ALIGNED)
 
 
-def _sgd(parameters: torch.Tensor, gradient: torch.Tensor, hyper: Hyperparameters) -> None:
-    if hyper.weight_decay:
-        gradient.add_(parameters, alpha=hyper.weight_decay)
-    parameters.add_(gradient, alpha=-hyper.lr)
+def _sgd(parameters: torch.Tensor, gradient: torch.Tensor, config: TrainConfig) -> None:
+    if config.weight_decay:
+        gradient.add_(parameters, alpha=config.weight_decay)
+    parameters.add_(gradient, alpha=-config.lr)

@@ -1,0 +1,64 @@
+"""Parts of the steps' buffers, and a thread's share of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grokscope_train.compiled.elementwise import RELU, update
+from grokscope_train.compiled.jit import Array, compiled
+from grokscope_train.compiled.sparse import is_mostly_dead
+
+SPARSE_ROWS = 0.35
+"""The share of lit units up to which sums over their rows alone are faster than a product by BLAS."""
+
+SPARSE_PRODUCT = 0.12
+"""The same for products that jump from unit to unit."""
+
+
+@compiled
+def weight_of(plan: Any, flat: Array, layer: int) -> Array:
+    """Return a layer's weight as it lies in a flat buffer: [in, out], but of the first layer [out, in]."""
+    inputs, outputs = plan.widths[layer], plan.widths[layer + 1]
+    if layer == 0:
+        inputs, outputs = outputs, inputs
+    return flat[plan.weight_start[layer] : plan.weight_start[layer] + inputs * outputs].reshape(inputs, outputs)
+
+
+@compiled
+def bias_of(plan: Any, flat: Array, layer: int) -> Array:
+    """Return a layer's bias [out] in a flat buffer."""
+    return flat[plan.bias_start[layer] : plan.bias_start[layer] + plan.widths[layer + 1]]
+
+
+@compiled
+def units_of(plan: Any, buffer: Array, layer: int, batch: int) -> Array:
+    """Return the [batch, width] part of a buffer that belongs to a layer's outputs."""
+    width = plan.widths[layer + 1]
+    start = plan.unit_start[layer] * plan.batch
+    return buffer[start : start + batch * width].reshape(batch, width)
+
+
+@compiled
+def share_of(count: int, thread: int, threads: int, multiple: int) -> Any:
+    """Return which part first ≤ i < last of `count` things is a thread's; parts begin at multiples of a number."""
+    first, last = count * thread // threads // multiple * multiple, count
+    if thread + 1 < threads:
+        last = count * (thread + 1) // threads // multiple * multiple
+    return first, last
+
+
+@compiled
+def is_sparse(plan: Any, work: Any, layer: int, first: int, last: int, limit: float) -> bool:
+    """Tell whether rows first ≤ i < last of a batch light few of a hidden layer's units; only ReLUs rest at 0."""
+    if plan.activation != RELU or layer == len(plan.widths) - 2:
+        return False
+    return is_mostly_dead(work.live_count[layer], first, last, plan.widths[layer + 1], limit)
+
+
+@compiled
+def update_stretch(plan: Any, work: Any, factors: Any, first: int, last: int) -> None:
+    """Move parameters first ≤ p < last of the flat buffer by their gradient in it."""
+    update(
+        plan.optimizer, factors, work.gradient[first:last],
+        work.parameters[first:last], work.first[first:last], work.second[first:last],
+    )  # fmt: skip
