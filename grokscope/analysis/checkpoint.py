@@ -76,6 +76,7 @@ def describe_checkpoint(
             for depth, layer in enumerate(run.layers)
         ],
         "no_gates": evidence.no_gates or None,
+        "strain": plain(2**inferred.strain),
         **_capacity(evidence),
     }
 

@@ -40,7 +40,8 @@ class Timeline:
     steps int64 [n], ascending; metrics float64 [n] by name; measures float64 [n] by (field, layer), NaN where not
     analysed; gated, the hidden layers whose gates are known to mean something; predictions float64 [n, classes],
     the share of test images given each label, or None; weightwatcher float64 [n] by layer and WeightWatcher's own
-    name of the column, without the layers that it has not measured; spectra by layer, one a checkpoint or None.
+    name of the column, without the layers that it has not measured; spectra by layer, one a checkpoint or None;
+    doublings, of the network's strain.
     """
 
     run: str
@@ -55,6 +56,7 @@ class Timeline:
     spectra: Mapping[str, Sequence[LayerSpectrum | None]] = field(default_factory=dict)
     observed: Sequence[str] = ()
     inferred: Sequence[str] = ()
+    doublings: Sequence[float] = ()
     events: Sequence[Event] = ()
     single: bool = False
 
@@ -67,6 +69,11 @@ class Timeline:
         """A measured field of a layer through time, all NaN where nothing has been analysed."""
         values = self.measures.get((name, layer))
         return np.full(len(self.steps), np.nan) if values is None else values
+
+    @property
+    def strain(self) -> NDArray[np.float64]:
+        """How strained the network is, from 1 on; all NaN where that is not known."""
+        return np.exp2(self.doublings) if len(self.doublings) else np.full(len(self.steps), np.nan)
 
     def weightwatcher_at(self, index: int, layer: str) -> dict[str, float]:
         """WeightWatcher's own numbers of a layer at a checkpoint; empty where it has not been run on it."""
@@ -96,9 +103,10 @@ def read_timeline(run: Trajectory, spectra: Spectra, inferred: Sequence[Inferred
     `inferred` is what `infer_all` says, for a caller that keeps it.
     """
     seen = glance(run, spectra)
-    labels = [one.label for one in (infer_all(spectra) if inferred is None else inferred)]
+    told = infer_all(spectra) if inferred is None else inferred
+    labels, doublings = [one.label for one in told], [one.strain for one in told]
     events = find_events(seen.steps, seen.observed, labels, seen.measures, seen.layers)
-    return replace(seen, inferred=labels, events=events)
+    return replace(seen, inferred=labels, doublings=doublings, events=events)
 
 
 def glance(run: Trajectory, spectra: Spectra | None = None) -> Timeline:

@@ -119,6 +119,8 @@ def _gates(checkpoint: Described) -> Iterator[str]:
         for layer in gated
     ]
     yield from aligned([header, *rows])
+    if checkpoint["strain"] is not None:
+        yield f"strain {checkpoint['strain']:.4g}"
     if checkpoint["capacity"] is not None:
         grown = checkpoint["capacity_grown"]
         yield f"capacity {checkpoint['capacity']:.4g}" + (f", {grown:.2f} times its least so far" if grown else "")

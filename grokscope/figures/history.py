@@ -50,6 +50,10 @@ class History(Protocol):
     def predictions(self) -> Array | None:
         """The share of test images given each label, float64 [n, classes], or None."""
 
+    @property
+    def strain(self) -> Array:
+        """How strained the network is, float64 [n]."""
+
     def metric(self, name: str) -> Array:
         """A recorded metric, float64 [n]."""
 

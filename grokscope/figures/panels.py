@@ -15,6 +15,7 @@ from grokscope.figures.over_time import (
     metric,
     total_norm,
 )
+from grokscope.phases.inferred import STRAINED
 
 Layers = Sequence[str]
 
@@ -91,6 +92,13 @@ def stable_rank(run: History, layers: Layers = ()) -> Panel:
     return Panel("stable rank", "stable rank, Σλ/λ₁", by_layer(run, "stable_rank", layers=layers), scale="log")
 
 
+def strain(run: History, layers: Layers = ()) -> Panel:
+    """How steep the network is over the share of its gates that is open; dashed: where a collapse is told."""
+    line = Line("network", "test", lambda run: run.strain)
+    closed = (2**STRAINED, f"{2**STRAINED:.0f}")
+    return Panel("strain", "strain, steepness over the share of open gates", (line,), "log", (closed,))
+
+
 def of_measure(field: str, run: History, layers: Layers = ()) -> Panel:
     """The panel of any measure of the layers, by its name."""
     return Panel(field, field, by_layer(run, field, layers=layers))
@@ -113,6 +121,7 @@ PANELS: dict[str, Callable[[History, Layers], Panel]] = {
     "sparsity": sparsity,
     "circuit": circuit,
     "stable_rank": stable_rank,
+    "strain": strain,
 }
 """Panels by the name under which `grokscope plot` draws them."""
 

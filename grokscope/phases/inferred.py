@@ -22,7 +22,7 @@ less than strain. `by="gates"` and `by="capacity"` are those rules, `published` 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -85,10 +85,14 @@ Rule = Literal["gates", "capacity", "strain"]
 
 @dataclass(frozen=True)
 class Inferred:
-    """A label, "undecided" and "unknown" included, and the reasons for it, one short sentence each."""
+    """A label, "undecided" and "unknown" included, and the reasons for it, one short sentence each.
+
+    strain: by how many doublings the network is strained, see `strain`; NaN where that is not known.
+    """
 
     label: str
     reasons: tuple[str, ...]
+    strain: float = field(default=float("nan"), compare=False)
 
 
 def infer(evidence: Evidence, by: Rule = "strain") -> Inferred:
@@ -96,6 +100,11 @@ def infer(evidence: Evidence, by: Rule = "strain") -> Inferred:
 
     `by` is what tells a collapse of a network with structure.
     """
+    strained = strain(evidence)
+    return replace(_labelled(evidence, by), strain=float(strained[-1]) if len(strained) else float("nan"))
+
+
+def _labelled(evidence: Evidence, by: Rule) -> Inferred:
     if missing := _why_unknown(evidence):
         return Inferred("unknown", (missing,))
     large = [layer for layer in evidence.layers if layer.num_eigenvalues >= MIN_EIGENVALUES]

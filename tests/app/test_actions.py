@@ -14,7 +14,7 @@ from grokscope.app.analyst import nearest_to
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.keys import by_name
 from grokscope.app.state import Comparison, Direction, State
-from grokscope.app.views.panels import panels
+from grokscope.app.views.panels import kind_of, panels
 from grokscope.app.views.traps import _pictures, picture_side
 from grokscope.runfile.liveness import Liveness
 from grokscope.spectra import analyze_layer
@@ -100,7 +100,7 @@ def test_the_next_pane_and_the_previous_one_are_neighbours_in_opposite_direction
 def test_gates_have_panes_where_they_mean_something() -> None:
     layers, lit = ("fc1", "fc2", "fc3"), np.full(3, 0.2)
     timeline = Timeline(
-        "a.h5", np.arange(3), 2, layers, gated=("fc1", "fc2"),
+        "a.h5", np.arange(3), 2, layers, gated=("fc1", "fc2"), doublings=(float("nan"), 1.0, 6.0),
         metrics={"units_lit_fc1": lit, "purity_fc2": lit},
         measures={(name, layer): lit for layer in layers for name in ("lit", "capacity")},
     )  # fmt: skip
@@ -113,6 +113,11 @@ def test_gates_have_panes_where_they_mean_something() -> None:
     assert lines(timeline)["units lit by a training image"] == ["fc1"]
     assert lines(timeline)["class purity of the units"] == ["fc2"]
     assert lines(timeline)["capacity"] == ["fc3"]
+    assert lines(timeline)["strain"] == ["network"]
+    assert timeline.strain[1:].tolist() == [2.0, 64.0]
+    state = replace(START, runs=(timeline,))
+    kinds = {kind_of(replace(state, pane=pane)) for pane in range(len(panels(state)))}
+    assert kinds == {"strain", "lit", "capacity", "units_lit_fc1", "purity_fc2"}
     assert not {"units that a bright image lights", "capacity"} & set(lines(replace(timeline, gated=())))
 
 

@@ -152,6 +152,7 @@ def test_show_json_keeps_its_keys(analysed: Path, grokscope_here: Command) -> No
     for layer in shown["layers"]:
         assert set(layer) >= LAYER_KEYS
     assert shown["no_gates"] is None
+    assert shown["strain"] > 0
     assert shown["capacity"] > 0
     assert shown["capacity_grown"] >= 1
     gates = {layer["name"]: layer["gates"] for layer in shown["layers"]}

@@ -66,9 +66,10 @@ def history(seed: int) -> Timeline:
              "circuit_complexity", "circuit_complexity_sd")  # fmt: skip
     metrics = {name: rng.uniform(0.1, 1, size=size) for name in names}
     predictions = rng.dirichlet(np.ones(10), size=size)
+    doublings = np.linspace(1.3, 9.0 + seed, size)
     phases = ["pre-grokking"] * 3 + ["grokking"] * 3 + ["anti-grokking"]
     return Timeline(f"seed{seed}.h5", STEPS, int(STEPS[-1]), ("fc1", "fc2"), metrics, measures, predictions,
-                    observed=phases, inferred=phases)  # fmt: skip
+                    observed=phases, inferred=phases, doublings=doublings)  # fmt: skip
 
 
 @pytest.fixture(scope="session")

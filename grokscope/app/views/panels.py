@@ -32,7 +32,7 @@ ORDER = (
         "accuracy",
         "alpha",
         "traps",
-        "capacity",
+        "strain",
         "lit",
         "ks",
         CLASSES,
@@ -42,7 +42,7 @@ ORDER = (
         "sparsity",
         "circuit",
     ),
-    *("loss", "stable_rank", "none_lit", "live_rows", "bias_over_norm", "row_mean_z", "mean_spike"),
+    *("loss", "stable_rank", "capacity", "none_lit", "live_rows", "bias_over_norm", "row_mean_z", "mean_spike"),
     *("units_lit", "dead_units", "patterns", "purity"),
 )
 
@@ -138,14 +138,18 @@ def kind_of(state: State) -> str:
     if isinstance(panel, str):
         return panel
     titles = {_title(run, name): name for name in PANELS} | {GATES[name][0]: name for name in GATES}
-    hidden = {HIDDEN[name][0]: f"{name}_{layer}" for name in HIDDEN for layer in run.layers}
+    titles["capacity"] = "capacity"
+    recorded = [(name, f"{name}_{layer}") for name in HIDDEN for layer in reversed(run.layers)]
+    hidden = {HIDDEN[name][0]: metric for name, metric in recorded if metric in run.metrics}
     stored = {safe_name(name): name for name in run.metrics}
     return {**stored, **hidden, **titles}[panel.title]
 
 
 def of_other(panel: Panel, run: Timeline, layer: int, other: Other) -> Panel | None:
     """What a panel of a run shows of another: its first line alone, of the same layer; None where it has none."""
-    names = [name for name in (*OF_LAYERS, "accuracy", "loss", "norm") if _title(run, name) == panel.title]
+    names = [
+        name for name in (*OF_LAYERS, "accuracy", "loss", "norm", "strain") if _title(run, name) == panel.title
+    ]
     layers = _same_layer(run, layer, other.runs[0])
     if panel.title in other.runs[0].metrics:
         return replace(panel, lines=(replace(panel.lines[0], name=other.name, role=other.role),))
