@@ -14,6 +14,7 @@ from grokscope.analysis.evidence import gated_layers, infer_all
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.names import safe_name
 from grokscope.phases import FORGOTTEN, Inferred, observe
+from grokscope.phases.inferred import STRAINED
 from grokscope.trajectory import Trajectory, is_single
 from grokscope.turns import in_turns
 
@@ -74,6 +75,11 @@ class Timeline:
     def strain(self) -> NDArray[np.float64]:
         """How strained the network is, from 1 on; all NaN where that is not known."""
         return np.exp2(self.doublings) if len(self.doublings) else np.full(len(self.steps), np.nan)
+
+    @property
+    def strained(self) -> float:
+        """From where on that tells a collapse."""
+        return float(np.exp2(STRAINED))
 
     def weightwatcher_at(self, index: int, layer: str) -> dict[str, float]:
         """WeightWatcher's own numbers of a layer at a checkpoint; empty where it has not been run on it."""

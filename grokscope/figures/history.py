@@ -54,6 +54,10 @@ class History(Protocol):
     def strain(self) -> Array:
         """How strained the network is, float64 [n]."""
 
+    @property
+    def strained(self) -> float:
+        """From where on that tells a collapse."""
+
     def metric(self, name: str) -> Array:
         """A recorded metric, float64 [n]."""
 

@@ -15,7 +15,6 @@ from grokscope.figures.over_time import (
     metric,
     total_norm,
 )
-from grokscope.phases.inferred import STRAINED
 
 Layers = Sequence[str]
 
@@ -95,8 +94,8 @@ def stable_rank(run: History, layers: Layers = ()) -> Panel:
 def strain(run: History, layers: Layers = ()) -> Panel:
     """How steep the network is over the share of its gates that is open; dashed: where a collapse is told."""
     line = Line("network", "test", lambda run: run.strain)
-    closed = (2**STRAINED, f"{2**STRAINED:.0f}")
-    return Panel("strain", "strain, steepness over the share of open gates", (line,), "log", (closed,))
+    told = (run.strained, f"{run.strained:.0f}")
+    return Panel("strain", "strain, steepness over the share of open gates", (line,), "log", (told,))
 
 
 def of_measure(field: str, run: History, layers: Layers = ()) -> Panel:
