@@ -65,7 +65,7 @@ def measure(training: Training, writer: RunWriter, checkpoints: int) -> dict[str
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", choices=("compiled", "torch", "numpy"), default="compiled")
+    parser.add_argument("--engine", choices=("compiled", "torch"), default="compiled")
     parser.add_argument("--threads", type=int, default=available_cores())
     parser.add_argument("--checkpoints", type=int, default=20)
     parser.add_argument("--data-dir", type=Path, help="folder with MNIST, in torchvision's layout")

@@ -14,7 +14,7 @@ from grokscope.errors import MissingPackage
 
 TRAINING = (
     "--dataset", "digits", "--train-points", "200", "--batch-size", "50", "--width", "64", "--lr", "0.005",
-    "--steps", "40000", "--engine", "numpy", "--threads", "1",
+    "--steps", "40000", "--engine", "torch", "--threads", "1",
 )  # fmt: skip
 """Handwritten digits, which come with scikit-learn: nothing is downloaded, and nothing compiled."""
 
@@ -28,7 +28,7 @@ def demo(
     """Train a small network on embedded digits in half a minute, analyse it, report, and open the app.
 
     A run that is there from the last time is opened again, after it has gone on to its end. Training
-    needs scikit-learn and nothing else.
+    needs the extra `train`.
     """
     from grokscope.runfile import Run
 

@@ -23,7 +23,7 @@ from tests.fuzz.judge import facts_of, lost, rows_of
 from tests.fuzz.material import RUN
 
 OPTIONS = (
-    "--dataset digits --steps 300 --width 12 --checkpoints-per-decade 8 --train-points 100 --engine numpy "
+    "--dataset digits --steps 300 --width 12 --checkpoints-per-decade 8 --train-points 100 --engine torch "
     "--threads 1 --init-scale 1 --save-seconds 0.02"
 )
 COMMANDS = {

@@ -48,7 +48,7 @@ def make(folder: Path, command: Callable[..., int]) -> None:
         _write_table(folder / kind / TABLE)
     run = folder / "run" / RUN
     run.parent.mkdir()
-    options = "--dataset digits --steps 40 --width 12 --checkpoints-per-decade 3 --train-points 100 --engine numpy"
+    options = "--dataset digits --steps 40 --width 12 --checkpoints-per-decade 3 --train-points 100 --engine torch"
     assert command("train", "-o", run, *options.split(), "--threads", "1", "--init-scale", "1") == 0
     assert command("analyze", "-j", "1", run) == 0
     save(folder / "secret.npz", {"fc1.weight": np.full((12, 64), SECRET, np.float32)})

@@ -61,7 +61,7 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on_when_there_is_room(small_
     assert inspect(Run(path)).problems == ()
 
 
-OPTIONS = ["--dataset", "digits", "--steps", "20", "--width", "40", "--train-points", "100", "--engine", "numpy"]
+OPTIONS = ["--dataset", "digits", "--steps", "20", "--width", "40", "--train-points", "100", "--engine", "torch"]
 
 
 def test_commands_on_a_full_disk_say_so_in_one_sentence(
