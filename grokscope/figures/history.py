@@ -56,7 +56,7 @@ class History(Protocol):
 
     @property
     def strained(self) -> float:
-        """From where on that tells a collapse."""
+        """From where on that tells a collapse; NaN where it does not tell one."""
 
     def metric(self, name: str) -> Array:
         """A recorded metric, float64 [n]."""
