@@ -120,12 +120,12 @@ def train_parent(folder: Path, images: list[str], seed: int, steps: int) -> Orig
     return Origin(up_to_peak, peak_of(whole), f"s{seed}")
 
 
-def train_arms(folder: Path, origin: Origin, steps: int, arms: list[str], images: list[str]) -> None:
+def train_arms(folder: Path, origin: Origin, steps: int, arms: list[str], asked: list[str]) -> None:
     """Train every arm from where it begins to the last step."""
     for name in arms:
         path = branch_path(folder, name, origin)
         if not is_complete(path, steps):
-            begin = [origin.run, "--at", origin.step, "--steps", steps, *images]
+            begin = [origin.run, "--at", origin.step, "--steps", steps, *asked]
             grokscope("branch", *begin, "-o", path, "--overwrite", *origin.change(name))
 
 
@@ -212,8 +212,8 @@ def from_seeds(options: argparse.Namespace, arms: list[str]) -> None:
 def from_parent(options: argparse.Namespace, arms: list[str]) -> None:
     """Train the arms of one run that is there already."""
     origin = Origin(options.parent, options.at, f"{options.parent.stem}-{options.at}")
-    images = ["--data-dir", options.data_dir] if options.data_dir else []
-    train_arms(options.folder, origin, options.steps, arms, images)
+    asked = ["--checkpoints-per-decade", "20", *(["--data-dir", options.data_dir] if options.data_dir else [])]
+    train_arms(options.folder, origin, options.steps, arms, asked)
     print(f"Branched from {options.parent} at step {options.at:,}; trained to step {options.steps:,}.\n")
     print_table(options.folder, arms, [origin])
 
