@@ -46,8 +46,8 @@ def report(
     import json
 
     from grokscope.analysis.checkpoint import plain
+    from grokscope.analysis.profile import profile_rows
     from grokscope.report import refuse_twice, report_text, run_report
-    from grokscope.report.layer_table import profile_of
     from grokscope.report.pictures import Source
 
     sources = [Source.of(run) for run in open_every(runs, **how)]
@@ -73,7 +73,7 @@ def report(
             },
             "single": report.single,
             **report.caveats,
-            "layers": profile_of(source) if report.single else None,
+            "layers": list(profile_rows(source.spectra)) if report.single else None,
             "confusion": [
                 {"observed": observed, "inferred": inferred, "checkpoints": count}
                 for (observed, inferred), count in sorted(report.confusion.items())

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import Result
 
 from grokscope.analysis import Parameters, Spectra, analyze
-from grokscope.analysis.evidence import gated_layers, infer_all, read_evidence, why_no_gates
+from grokscope.analysis.evidence import gated_layers, infer_all, read_evidence, why_no_bound, why_no_gates
 from grokscope.analysis.gates import chain, input_range
 from grokscope.analysis.spectra_layout import beside
 from grokscope.phases import infer
@@ -180,6 +180,7 @@ def test_standardised_inputs_are_known_from_the_configuration(tmp_path: Path) ->
         ({"activation": "relu", "input_range": [1, -1]}, CHAIN, "input_range"),
         ({"activation": "relu", "input_range": "any"}, CHAIN, "input_range"),
         ({"activation": "relu"}, CHAIN, "input_range"),
+        ({"activation": "ReLU", "dataset": "digits"}, CHAIN, ""),
         ({"activation": "tanh", "dataset": "mnist"}, CHAIN, "tanh"),
         ({"activation": "gelu", "dataset": "mnist"}, CHAIN, "gelu"),
         ({"dataset": "mnist"}, CHAIN, "activation"),
@@ -190,6 +191,24 @@ def test_standardised_inputs_are_known_from_the_configuration(tmp_path: Path) ->
 )
 def test_why_nothing_is_said_of_gates(config: dict[str, object], layers: tuple[LayerSpec, ...], why: str) -> None:
     said = why_no_gates(config, layers)
+    assert why in said
+    assert bool(said) == bool(why)
+
+
+@pytest.mark.parametrize(
+    ("loss", "why"),
+    [
+        ("mse", ""),
+        ("MSELoss", ""),
+        ("mean squared error", ""),
+        ("cross-entropy", "cross-entropy lets outputs grow for ever"),
+        ("CrossEntropyLoss", "CrossEntropyLoss lets outputs grow for ever"),
+        ("huber", "it is not known of huber that it holds outputs to their targets"),
+        (None, "nothing says with which loss"),
+    ],
+)
+def test_why_outputs_may_grow_for_ever(loss: str | None, why: str) -> None:
+    said = why_no_bound({"loss": loss})
     assert why in said
     assert bool(said) == bool(why)
 

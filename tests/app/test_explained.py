@@ -14,7 +14,7 @@ from grokscope.app.explanations import explained
 from grokscope.app.keys import VIEWS
 from grokscope.app.state import State
 from grokscope.app.views import table
-from grokscope.app.views.header import footer, topic
+from grokscope.app.views.footer import footer, topic
 from grokscope.app.views.help import help_text
 from grokscope.app.views.lists import list_text
 from grokscope.app.views.panels import panels

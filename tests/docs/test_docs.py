@@ -36,6 +36,16 @@ def test_the_generated_pages_are_those_of_the_program() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_make_bench_runs_the_benchmarks_that_need_no_argument() -> None:
+    """All of them, and no other, which would print its usage."""
+    printed = subprocess.run(["make", "-n", "bench"], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    needs = re.compile(r'add_argument\("[^-](?!.*nargs="\?")')
+    scripts = (ROOT / "benchmarks").glob("*.py")
+    assert set(re.findall(r"benchmarks/(\w+\.py)", printed)) == {
+        script.name for script in scripts if not needs.search(script.read_text())
+    }
+
+
 def test_the_man_page_is_roff_without_a_warning() -> None:
     if shutil.which("groff") is None:
         pytest.skip("no groff here")

@@ -16,8 +16,8 @@ from grokscope.runfile import Run, RunWriter, own_bytes
 from grokscope.runfile.check import check
 from grokscope.runfile.exact_layout import OtherLayout, exact_extents
 from grokscope.runfile.layout import file_plan
+from grokscope.runfile.opening import read_layout
 from grokscope.runfile.own_bytes import HEAP, MOST_MAPPED, NotItsOwn, refuse_endless
-from grokscope.runfile.reader import read_layout
 from tests.runfile.conftest import STEPS, WEIGHT
 
 

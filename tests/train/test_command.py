@@ -165,16 +165,17 @@ def test_another_library_version_is_noted_and_no_hindrance(
     assert "where it was 1.0" in result.stderr
 
 
+@pytest.mark.parametrize("more", [("--steps", "60"), ()])
 def test_a_run_of_the_former_engine_goes_on_where_other_last_bits_are_accepted(
-    finished: Path, tmp_path: Path, grokscope_here: Here
+    finished: Path, tmp_path: Path, grokscope_here: Here, more: tuple[str, ...]
 ) -> None:
     path = Path(shutil.copy(finished, tmp_path / "old.h5"))
     with RunWriter.reopen(path) as writer:
         writer.extend(writer.steps, {**writer.config, "engine": "numpy"})
-    result = grokscope_here("train", "-o", path, "--resume", "--steps", "60")
+    result = grokscope_here("train", "-o", path, "--resume", *more)
     assert result.exit_code == 2
     assert "--engine numpy, which is no more; add --other-place" in " ".join(result.stderr.split())
-    assert grokscope_here("train", "-o", path, "--resume", "--steps", "60", "--other-place").exit_code == 0
+    assert grokscope_here("train", "-o", path, "--resume", *more, "--other-place").exit_code == 0
     assert Run.open(path).config["engine"] == "compiled"
 
 

@@ -66,7 +66,7 @@ def candidates(config: TrainConfig, small: bool = False) -> list[TrainConfig]:
     engines = [config.engine]
     if config.engine == "auto":
         needs = {"compiled": "numba", "torch": "torch"}
-        engines = [engine for engine, package in needs.items() if _is_installed(package)]
+        engines = [engine for engine, package in needs.items() if _is_installed(package)] or ["torch"]
         engines = engines[:1] if small else engines
     halvings = [available_cores() >> halving for halving in range(THREAD_COUNTS)]
     counts = [config.threads] if config.threads else [count for count in halvings if count]
