@@ -15,7 +15,7 @@ from grokscope.app.views.header import status
 from grokscope.phases.inferred import RULE
 from grokscope.runfile import LayerSpec, Run, RunWriter
 from grokscope.runfile.liveness import Liveness
-from tests.app.test_pilot import LAST, app_on, press, screen_of
+from tests.app.driving import LAST, app_on, press, screen_of
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (200, 60)])
