@@ -15,7 +15,7 @@ from grokscope.app.frame import Frame, Layer
 from grokscope.app.keys import by_name
 from grokscope.app.state import Comparison, Direction, State
 from grokscope.app.views.panels import kind_of, panels
-from grokscope.app.views.traps import _pictures, picture_side
+from grokscope.app.views.trap_pictures import _pictures, picture_side
 from grokscope.figures.panels import strain
 from grokscope.runfile.liveness import Liveness
 from grokscope.spectra import analyze_layer

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +16,9 @@ from grokscope_train.data import Experiment
 from grokscope_train.interventions import activations, as_it_is, interventions, mean_of, with_fresh_heads
 from grokscope_train.network import Parameters, initial_parameters
 from grokscope_train.readout import fit_readout
+from typer.testing import Result
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Result]
 
 
 def test_a_readout_is_ridge_regression_and_leaves_out_one_after_the_other() -> None:
@@ -114,25 +114,25 @@ def test_activations_are_those_of_a_network_of_relus() -> None:
 
 
 def test_show_prints_interventions_in_one_table(
-    trained_run: Path, tmp_path: Path, grokscope_command: Command
+    trained_run: Path, tmp_path: Path, grokscope_here: Command
 ) -> None:
     path = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
     options = ("--open-gates", "--refit", "--average", 3)
-    described = json.loads(grokscope_command("show", path, *options, "--json").stdout)
+    described = json.loads(grokscope_here("show", path, *options, "--json").stdout)
     rows = {row["intervention"]: row for row in described["interventions"]}
     assert len(rows) == 3 + 3 * 3 + 2
     for name in ("train_accuracy", "test_accuracy"):
         assert rows["as it is"][name] == pytest.approx(described["metrics"][name], abs=0.004)  # stored in float32
     assert "without_trap" not in described
-    text = grokscope_command("show", path, "--open-gates").stdout
+    text = grokscope_here("show", path, "--open-gates").stdout
     assert f"as it is      {rows['as it is']['train_accuracy']:.4f}" in text
     assert f"gates opened  {rows['gates opened']['train_accuracy']:.4f}" in text
 
 
 def test_too_few_checkpoints_to_average_are_refused(
-    trained_run: Path, tmp_path: Path, grokscope_command: Command
+    trained_run: Path, tmp_path: Path, grokscope_here: Command
 ) -> None:
     path = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
-    result = grokscope_command("show", path, "--step", 0, "--average", 2)
-    assert result.returncode == 2
+    result = grokscope_here("show", path, "--step", 0, "--average", 2)
+    assert result.exit_code == 2
     assert "--average 2 needs as many checkpoints; there are 1" in result.stderr

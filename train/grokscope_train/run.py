@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from grokscope.errors import BadRunFile, UsageError
-from grokscope.files import is_in_the_way
+from grokscope.errors import BadRunFile, StorageError, UsageError
+from grokscope.files import is_in_the_way, resolved
 from grokscope.runfile import Run, RunWriter
 from grokscope_train.choose import resolve
 from grokscope_train.config import FORMER_ENGINE, ORIGIN, TrainConfig, option
@@ -158,8 +159,11 @@ def _recorded(config: TrainConfig, data_dir: Path | None, num_seeds: int) -> dic
 
 
 def refuse_early(path: Path, overwrite: bool) -> None:
-    """Find out before the data is loaded that the file cannot be made."""
+    """Find out before the data is loaded and steps are compiled that the file cannot be made."""
     if is_in_the_way(path) and not overwrite:
         raise UsageError(f"{path} exists; go on with it by --resume, or replace it by --overwrite")
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent} to put {path.name} in; make it first")
+    folder = resolved(path).parent
+    if not os.access(folder, os.W_OK):
+        raise StorageError(f"cannot write in {folder}; choose another folder")

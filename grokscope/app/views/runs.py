@@ -8,10 +8,9 @@ from rich.text import Text
 
 from grokscope.app import actions
 from grokscope.app.actions import Action
-from grokscope.app.catalog import Entry
 from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas, fit_middle
-from grokscope.app.state import State
+from grokscope.app.state import Entry, State
 from grokscope.figures.colors import Palette, phase_letter
 from grokscope.numbers import UNKNOWN, percent, whole
 

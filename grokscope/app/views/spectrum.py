@@ -10,7 +10,7 @@ from grokscope.app.frame import Layer
 from grokscope.app.layer_names import in_title
 from grokscope.app.plots.described import described, empty
 from grokscope.app.state import State
-from grokscope.app.views.header import Piece, line
+from grokscope.app.views.pieces import Piece, line
 from grokscope.figures import Figure, dxmin, esd, randomized
 from grokscope.numbers import number
 
