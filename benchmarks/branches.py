@@ -94,9 +94,14 @@ def grokscope(*arguments: object) -> None:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
 
 
-def is_complete(path: Path) -> bool:
-    """Tell whether a run has been trained to its end."""
-    return path.exists() and Run.open(path).complete
+def is_complete(path: Path, steps: int) -> bool:
+    """Tell whether a run has been trained to this step; exits where it is one that ends elsewhere."""
+    if not path.exists():
+        return False
+    run = Run.open(path)
+    if (last := int(run.planned_steps[-1])) != steps:
+        sys.exit(f"{path} is trained to step {last:,}, not {steps:,}; name another folder, or --steps {last}")
+    return run.complete
 
 
 def peak_of(parent: Path) -> int:
@@ -109,18 +114,18 @@ def train_parent(folder: Path, images: list[str], seed: int, steps: int) -> Orig
     """Train a seed's parent, and once more up to its peak; return where its arms begin."""
     whole, up_to_peak = folder / f"parent-s{seed}.h5", folder / f"peak-s{seed}.h5"
     for path, last in ((whole, lambda: steps), (up_to_peak, lambda: peak_of(whole))):
-        if not is_complete(path):
+        if not is_complete(path, last()):
             options = [*images, *EXPERIMENT.split(), "--seed", seed, "--steps", last()]
             grokscope("train", "-o", path, "--overwrite", *options)
     return Origin(up_to_peak, peak_of(whole), f"s{seed}")
 
 
-def train_arms(folder: Path, origin: Origin, steps: int, arms: list[str], images: list[str]) -> None:
+def train_arms(folder: Path, origin: Origin, steps: int, arms: list[str], asked: list[str]) -> None:
     """Train every arm from where it begins to the last step."""
     for name in arms:
         path = branch_path(folder, name, origin)
-        if not is_complete(path):
-            begin = [origin.run, "--at", origin.step, "--steps", steps, *images]
+        if not is_complete(path, steps):
+            begin = [origin.run, "--at", origin.step, "--steps", steps, *asked]
             grokscope("branch", *begin, "-o", path, "--overwrite", *origin.change(name))
 
 
@@ -173,9 +178,9 @@ def row(name: str, outcomes: list[Outcome]) -> str:
 
 
 def print_table(folder: Path, arms: list[str], origins: list[Origin]) -> None:
-    """Print a row an arm, means over where they began."""
+    """Print a row an arm, means over where they began; a fall is from the parent's accuracy there."""
     print(
-        "| arm | test where it begins | best | at the end | points below its start | collapsed | training | lit |"
+        "| arm | test where it begins | best | at the end | points below the parent | collapsed | training | lit |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for name in arms:
@@ -207,8 +212,8 @@ def from_seeds(options: argparse.Namespace, arms: list[str]) -> None:
 def from_parent(options: argparse.Namespace, arms: list[str]) -> None:
     """Train the arms of one run that is there already."""
     origin = Origin(options.parent, options.at, f"{options.parent.stem}-{options.at}")
-    images = ["--data-dir", options.data_dir] if options.data_dir else []
-    train_arms(options.folder, origin, options.steps, arms, images)
+    asked = ["--checkpoints-per-decade", "20", *(["--data-dir", options.data_dir] if options.data_dir else [])]
+    train_arms(options.folder, origin, options.steps, arms, asked)
     print(f"Branched from {options.parent} at step {options.at:,}; trained to step {options.steps:,}.\n")
     print_table(options.folder, arms, [origin])
 
@@ -230,6 +235,10 @@ def main() -> None:
         parser.error(f"no arm {', '.join(sorted(unknown))}; there are {', '.join(ARMS)}")
     if (options.parent is None) != (options.at is None):
         parser.error("--parent and --at go together")
+    if options.parent and options.at not in (steps := Run.open(options.parent).steps.tolist()):
+        parser.error(
+            f"{options.parent} has no checkpoint at step {options.at}; it has {', '.join(map(str, steps))}"
+        )
     options.folder.mkdir(parents=True, exist_ok=True)
     (from_parent if options.parent else from_seeds)(options, arms)
 

@@ -133,6 +133,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
     parser.add_argument("--no-training", action="store_true", help="score the runs that are complete")
     options = parser.parse_args()
+    if unknown := set(options.parts.split(",")) - {*SEEDS, "controls"}:
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join([*SEEDS, 'controls'])}")
     for part in options.parts.split(","):
         folder = options.folder / part
         folder.mkdir(parents=True, exist_ok=True)

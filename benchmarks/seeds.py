@@ -61,7 +61,9 @@ def training_seconds(steps: int, options: list[str], folder: Path) -> float:
     command = [sys.executable, "-m", "grokscope", "train", "-o", str(folder / "run.h5"), "--overwrite"]
     command += ["--steps", str(steps), "--threads", "1", "--checkpoints-per-decade", "4", *options]
     started = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     return time.perf_counter() - started
 
 

@@ -10,7 +10,7 @@ import errno
 import stat
 from pathlib import Path
 
-from grokscope.errors import StorageError
+from grokscope.errors import StorageError, UsageError
 
 PIECE_BYTES = 1 << 20
 _KINDS = {
@@ -49,6 +49,19 @@ def resolved(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError):  # Python 3.11 and 3.12 raise RuntimeError for a loop
         raise StorageError(f"{path} is {kind_of(path)}; remove it, or name another file") from None
+
+
+def is_in_the_way(path: Path) -> bool:
+    """Tell whether a file is where a run file is to be made.
+
+    Raises UsageError where something else is there: a device whose place a file takes is gone for everyone.
+    """
+    kind = kind_of(path)
+    if kind == "a folder":
+        raise UsageError(f"{path} is a folder; name a file in it, such as {path / 'run.h5'}")
+    if kind not in ("a file", "nothing"):
+        raise UsageError(f"{path} is {kind}; name a file")
+    return kind == "a file"
 
 
 def read_text(path: Path, largest: int, encoding: str = "utf-8") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -38,15 +39,24 @@ def _one_blas_thread() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Path]:
     """Caches go to one folder for the whole test session, never to the user's.
 
-    Spectra are not kept there from test to test: copies of one run share its identity, and so its spectra.
+    Machine code alone is kept for other processes and times, under its sources' digest: compiling takes long.
     """
-    base = tmp_path_factory.getbasetemp()
-    shutil.rmtree(base / "cache" / "grokscope" / "spectra", ignore_errors=True)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(base / "cache"))
+    cache = tmp_path_factory.getbasetemp() / "cache"
+    (cache / "grokscope").mkdir(parents=True)
+    (cache / "grokscope" / "compiled").symlink_to(pytestconfig.cache.mkdir("compiled"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        yield cache / "grokscope"
+
+
+@pytest.fixture(autouse=True)
+def _no_spectra(_own_cache: Path) -> None:
+    """Spectra are not kept in the cache from test to test: copies of one run share its identity, and so those."""
+    shutil.rmtree(_own_cache / "spectra", ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -83,8 +93,9 @@ def grokscope_here() -> Callable[..., Result]:
     """Run the command line within this process: where nothing but words and files matters, without its start."""
     from grokscope.cli.main import app
 
-    def run(*arguments: str | Path) -> Result:
-        return CliRunner().invoke(app, [str(word) for word in arguments])
+    def run(*arguments: object, cwd: Path | None = None) -> Result:
+        with contextlib.chdir(cwd or Path.cwd()):
+            return CliRunner().invoke(app, [str(word) for word in arguments])
 
     return run
 

@@ -18,6 +18,7 @@ from grokscope.errors import RunLocked, UsageError
 from grokscope.phases import Evidence, infer
 from grokscope.phases.gates import GATES
 from grokscope.phases.inferred import growth
+from grokscope.phases.strain import times
 from grokscope.runfile import LayerSpec
 from grokscope.spectra import LayerSpectrum, Trap
 from grokscope.trajectory import Trajectory, find_damaged, is_single
@@ -76,7 +77,7 @@ def describe_checkpoint(
             for depth, layer in enumerate(run.layers)
         ],
         "no_gates": evidence.no_gates or None,
-        "strain": plain(2**inferred.strain),
+        "strain": plain(times(inferred.strain)),
         **_capacity(evidence),
     }
 
@@ -95,7 +96,7 @@ def _capacity(evidence: Evidence) -> dict[str, Any]:
         return {"capacity": None, "capacity_grown": None}
     return {
         "capacity": plain(evidence.layers[-1].capacity[-1]),
-        "capacity_grown": plain(2 ** growth(evidence)[-1]),
+        "capacity_grown": plain(times(growth(evidence)[-1])),
     }
 
 

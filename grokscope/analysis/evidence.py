@@ -17,7 +17,8 @@ from grokscope.trajectory import Trajectory, is_single
 from grokscope.turns import in_turns
 
 GATED = "relu"
-HOLDING = "mse"  # the loss that is least where outputs are their targets
+HOLDING = ("mse", "meansquarederror", "squarederror", "l2")  # least where outputs are their targets
+ENDLESS = ("crossentropy", "ce", "nll")  # the less the larger outputs are
 
 
 def observe_run(run: Trajectory, thresholds: Thresholds | None = None) -> Observed:
@@ -69,7 +70,7 @@ def why_no_gates(config: Mapping[str, Any], layers: tuple[LayerSpec, ...]) -> st
             "nothing says which activation its units have, so that it is unknown whether they are gates; "
             "`grokscope import --activation relu`, or `activation` in the configuration, says it"
         )
-    if activation != GATED:
+    if _plain(activation) != GATED:
         return (
             f"its units are {activation}: that a collapse closes gates is known of {GATED} alone, and too few "
             "networks of others have been looked at to tell theirs"
@@ -90,7 +91,17 @@ def why_no_bound(config: Mapping[str, Any]) -> str:
             "for nothing says with which loss it was trained; `grokscope import --loss mse`, or `loss` in the "
             "configuration, says it"
         )
-    return "" if loss == HOLDING else f"for {loss} lets outputs grow for ever"
+    plain = _plain(loss).removesuffix("loss")
+    if plain in HOLDING:
+        return ""
+    if plain in ENDLESS:
+        return f"for {loss} lets outputs grow for ever"
+    return f"for it is not known of {loss} that it holds outputs to their targets, as mse does"
+
+
+def _plain(name: object) -> str:
+    """Return how a name is spelled by everyone: `MSELoss` and `mse_loss` are one."""
+    return "".join(letter for letter in str(name).lower() if letter.isalnum())
 
 
 def _layer_evidence(spectra: Spectra, layer: LayerSpec) -> LayerEvidence:

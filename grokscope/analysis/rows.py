@@ -17,10 +17,9 @@ from grokscope.spectra import LayerSpectrum, Trap
 
 CAUSES = ("mean", "entries", "mean+entries", "unexplained")
 VERDICTS = ("not measured", "over-trained", "well-trained", "under-trained", "undecided", "like noise")
-MAX_TRAPS, MAX_ENTRIES = (
-    16,
-    8,
-)  # kept in full; `num_traps` counts all, and `randomized_esd` holds their eigenvalues
+MAX_TRAPS, MAX_ENTRIES = 16, 8
+"""Kept in full; `num_traps` counts all, and `randomized_esd` holds their eigenvalues."""
+
 REASON_BYTES = 200
 REASONS = ("reason", "verdict_reason", "randomised_reason")
 NOT_SCALAR = {"name", "shape", *REASONS, "verdict", "traps", "esd", "randomized_esd"}

@@ -15,6 +15,7 @@ from grokscope.analysis.spectra_file import Spectra
 from grokscope.names import safe_name
 from grokscope.phases import FORGOTTEN, Inferred, observe
 from grokscope.phases.inferred import STRAINED
+from grokscope.phases.strain import times
 from grokscope.trajectory import Trajectory, is_single
 from grokscope.turns import in_turns
 
@@ -42,7 +43,7 @@ class Timeline:
     analysed; gated, the hidden layers whose gates are known to mean something; predictions float64 [n, classes],
     the share of test images given each label, or None; weightwatcher float64 [n] by layer and WeightWatcher's own
     name of the column, without the layers that it has not measured; spectra by layer, one a checkpoint or None;
-    doublings, of the network's strain.
+    doublings, of the network's strain; by_strain, whether that is what tells its collapse.
     """
 
     run: str
@@ -58,6 +59,7 @@ class Timeline:
     observed: Sequence[str] = ()
     inferred: Sequence[str] = ()
     doublings: Sequence[float] = ()
+    by_strain: bool = False
     events: Sequence[Event] = ()
     single: bool = False
 
@@ -73,13 +75,13 @@ class Timeline:
 
     @property
     def strain(self) -> NDArray[np.float64]:
-        """How strained the network is, from 1 on; all NaN where that is not known."""
-        return np.exp2(self.doublings) if len(self.doublings) else np.full(len(self.steps), np.nan)
+        """How strained the network is, float64 [n]; all NaN where that is not known."""
+        return times(self.doublings) if len(self.doublings) else np.full(len(self.steps), np.nan)
 
     @property
     def strained(self) -> float:
-        """From where on that tells a collapse."""
-        return float(np.exp2(STRAINED))
+        """From where on that tells a collapse; NaN where it does not tell one."""
+        return float(times(STRAINED)) if self.by_strain else float("nan")
 
     def weightwatcher_at(self, index: int, layer: str) -> dict[str, float]:
         """WeightWatcher's own numbers of a layer at a checkpoint; empty where it has not been run on it."""
@@ -112,7 +114,8 @@ def read_timeline(run: Trajectory, spectra: Spectra, inferred: Sequence[Inferred
     told = infer_all(spectra) if inferred is None else inferred
     labels, doublings = [one.label for one in told], [one.strain for one in told]
     events = find_events(seen.steps, seen.observed, labels, seen.measures, seen.layers)
-    return replace(seen, inferred=labels, doublings=doublings, events=events)
+    by_strain = any(one.by_strain for one in told[-1:])
+    return replace(seen, inferred=labels, doublings=doublings, by_strain=by_strain, events=events)
 
 
 def glance(run: Trajectory, spectra: Spectra | None = None) -> Timeline:

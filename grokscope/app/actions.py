@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from grokscope.analysis.gates import MEASURES as OF_GATES
 from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline
-from grokscope.app.state import ORDERS, Direction, State
+from grokscope.app.state import ORDERS, Direction, Entry, State
 from grokscope.figures import WORDS, Scale, Scales
 from grokscope.figures.colors import DARK, LIGHT
 from grokscope.numbers import whole
 from grokscope.runfile.liveness import Liveness
 from grokscope.steps import parse_step
-
-if TYPE_CHECKING:
-    from grokscope.app.catalog import Entry
 
 Action = Callable[[State], State]
 

@@ -27,7 +27,7 @@ from grokscope.app.process import collect_garbage, end_with_terminal, stop_job
 from grokscope.app.session import Session, at_cursor, numbered, timelines
 from grokscope.app.state import State
 from grokscope.app.theme import PALETTES, textual_theme
-from grokscope.app.views.traps import picture_side
+from grokscope.app.views.trap_pictures import picture_side
 from grokscope.errors import GrokscopeError
 from grokscope.figures.colors import DARK, LIGHT
 from grokscope.names import safe_name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,34 +11,11 @@ from textual.message import Message
 
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.app.news import LOOK_SECONDS, UNREADABLE
+from grokscope.app.state import Entry
 from grokscope.names import safe_name
 from grokscope.phases import observe
 from grokscope.runfile import Run
 from grokscope.trajectory.whose import is_of_grokscope
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A run of the list; `problem` says why it cannot be opened, and without `read` nothing else is known yet.
-
-    `phase` is the observed one at the last checkpoint, `accuracy` the last on the test images (NaN: none),
-    `state` how its training stands, `analysed` the share of its layers and checkpoints that are measured.
-    """
-
-    path: Path
-    read: bool = False
-    problem: str = ""
-    checkpoints: int = 0
-    step: int = 0
-    phase: str = "unknown"
-    accuracy: float = float("nan")
-    state: str = ""
-    analysed: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """The file's name, safe to print."""
-        return safe_name(self.path.name)
 
 
 def run_files(folder: Path) -> tuple[Path, ...]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +15,8 @@ from grokscope.app.frame import Frame, Layer
 from grokscope.app.layer_names import matches
 from grokscope.figures import Axis, Scale, Scales, step_axis
 from grokscope.figures.colors import DARK, Palette
+from grokscope.names import safe_name
 from grokscope.runfile.liveness import Liveness
-
-if TYPE_CHECKING:
-    from grokscope.app.catalog import Entry
 
 SORTED_BY = {
     "alpha": ("alpha", 1, "least α"),
@@ -48,6 +45,30 @@ class Direction:
 
     key: tuple[int, int, int]
     vector: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run of the list; `problem` says why it cannot be opened, and without `read` nothing else is known yet.
+
+    `phase` is the observed one at the last checkpoint, `accuracy` the last on the test images (NaN: none),
+    `state` how its training stands, `analysed` the share of its layers and checkpoints that are measured.
+    """
+
+    path: Path
+    read: bool = False
+    problem: str = ""
+    checkpoints: int = 0
+    step: int = 0
+    phase: str = "unknown"
+    accuracy: float = float("nan")
+    state: str = ""
+    analysed: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The file's name, safe to print."""
+        return safe_name(self.path.name)
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,8 +65,8 @@ def branch(
     """Train a new run that leaves RUN at a checkpoint, with the options that are given changed.
 
     It begins with the parent's training state where the parent keeps one of that step (`train --keep-states`, and
-    the last one saved), else with its weights and fresh moments, which is said. Without any change it equals its
-    parent bit for bit. Stopped, it goes on by `grokscope train -o BRANCH.h5 --resume`.
+    the last one saved), else with its weights and fresh moments, which is said. From such a state and without any
+    change it equals its parent bit for bit. Stopped, it goes on by `grokscope train -o BRANCH.h5 --resume`.
     """
     from grokscope_train.branch import Edits, start_branch
     from grokscope_train.loop import train as train_loop

@@ -30,6 +30,7 @@ def demo(
     A run that is there from the last time is opened again, after it has gone on to its end. Training
     needs the extra `train`.
     """
+    from grokscope.files import make_folder
     from grokscope.runfile import Run
 
     run = folder / "digits.h5"
@@ -37,11 +38,11 @@ def demo(
     if not there or not Run.open(run).complete:
         if importlib.util.find_spec("sklearn") is None:
             raise MissingPackage(
-                "the demo's digits come with scikit-learn; install it by `pip install scikit-learn`"
+                "the demo's digits come with scikit-learn; pip install 'grokscope[train]' brings it and all else"
             )
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         run_grokscope("train", "-o", str(run), *TRAINING, *(("--resume",) if there else ()))
-        run_grokscope("analyze", str(run))
+    run_grokscope("analyze", str(run))  # also where only that was stopped the last time
     run_grokscope("report", str(run))
     if view and sys.stdin.isatty() and sys.stdout.isatty():
         run_grokscope("view", str(run))

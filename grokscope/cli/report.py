@@ -46,8 +46,8 @@ def report(
     import json
 
     from grokscope.analysis.checkpoint import plain
+    from grokscope.analysis.profile import profile_rows
     from grokscope.report import refuse_twice, report_text, run_report
-    from grokscope.report.layer_table import profile_of
     from grokscope.report.pictures import Source
 
     sources = [Source.of(run) for run in open_every(runs, **how)]
@@ -73,7 +73,7 @@ def report(
             },
             "single": report.single,
             **report.caveats,
-            "layers": profile_of(source) if report.single else None,
+            "layers": list(profile_rows(source.spectra)) if report.single else None,
             "confusion": [
                 {"observed": observed, "inferred": inferred, "checkpoints": count}
                 for (observed, inferred), count in sorted(report.confusion.items())
@@ -87,10 +87,11 @@ def report(
 def _write(sources: Sequence[Source], folder: Path) -> None:
     """Write the report's files, and say where the page is."""
     from grokscope.errors import UsageError
+    from grokscope.files import kind_of
     from grokscope.report.page import report_of, write_report
 
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file; -o takes the folder that the report is written to")
+    if (kind := kind_of(folder)) not in ("a folder", "nothing"):
+        raise UsageError(f"{folder} is {kind}; -o takes the folder that the report is written to")
     write_report(report_of(sources), folder)
     echo(str(folder / "report.html"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from grokscope.numbers import number_text, probability
+from grokscope.numbers import UNKNOWN, number_text, probability
 from grokscope.phases import FORGOTTEN
 from grokscope.report.text import aligned, caveat_lines
 from grokscope.spectra.null import ALPHA_DRAWS
@@ -70,7 +70,7 @@ def _cells(layer: Described) -> list[str]:
         layer["name"],
         "×".join(map(str, layer["shape"])),
         number_text(layer["alpha"], ".2f"),
-        f"{number_text(layer['alpha_low'], '.2f')}–{number_text(layer['alpha_high'], '.2f')}",
+        _interval_text(layer),
         probability(layer["alpha_p"], min(layer["null_draws"] or 0, ALPHA_DRAWS)),
         number_text(layer["num_tail"], "d"),
         number_text(layer["power_law_distance"], ".3f"),
@@ -84,9 +84,14 @@ def _cells(layer: Described) -> list[str]:
     ]
 
 
+def _interval_text(layer: Described) -> str:
+    low, high = layer["alpha_low"], layer["alpha_high"]
+    return UNKNOWN if low is None else f"{low:.2f}–{number_text(high, '.2f')}"
+
+
 def _traps_text(layer: Described) -> str:
     if layer["num_traps"] is None:
-        return "–"
+        return UNKNOWN
     span = "" if layer["num_traps_min"] == layer["num_traps_max"] else "–".join(
         number_text(layer[key], ".0f") for key in ("num_traps_min", "num_traps_max")
     )  # fmt: skip

@@ -56,7 +56,7 @@ class History(Protocol):
 
     @property
     def strained(self) -> float:
-        """From where on that tells a collapse."""
+        """From where on that tells a collapse; NaN where it does not tell one."""
 
     def metric(self, name: str) -> Array:
         """A recorded metric, float64 [n]."""
@@ -66,12 +66,14 @@ class History(Protocol):
 
 
 def step_axis(histories: Sequence[History], *, scale: Scale = "log") -> Axis:
-    """The axis of steps, from the first to the last that is recorded or planned.
+    """The axis of steps, from the first to the last that is recorded or planned; one step alone is in its middle.
 
     On a logarithmic one step 0 stands at the left end, a gap before the first step that follows.
     """
     firsts = [int(one.steps[0]) for one in histories if len(one.steps)] or [0]
     last = max(float(one.last_step) for one in histories)
+    if last == min(firsts):
+        return Axis("step", "linear", last - 0.5, last + 0.5, form="count")
     if scale == "linear":
         return Axis("step", scale, float(min(firsts)), max(last, min(firsts) + 1.0))
     if first := float(min(firsts)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from grokscope.figures.history import History
@@ -92,10 +93,10 @@ def stable_rank(run: History, layers: Layers = ()) -> Panel:
 
 
 def strain(run: History, layers: Layers = ()) -> Panel:
-    """How steep the network is over the share of its gates that is open; dashed: where a collapse is told."""
+    """How steep the network is over the share of its gates that is open; dashed: where that tells a collapse."""
     line = Line("network", "test", lambda run: run.strain)
-    told = (run.strained, f"{run.strained:.0f}")
-    return Panel("strain", "strain, steepness over the share of open gates", (line,), "log", (told,))
+    told = ((run.strained, f"{run.strained:.0f}"),) if math.isfinite(run.strained) else ()
+    return Panel("strain", "strain, steepness over the share of open gates", (line,), "log", told)
 
 
 def of_measure(field: str, run: History, layers: Layers = ()) -> Panel:

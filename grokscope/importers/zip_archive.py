@@ -26,9 +26,8 @@ class Archive:
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, UnicodeError):
             raise UsageError(f"{self.path} {BREAKS_OFF}") from None
         self.entries = {entry.filename: entry for entry in entries}
-        self._without_crc = all(
-            entry.CRC == 0 for entry in entries
-        )  # torch.serialization.set_crc32_options(False)
+        # as after torch.serialization.set_crc32_options(False)
+        self._without_crc = all(entry.CRC == 0 for entry in entries)
         self._compared: set[str] = set()
         for entry in entries:
             if entry.file_size > LARGE and entry.file_size > MOST_EXPANDED * max(entry.compress_size, 1):

@@ -29,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.phases.evidence import Evidence, LayerEvidence
-from grokscope.phases.strain import steepness, strain
+from grokscope.phases.signs import listed, old_signs, structure
+from grokscope.phases.strain import steepness, strain, times
 
 MIN_EIGENVALUES = 50  # a layer with fewer says little: its edge is blurred
 LARGE_SCALE = 2.0  # of the first layer at the first checkpoint; no usual initialisation is beyond He's √2
@@ -39,9 +40,6 @@ CLOSED, NARROW = 4.0, 3.0  # halvings: an input lights a sixteenth, an eighth of
 STRAINED, TENSE = 6.0, 5.0  # doublings: for each open gate 64 and 32 times as steep as at first with all open
 BIAS_HALVING = 0.1  # of a row's norm: what the second layer's biases count for
 CONFIRM = 2  # checkpoints in a row that a collapse has to last
-MIN_TAIL = 20
-FEW, FIRST = 6, 2  # more layers than that are counted, and so many named
-DOMINANT = 10.0  # largest eigenvalue of W over the edge of its shuffled entries
 
 RULE = (
     "No layer with learned directions (eigenvalues of W beyond the edge of its own shuffled entries) is "
@@ -50,12 +48,13 @@ RULE = (
     f"share of the first layer's units that an input lights. Below {2**TENSE:.0f} is grokking; {2**STRAINED:.0f} "
     f"for {CONFIRM} checkpoints is anti-grokking; between them is undecided. Where squared error is not the loss, "
     f"or the first layer began smaller than {SCORED_SCALE:g}, the gates decide: closed for {CONFIRM} checkpoints "
-    f"is anti-grokking. Closed is {CLOSED:g} halvings: an "
-    f"input lights 1/{2**CLOSED:.0f} of the units, where every {BIAS_HALVING:g} of a row's norm by which the next "
+    f"is anti-grokking. Closed is {CLOSED:g} halvings: an input "
+    f"lights 1/{2**CLOSED:.0f} of the units, where every {BIAS_HALVING:g} of a row's norm by which the next "
     f"layer's biases are below 0 counts as one halving more; nearly closed, undecided, is {NARROW:g}. Undecided "
-    "as well: a first layer that began at an ordinary size, and shuffled labels. Unknown: one checkpoint alone, "
-    f"and gates that are not defined. Closed gates, a capacity {2**GROWN:g} times its least so far, α below 2, "
-    "traps by large entries and one dominating direction are named, and decide nothing."
+    "as well: a first layer that began at an ordinary size, shuffled labels, and without learned directions "
+    "weights that are left out, or a sign named below. Unknown: one checkpoint alone, and gates that are not "
+    f"defined. Closed gates, a capacity {2**GROWN:g} times its least so far, α below 2, "
+    "traps by large entries and one dominating direction are named, and decide nothing else."
 )
 """The rule in words, for whoever asks why."""
 
@@ -87,12 +86,14 @@ Rule = Literal["gates", "capacity", "strain"]
 class Inferred:
     """A label, "undecided" and "unknown" included, and the reasons for it, one short sentence each.
 
-    strain: by how many doublings the network is strained, see `strain`; NaN where that is not known.
+    strain: by how many doublings the network is strained, see `strain`; NaN where that is not known. by_strain:
+    whether that is what tells a collapse of this network.
     """
 
     label: str
     reasons: tuple[str, ...]
     strain: float = field(default=float("nan"), compare=False)
+    by_strain: bool = field(default=False, compare=False)
 
 
 def infer(evidence: Evidence, by: Rule = "strain") -> Inferred:
@@ -101,7 +102,8 @@ def infer(evidence: Evidence, by: Rule = "strain") -> Inferred:
     `by` is what tells a collapse of a network with structure.
     """
     strained = strain(evidence)
-    return replace(_labelled(evidence, by), strain=float(strained[-1]) if len(strained) else float("nan"))
+    now = float(strained[-1]) if len(strained) else float("nan")
+    return replace(_labelled(evidence, by), strain=now, by_strain=by == "strain" and _strain_decides(evidence))
 
 
 def _labelled(evidence: Evidence, by: Rule) -> Inferred:
@@ -110,11 +112,9 @@ def _labelled(evidence: Evidence, by: Rule) -> Inferred:
     large = [layer for layer in evidence.layers if layer.num_eigenvalues >= MIN_EIGENVALUES]
     if not large:
         return Inferred("undecided", (f"no layer has {MIN_EIGENVALUES} or more eigenvalues",))
-    structure = _named(
-        "learned directions (eigenvalues beyond those of the same weights shuffled)", large, _structure
-    )
-    seen = tuple(structure + _old_signs(large))
-    if not structure:
+    learned = structure(large)
+    seen = tuple(learned + old_signs(large))
+    if not learned:
         return _without_structure(evidence, large, seen)
     label, reason = _why_undecided(evidence) or RULES[by](evidence)
     return Inferred(label, (reason, *seen, *_closed(evidence), *_capacity(evidence)))
@@ -159,7 +159,7 @@ def _why_unknown(evidence: Evidence) -> str:
 
 def _without_structure(evidence: Evidence, large: Sequence[LayerEvidence], seen: tuple[str, ...]) -> Inferred:
     if unmeasured := [layer.name for layer in large if not layer.known]:
-        return Inferred("unknown", (f"not measured here: {_listed(unmeasured, len(large))}", *seen))
+        return Inferred("unknown", (f"not measured here: {listed(unmeasured, len(large))}", *seen))
     quiet = "no learned direction: no eigenvalue lies beyond those of the same weights shuffled"
     if evidence.left_out:
         return Inferred("undecided", (f"{quiet}, but {evidence.left_out} weights are left out", *seen))
@@ -198,12 +198,16 @@ def _by_capacity(evidence: Evidence) -> tuple[str, str]:
     if np.isnan(grown[-1]):
         return "unknown", f"its capacity tells nothing, {evidence.no_bound or 'for it is not measured'}"
     label = _lasting(grown, GROWING, GROWN)
-    return label, f"{GROWTH[label]}: its capacity is {2 ** grown[-1]:.2f} times its least so far"
+    return label, f"{GROWTH[label]}: its capacity is {times(grown[-1]):.2f} times its least so far"
 
 
 def _gates_decide(evidence: Evidence) -> bool:
     """Tell whether strain is not known to tell: outputs may grow for ever, or the first weights were smaller."""
     return bool(evidence.no_bound) or bool(evidence.layers[0].scale[0] < SCORED_SCALE)
+
+
+def _strain_decides(evidence: Evidence) -> bool:
+    return not (evidence.no_gates or evidence.random_labels or _gates_decide(evidence))
 
 
 def _by_strain(evidence: Evidence) -> tuple[str, str]:
@@ -215,8 +219,8 @@ def _by_strain(evidence: Evidence) -> tuple[str, str]:
     label, first = _lasting(strained, TENSE, STRAINED), evidence.layers[0]
     lit = first.lit[-1] * first.live_rows[-1]
     return label, (
-        f"{STRAIN[label]}: {2 ** steepness(evidence)[-1]:.3g} times as steep as at the first checkpoint, and a "
-        f"fair-sized bright image lights {lit:.1%} of {first.name}'s units; {2 ** strained[-1]:.3g} times in all"
+        f"{STRAIN[label]}: {times(steepness(evidence)[-1]):.3g} times as steep as at the first checkpoint, and a "
+        f"fair-sized bright image lights {lit:.1%} of {first.name}'s units; {times(strained[-1]):.3g} times in all"
     )
 
 
@@ -237,7 +241,7 @@ def _closed(evidence: Evidence) -> tuple[str, ...]:
 def _capacity(evidence: Evidence) -> tuple[str, ...]:
     """Name a capacity that has grown."""
     grown = growth(evidence)[-1]
-    return (f"seen as well: its capacity is {2**grown:.2f} times its least so far",) if grown >= GROWN else ()
+    return (f"seen as well: its capacity is {times(grown):.2f} times its least so far",) if grown >= GROWN else ()
 
 
 def _lasting(values: NDArray[np.float64], nearly: float, collapsed: float) -> str:
@@ -255,44 +259,3 @@ def _gates_in_words(first: LayerEvidence, second: LayerEvidence) -> str:
         f"a fair-sized bright image lights {first.lit[-1]:.1%} of {first.name}'s units, {best:.0%} at best; "
         f"{second.name}'s biases help to {way} its own ({bias:+.2f} of a row's norm)"
     )
-
-
-def _named(sign: str, layers: Sequence[LayerEvidence], look: Callable[[LayerEvidence], str]) -> list[str]:
-    """Look for a sign in every layer; one sentence that names the layers which have it, or none."""
-    found = [f"{layer.name} {detail}" for layer in layers if layer.known and (detail := look(layer))]
-    return [f"{sign}: {_listed(found, len(layers))}"] if found else []
-
-
-def _listed(found: Sequence[str], count: int) -> str:
-    """Layers in words: each where they are few, else how many of all and the first of them."""
-    if len(found) <= FEW:
-        return ", ".join(found)
-    return f"{len(found)} of {count} layers, the first {', '.join(found[:FIRST])}"
-
-
-def _structure(layer: LayerEvidence) -> str:
-    count = layer.num_signal[-1]
-    return f"{count:.0f}" if count > 0 else ""
-
-
-def _old_signs(layers: Sequence[LayerEvidence]) -> list[str]:
-    return [
-        *_named("seen as well: traps made by large entries", layers, _heavy_entries),
-        *_named("seen as well: over-trained", layers, _over_training),
-        *_named("seen as well: one direction dominates", layers, _dominance),
-    ]
-
-
-def _heavy_entries(layer: LayerEvidence) -> str:
-    count = layer.num_entry_traps[-1]
-    return f"{count:.0f}" if count > 0 else ""
-
-
-def _over_training(layer: LayerEvidence) -> str:
-    if not (layer.alpha_high[-1] < 2 and layer.num_tail[-1] >= MIN_TAIL):
-        return ""
-    return f"alpha below {layer.alpha_high[-1]:.2f} on {layer.num_tail[-1]:.0f} eigenvalues"
-
-
-def _dominance(layer: LayerEvidence) -> str:
-    return f"{layer.dominance[-1]:.1f} times the edge" if layer.dominance[-1] >= DOMINANT else ""

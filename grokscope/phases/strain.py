@@ -8,7 +8,7 @@ open at all. A unit that no input lights any more is closed as well: the share o
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from grokscope.phases.evidence import Evidence
 
@@ -33,3 +33,9 @@ def steepness(evidence: Evidence) -> NDArray[np.float64]:
         largest = np.array([layer.norm / np.sqrt(layer.stable_rank) for layer in evidence.layers])
         doublings = np.log2(largest).sum(axis=0)
         return np.asarray(doublings - doublings[0])
+
+
+def times(doublings: ArrayLike) -> NDArray[np.float64]:
+    """Return how many times as large so many doublings make, float64; infinite beyond what it holds."""
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp2(doublings))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from grokscope.analysis import Spectra, observe_run
 from grokscope.analysis.checkpoint import described_caveats
 from grokscope.analysis.evidence import gated_layers, infer_all
@@ -34,8 +36,8 @@ class RunReport:
     did not happen is left out. phases: (label, first step, last step) in order. confusion: (observed, inferred) →
     number of checkpoints, over those that are measured. experiment: the configuration and the layers' shapes, as
     text by name, without the seed and where it was computed; equal in runs that may be averaged. null_draws: the
-    draws behind each ks_p. branch: whose child the run is, in words, "" for none. single: a model, without a
-    history. caveats: `left_out` and `duplicates` as in `described_caveats`.
+    draws behind each ks_p, by layer. branch: whose child the run is, in words, "" for none. single: a model,
+    without a history. caveats: `left_out` and `duplicates` as in `described_caveats`.
     """
 
     path: Path
@@ -44,7 +46,7 @@ class RunReport:
     phases: list[tuple[str, int, int]]
     confusion: Mapping[tuple[str, str], int]
     experiment: Mapping[str, str]
-    null_draws: int
+    null_draws: Mapping[str, int]
     branch: str = ""
     single: bool = False
     caveats: Mapping[str, Any] = field(default_factory=dict)
@@ -75,7 +77,7 @@ def run_report(run: Trajectory, spectra: Spectra) -> RunReport:
         phases=_spans(run, observed),
         confusion=_confusion(spectra, observed),
         experiment=experiment_of(run),
-        null_draws=spectra.parameters.null_draws,
+        null_draws={layer.name: _draws(spectra, layer.name) for layer in run.layers},
         branch=lineage.words() if lineage else "",
         single=is_single(run),
         caveats=described_caveats(run),
@@ -109,6 +111,11 @@ def _columns(run: Trajectory, spectra: Spectra) -> dict[str, Any]:
     for gated in gated_layers(run):
         columns |= {f"{gated} {name}": spectra.column(name, gated) for name in GATE_MEASURES}
     return columns
+
+
+def _draws(spectra: Spectra, layer: str) -> int:
+    drawn = spectra.column("null_draws", layer)
+    return int(np.nanmax(drawn)) if np.isfinite(drawn).any() else 0
 
 
 def _spans(run: Trajectory, observed: Observed) -> list[tuple[str, int, int]]:

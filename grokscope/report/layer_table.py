@@ -24,20 +24,18 @@ def layer_tables(sources: Sequence[Source]) -> Iterator[Table]:
     """Yield a table of the layers of each single model."""
     singles = [source for source in sources if source.timeline.single]
     for table, source in enumerate(singles, start=FIRST_NUMBER):
-        rows = sorted(profile_of(source), key=lambda row: int(row["worst"]))
+        rows = sorted(profile_rows(source.spectra), key=lambda row: int(row["worst"]))
         yield Table(
             table, f"layers of {source.run.name}, those that look worst first", tuple(rows), COLUMNS, NOTES
         )
 
 
-def profile_of(source: Source) -> list[Row]:
-    """Every layer by depth with every number, None for what is not known."""
-    draws = source.spectra.parameters.null_draws
-    return [{**row, "null_draws": draws} for row in profile_rows(source.spectra)]
-
-
 def _known(row: Row, name: str) -> float:
     return math.nan if row[name] is None else float(row[name])
+
+
+def _draws(row: Row) -> int:
+    return int(row["null_draws"] or 0)
 
 
 def _interval(row: Row) -> str:
@@ -51,10 +49,10 @@ COLUMNS = (
     ("shape", lambda row: row["shape"].replace("x", "×")),
     ("α", lambda row: fixed(_known(row, "alpha"), 2)),
     ("95 %", _interval),
-    ("noise p", lambda row: probability(_known(row, "alpha_p"), ALPHA_DRAWS)),
+    ("noise p", lambda row: probability(_known(row, "alpha_p"), min(_draws(row), ALPHA_DRAWS))),
     ("tail", lambda row: count(_known(row, "num_tail"))),
     ("σ_mp", lambda row: fixed(_known(row, "sigma_mp"), 3)),
-    ("KS p", lambda row: probability(_known(row, "ks_p"), row["null_draws"])),
+    ("KS p", lambda row: probability(_known(row, "ks_p"), _draws(row))),
     ("traps", lambda row: count(_known(row, "num_traps"))),
     ("‖W‖", lambda row: number(_known(row, "norm"), 4)),
     ("verdict", lambda row: row["verdict"] if row["verdict"] != "not measured" else row["reason"]),

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from grokscope.analysis.profile import profile_rows
 from grokscope.figures import Figure
 from grokscope.figures.plain import plain
 from grokscope.files import make_folder, write_result
 from grokscope.names import safe_text
 from grokscope.phases import PHASES
-from grokscope.report.layer_table import profile_of
 from grokscope.report.pictures import Source, figures_of
 from grokscope.report.table import Table
 from grokscope.report.tables import right_edges, tables
@@ -71,8 +71,7 @@ def _of_single(source: Source, number: int) -> Iterator[Picture]:
     """The layers over depth, and the spectra of the one that looks worst."""
     name = source.run.name
     yield Picture(number, f"α of each layer of {name} over depth.", figures_of("profile", [source]))
-    rows = profile_of(source)
-    worst = min(rows, key=lambda row: int(row["worst"]))["layer"]
+    worst = min(profile_rows(source.spectra), key=lambda row: int(row["worst"]))["layer"]
     spectra = (*_at(source, worst, 0, "esd"), *_at(source, worst, 0, "randomized"))
     yield Picture(
         number + 1,

@@ -127,7 +127,7 @@ def _table_1(named: Named) -> Table:
                 "alpha_low": min(edge.values("alpha_low", layer), default=NAN),
                 "alpha_high": max(edge.values("alpha_high", layer), default=NAN),
                 "alpha_p": edge.values("alpha_p", layer),
-                "null_draws": _draws(edge),
+                "null_draws": _draws(edge, layer),
                 "published": _published(edge, layer, ALPHA),
             })  # fmt: skip
         complete = [list(row) for row in zip(*every.values(), strict=True)] if _equally_long(every) else []
@@ -157,8 +157,8 @@ def _equally_long(every: Mapping[str, Sequence[float]]) -> bool:
     return len({len(values) for values in every.values()}) == 1
 
 
-def _draws(edge: _Edge) -> int:
-    return min(source.spectra.parameters.null_draws for source, _ in edge.runs)
+def _draws(edge: _Edge, layer: str) -> int:
+    return int(min(edge.values("null_draws", layer), default=0))
 
 
 def _interval(row: Row) -> str:
@@ -239,7 +239,7 @@ def _ks_row(edge: _Edge, layer: str) -> Row:
         "num_traps": edge.values("num_traps", layer),
         "num_traps_min": min(edge.values("num_traps_min", layer), default=NAN),
         "num_traps_max": max(edge.values("num_traps_max", layer), default=NAN),
-        "null_draws": _draws(edge),
+        "null_draws": _draws(edge, layer),
         "printed_sigma": "", "printed_p": "", "printed_traps": "",
     }  # fmt: skip
 

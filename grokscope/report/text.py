@@ -89,7 +89,7 @@ def _cell(name: str, group: Sequence[RunReport], event: str) -> str:
     measured = [report.events[event].get(name, math.nan) for report in group if event in report.events]
     values = [value for value in measured if math.isfinite(value)]
     text = mean_text(values, whole=name == "step")
-    draws = min(report.null_draws for report in group)
+    draws = min(report.null_draws.get(name.rpartition(" ")[0], 0) for report in group)
     if values and name.endswith(" ks_p"):
         text = p_words(values, draws)
     elif values and name.endswith(" alpha_p"):

@@ -23,7 +23,8 @@ from grokscope.errors import DamagedCheckpoint, GrokscopeError
 from grokscope.runfile.committed import in_order, row_is_whole
 from grokscope.runfile.exact_layout import OtherLayout, exact_extents
 from grokscope.runfile.layout import NOT_COMMITTED, LayerSpec, checkpoint_paths, file_plan
-from grokscope.runfile.reader import Run, read_layout
+from grokscope.runfile.opening import read_layout
+from grokscope.runfile.reader import Run
 from grokscope.runfile.resume_slots import KeptSlots, ResumeSlots
 from grokscope.runfile.writer import RunWriter
 

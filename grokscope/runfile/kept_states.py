@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from grokscope.errors import BadRunFile
 from grokscope.runfile.exact_layout import OtherLayout
 from grokscope.runfile.layout import file_plan
+from grokscope.runfile.opening import read_layout
 from grokscope.runfile.preallocated import PreallocatedFile
-from grokscope.runfile.reader import read_layout
 from grokscope.runfile.resume_slots import KeptSlots, ResumeSlots, StateSlots
 
 

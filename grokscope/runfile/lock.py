@@ -19,9 +19,9 @@ from grokscope.names import safe_name
 
 ATTEMPTS = 10  # a viewer that probes the lock holds it for microseconds
 ATTEMPT_SECONDS = 0.02
-OPENED = (
-    os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-)  # a link or a pipe in its place is neither followed nor waited for
+OPENED = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""A link or a pipe in a lock's place is neither followed nor waited for."""
+
 HOLDER_BYTES = 4096
 
 

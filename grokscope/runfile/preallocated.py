@@ -24,10 +24,9 @@ from grokscope.errors import StorageError
 from grokscope.files import kind_of, resolved
 from grokscope.runfile.exact_layout import Declared, exact_extents
 
-LIBVER = (
-    "earliest",
-    "v110",
-)  # readable by old libraries; an early superblock has no "open for writing" mark to be left
+LIBVER = "earliest", "v110"
+"""Readable by old libraries; an early superblock has no "open for writing" mark to be left."""
+
 PIECE_BYTES = 1 << 24
 
 

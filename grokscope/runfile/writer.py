@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grokscope.errors import BadRunFile, UsageError
-from grokscope.files import kind_of
+from grokscope.files import is_in_the_way
 from grokscope.runfile.committed import in_order
 from grokscope.runfile.exact_layout import OtherLayout
 from grokscope.runfile.layout import (
@@ -36,8 +36,9 @@ from grokscope.runfile.layout import (
 from grokscope.runfile.liveness import STATE_CODES
 from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.notes import notes_in, with_note
+from grokscope.runfile.opening import read_layout
 from grokscope.runfile.preallocated import PreallocatedFile, create_file, raw_bytes
-from grokscope.runfile.reader import Run, read_layout
+from grokscope.runfile.reader import Run
 from grokscope.runfile.resume_slots import KeptSlots, WritableSlots
 
 NOTHING = np.empty(0)
@@ -353,10 +354,5 @@ def _refuse_damaged_steps(path: Path, steps: NDArray[np.int64]) -> None:
 
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:
-    kind = kind_of(path)
-    if kind == "a folder":
-        raise UsageError(f"{path} is a folder; name a file in it, such as {path / 'run.h5'}")
-    if kind not in ("a file", "nothing"):
-        raise UsageError(f"{path} is {kind}; name a file")
-    if kind == "a file" and not overwrite:
+    if is_in_the_way(path) and not overwrite:
         raise UsageError(f"{path} exists; go on with it by --resume, or replace it by --overwrite")

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from grokscope.lazy import lazy_names
 from grokscope.runfile import LeftOut
 from grokscope.trajectory.damage import find_damaged
-from grokscope.trajectory.opening import Opening, Place, apart, open_trajectory
+from grokscope.trajectory.opening import Opening
+from grokscope.trajectory.place import Place, apart, open_trajectory
 from grokscope.trajectory.protocol import Trajectory, is_single
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
-from grokscope.files import resolved
+from grokscope.files import is_in_the_way, resolved
 from grokscope.floats import CODES, NAN_CODES, widened
 from grokscope.names import safe_name
 from grokscope.runfile import LayerSpec, RunWriter
@@ -59,9 +59,7 @@ def write_run(
 
 
 def _refuse_existing(output: Path, overwrite: bool) -> None:
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder; name a file in it, such as {output / 'run.h5'}")
-    if output.exists() and not overwrite:
+    if is_in_the_way(output) and not overwrite:
         raise UsageError(f"{output} exists; replace it by --overwrite, or name another file")
 
 

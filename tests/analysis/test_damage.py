@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from typer.testing import Result
 
 from grokscope.analysis import Parameters, Spectra, analyze
 from grokscope.analysis.checkpoint import describe_checkpoint
@@ -45,12 +45,10 @@ def test_a_damaged_checkpoint_is_named_and_left_out_and_measured_once_it_is_rest
     assert restored.done.all()
 
 
-def test_analyze_names_damage_and_exits_with_1(
-    run: Run, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
+def test_analyze_names_damage_and_exits_with_1(run: Run, grokscope_here: Callable[..., Result]) -> None:
     flip_weight(run.path, 1)
-    done = grokscope_command("analyze", run.path, "-j", "1", "--permutations", "1", "--null-draws", "100")
-    assert done.returncode == 1
+    done = grokscope_here("analyze", run.path, "-j", "1", "--permutations", "1", "--null-draws", "100")
+    assert done.exit_code == 1
     assert "checkpoint 1 (step" in done.stderr
     assert Spectra(run).done.all(axis=1).tolist() == [index != 1 for index in range(run.num_checkpoints)]
 

@@ -125,7 +125,9 @@ def test_the_reference_trajectory_keeps_its_facts(reference_dir: Path, tmp_path:
     with h5py.File(tmp_path / "run.h5", "r+") as file:
         file.attrs["config"] = json.dumps({"activation": "relu", "input_range": [0, 1], "loss": "mse"})
     run = Run(tmp_path / "run.h5")
-    chosen = [int(np.searchsorted(run.steps, step)) for step in (0, 10_000, 251_189, 398_107, 5_011_872, 6_309_573)]
+    chosen = [
+        int(np.searchsorted(run.steps, step)) for step in (0, 10_000, 251_189, 398_107, 5_011_872, 6_309_573)
+    ]
     spectra = analyze(run, indices=chosen, jobs=2)
     first = spectra.layer(chosen[0], "fc1")
     assert first is not None

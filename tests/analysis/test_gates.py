@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +10,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from typer.testing import Result
 
 from grokscope.analysis import Parameters, Spectra, analyze
-from grokscope.analysis.evidence import gated_layers, infer_all, read_evidence, why_no_gates
+from grokscope.analysis.evidence import gated_layers, infer_all, read_evidence, why_no_bound, why_no_gates
 from grokscope.analysis.gates import chain, input_range
 from grokscope.analysis.spectra_layout import beside
 from grokscope.phases import infer
@@ -109,7 +109,7 @@ def test_capacity_tells_something_where_the_loss_holds_outputs(
 
 
 def test_an_imported_folder_is_judged_once_its_activation_and_inputs_are_said(
-    tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
+    tmp_path: Path, grokscope_here: Callable[..., Result]
 ) -> None:
     run = Run(write_collapsing_run(tmp_path / "run.h5"))
     folder = tmp_path / "checkpoints"
@@ -120,8 +120,8 @@ def test_an_imported_folder_is_judged_once_its_activation_and_inputs_are_said(
         np.savez(folder / f"step-{step}.npz", **named)
 
     def said(name: str, *options: str) -> list[str]:
-        done = grokscope_command("import", folder, "-o", tmp_path / name, *options)
-        assert done.returncode == 0, done.stderr
+        done = grokscope_here("import", folder, "-o", tmp_path / name, *options)
+        assert done.exit_code == 0, done.stderr
         return [inferred.label for inferred in infer_all(analyze(Run(tmp_path / name), parameters=FAST))]
 
     bounded = ["undecided" if label == "pre-grokking" else label for label in SAID]
@@ -133,8 +133,8 @@ def test_an_imported_folder_is_judged_once_its_activation_and_inputs_are_said(
     assert silent == ["unknown", "undecided", *["unknown"] * 6]
     [reason, *_] = infer_all(Spectra(Run(tmp_path / "silent.h5")))[-1].reasons
     assert "`grokscope import --input-range 0,1`" in reason
-    wrong = grokscope_command("import", folder, "-o", tmp_path / "wrong.h5", "--input-range", "1,0")
-    assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
+    wrong = grokscope_here("import", folder, "-o", tmp_path / "wrong.h5", "--input-range", "1,0")
+    assert (wrong.exit_code, len(wrong.stderr.splitlines())) == (2, 1)
     assert "--input-range is '1,0'" in wrong.stderr
 
 
@@ -180,6 +180,7 @@ def test_standardised_inputs_are_known_from_the_configuration(tmp_path: Path) ->
         ({"activation": "relu", "input_range": [1, -1]}, CHAIN, "input_range"),
         ({"activation": "relu", "input_range": "any"}, CHAIN, "input_range"),
         ({"activation": "relu"}, CHAIN, "input_range"),
+        ({"activation": "ReLU", "dataset": "digits"}, CHAIN, ""),
         ({"activation": "tanh", "dataset": "mnist"}, CHAIN, "tanh"),
         ({"activation": "gelu", "dataset": "mnist"}, CHAIN, "gelu"),
         ({"dataset": "mnist"}, CHAIN, "activation"),
@@ -190,6 +191,24 @@ def test_standardised_inputs_are_known_from_the_configuration(tmp_path: Path) ->
 )
 def test_why_nothing_is_said_of_gates(config: dict[str, object], layers: tuple[LayerSpec, ...], why: str) -> None:
     said = why_no_gates(config, layers)
+    assert why in said
+    assert bool(said) == bool(why)
+
+
+@pytest.mark.parametrize(
+    ("loss", "why"),
+    [
+        ("mse", ""),
+        ("MSELoss", ""),
+        ("mean squared error", ""),
+        ("cross-entropy", "cross-entropy lets outputs grow for ever"),
+        ("CrossEntropyLoss", "CrossEntropyLoss lets outputs grow for ever"),
+        ("huber", "it is not known of huber that it holds outputs to their targets"),
+        (None, "nothing says with which loss"),
+    ],
+)
+def test_why_outputs_may_grow_for_ever(loss: str | None, why: str) -> None:
+    said = why_no_bound({"loss": loss})
     assert why in said
     assert bool(said) == bool(why)
 

@@ -15,7 +15,8 @@ from grokscope.app.frame import Frame, Layer
 from grokscope.app.keys import by_name
 from grokscope.app.state import Comparison, Direction, State
 from grokscope.app.views.panels import kind_of, panels
-from grokscope.app.views.traps import _pictures, picture_side
+from grokscope.app.views.trap_pictures import _pictures, picture_side
+from grokscope.figures.panels import strain
 from grokscope.runfile.liveness import Liveness
 from grokscope.spectra import analyze_layer
 
@@ -115,6 +116,8 @@ def test_gates_have_panes_where_they_mean_something() -> None:
     assert lines(timeline)["capacity"] == ["fc3"]
     assert lines(timeline)["strain"] == ["network"]
     assert timeline.strain[1:].tolist() == [2.0, 64.0]
+    assert strain(timeline).references == ()
+    assert strain(replace(timeline, by_strain=True)).references == ((64.0, "64"),)
     state = replace(START, runs=(timeline,))
     kinds = {kind_of(replace(state, pane=pane)) for pane in range(len(panels(state)))}
     assert kinds == {"strain", "lit", "capacity", "units_lit_fc1", "purity_fc2"}

@@ -20,7 +20,7 @@ from grokscope.app.app import Microscope
 from grokscope.app.session import Session
 from grokscope.runfile import Run
 from grokscope.trajectory import Place
-from tests.app.test_pilot import press, screen_of, until
+from tests.app.driving import press, screen_of, until
 
 
 def ask(path: Path, *numbers: int) -> list[str]:

@@ -14,7 +14,7 @@ from grokscope.app.screenshot import take
 from grokscope.app.session import Session
 from grokscope.runfile import Run
 from tests.app.conftest import GROKKING, LAYERS
-from tests.app.test_pilot import press, screen_of, until
+from tests.app.driving import press, screen_of, until
 
 MARK, CELL = "DAMAGED", "damaged: its bytes do not match their CRC"
 

@@ -14,13 +14,13 @@ from grokscope.app.explanations import explained
 from grokscope.app.keys import VIEWS
 from grokscope.app.state import State
 from grokscope.app.views import table
-from grokscope.app.views.header import footer, topic
+from grokscope.app.views.footer import footer, topic
 from grokscope.app.views.help import help_text
 from grokscope.app.views.lists import list_text
 from grokscope.app.views.panels import panels
 from grokscope.figures import Panel
 from grokscope.figures.colors import DARK
-from tests.app.test_pilot import app_on, press, screen_of
+from tests.app.driving import app_on, press, screen_of
 
 EVENTS = (Event(1, 10, "phase", "grokking begins"), Event(3, 1000, "trap", "fc1: first trap"))
 METRICS = {name: np.linspace(0.1, 0.9, 4) for name in ("train_accuracy", "test_accuracy", "lr", "units_lit_fc1")}

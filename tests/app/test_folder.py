@@ -12,7 +12,7 @@ from grokscope.app.app import Microscope
 from grokscope.app.catalog import look, run_files
 from grokscope.app.plots.canvas import fit_middle
 from tests.app.conftest import COLLAPSE, STEPS, commit, create, write_run
-from tests.app.test_pilot import press, screen_of
+from tests.app.driving import press, screen_of
 
 
 @pytest.fixture

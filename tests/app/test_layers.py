@@ -22,7 +22,8 @@ from grokscope.app.views.traps import draw_traps
 from grokscope.figures.colors import DARK
 from grokscope.phases import FORGOTTEN
 from grokscope.phases.evidence import COLUMNS, LayerEvidence
-from grokscope.phases.inferred import BIAS_HALVING, CLOSED, CONFIRM, _named
+from grokscope.phases.inferred import BIAS_HALVING, CLOSED, CONFIRM
+from grokscope.phases.signs import named
 from grokscope.spectra import LayerSpectrum, analyze_layer
 
 PARTS = ("self_attn.q_proj", "self_attn.o_proj", "mlp.up_proj")
@@ -97,6 +98,7 @@ def test_the_titles_of_plots_have_the_telling_part_of_a_long_name(width: int, na
             title
         )
         assert draw(replace(state, layer=0), width, 12).plain.split("\n")[0][1:].startswith(f"{title} 0."), title
+    assert f"randomised {name}  " in draw_traps(state, width, 30).plain, "below the list"
     assert "α " in draw_esd(state, width, 12).plain.split("\n")[0]
     assert draw_spectrogram(state, 2 * width, 12).plain.startswith(" spectrogram 3.self_attn.q_proj  ")
 
@@ -141,9 +143,9 @@ def test_the_first_and_the_last_layer_and_pages_of_them_are_a_key_away() -> None
 
 def test_reasons_count_layers_where_they_are_many_and_name_them_where_they_are_few() -> None:
     layers = [LayerEvidence(f"fc{place}", 64, **dict.fromkeys(COLUMNS, np.ones(1))) for place in range(288)]
-    many_layers = _named("a sign", layers, lambda layer: "7" if layer.name != "fc0" else "")
+    many_layers = named("a sign", layers, lambda layer: "7" if layer.name != "fc0" else "")
     assert many_layers == ["a sign: 287 of 288 layers, the first fc1 7, fc2 7"]
-    assert _named("a sign", layers[:3], lambda _: "7") == ["a sign: fc0 7, fc1 7, fc2 7"]
+    assert named("a sign", layers[:3], lambda _: "7") == ["a sign: fc0 7, fc1 7, fc2 7"]
 
 
 def test_why_tells_the_rule_that_decides() -> None:

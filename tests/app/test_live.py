@@ -17,7 +17,7 @@ from grokscope.app.app import Microscope
 from grokscope.app.session import Session
 from grokscope.runfile import Run
 from tests.app.conftest import STEPS
-from tests.app.test_pilot import press, screen_of, until
+from tests.app.driving import press, screen_of, until
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from grokscope.app.app import Microscope
 from grokscope.runfile import LayerSpec, RunWriter
-from tests.app.test_pilot import LAST, app_on, pane_of, press, screen_of, with_traps
+from tests.app.driving import LAST, app_on, pane_of, press, screen_of, with_traps
 
 
 async def test_the_mouse_scrubs_the_timeline(analysed_run: Path) -> None:

@@ -11,8 +11,8 @@ from grokscope.app.app import Microscope
 from grokscope.app.screenshot import take
 from grokscope.app.session import Session
 from grokscope.trajectory import open_trajectory
+from tests.app.driving import press, screen_of
 from tests.app.svg_picture import read
-from tests.app.test_pilot import press, screen_of
 from tests.trajectory.models import HEAVY, tiny_gpt2
 from tests.trajectory.test_layouts import safetensors
 

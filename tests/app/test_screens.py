@@ -20,8 +20,8 @@ from grokscope.app.session import Session
 from grokscope.figures.colors import LIGHT, Palette
 from grokscope.runfile.liveness import Liveness
 from tests.app.conftest import write_run
+from tests.app.driving import app_on, press, screen_of
 from tests.app.svg_picture import read
-from tests.app.test_pilot import app_on, press, screen_of
 
 SCREENS = Path(__file__).parent / "screens"
 SMALL, MIDDLE, LARGE, LEAST = (80, 24), (120, 40), (200, 60), (60, 20)

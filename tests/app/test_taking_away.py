@@ -24,7 +24,7 @@ from grokscope.numbers import with_interval
 from grokscope.report.pictures import Source, figures_of
 from grokscope.runfile import Run
 from tests.app.conftest import LAYERS, PLANTED, STEPS
-from tests.app.test_pilot import app_on, press
+from tests.app.driving import app_on, press
 from tests.waiting import wait_until
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -20,7 +20,7 @@ from grokscope.app.views.timeline import draw_timeline
 from grokscope.app.views.trajectories import draw_trajectories, hit_trajectories
 from grokscope.figures.colors import DARK
 from tests.app.conftest import STEPS
-from tests.app.test_pilot import app_on, press, screen_of
+from tests.app.driving import app_on, press, screen_of
 
 LATE = np.array([0, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 10000])
 FIELDS = ("alpha", "alpha_low", "alpha_high", "num_tail", "alpha_p")

@@ -15,7 +15,7 @@ from grokscope.app.plots.timeline import Cursors, timeline
 from grokscope.app.state import State
 from grokscope.app.views.timeline import draw_timeline, hit_timeline
 from grokscope.app.views.trajectories import draw_trajectories
-from grokscope.figures import step_axis
+from grokscope.figures import Scale, step_axis
 from grokscope.figures.colors import DARK, LIGHT, Palette
 from tests.app.test_plots import lines_of
 
@@ -86,6 +86,16 @@ def test_the_cursor_leaves_the_names_of_phases_whole() -> None:
         assert "grokking" in observed
         assert "anti-grokking" in weights
         assert plot[0].count("│") + plot[0].count("┤") == 3, "the cursor itself is there"
+
+
+@pytest.mark.parametrize("scale", ["log", "linear"])
+@pytest.mark.parametrize("step", [0, 7, 3_000_000])
+def test_a_step_alone_is_the_only_one_on_its_axis(step: int, scale: Scale) -> None:
+    axis = step_axis([replace(RUN, steps=np.array([step]), last_step=step)], scale=scale)
+    assert [value for value, _ in axis.ticks(5)] == [step], "nothing is known of any other"
+    assert axis.position(step) == 0.5
+    live = step_axis([replace(RUN, steps=np.array([step]), last_step=10**7)], scale=scale)
+    assert len(live.ticks(5)) > 1, "others are planned"
 
 
 def test_the_cursor_stands_at_its_step_with_its_whole_number() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import typer
+from typer.testing import Result
 
 from grokscope.analysis.checkpoint import LAYER_KEYS, TRAP_KEYS
 from grokscope.cli.main import app
@@ -25,7 +26,7 @@ from tests.report.test_page import write_run
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Result]
 
 
 def test_the_generated_pages_are_those_of_the_program() -> None:
@@ -33,6 +34,16 @@ def test_the_generated_pages_are_those_of_the_program() -> None:
     check = [sys.executable, str(ROOT / "tools" / "manual.py"), "--check"]
     done = subprocess.run(check, capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_make_bench_runs_the_benchmarks_that_need_no_argument() -> None:
+    """All of them, and no other, which would print its usage."""
+    printed = subprocess.run(["make", "-n", "bench"], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    needs = re.compile(r'add_argument\("[^-](?!.*nargs="\?")')
+    scripts = (ROOT / "benchmarks").glob("*.py")
+    assert set(re.findall(r"benchmarks/(\w+\.py)", printed)) == {
+        script.name for script in scripts if not needs.search(script.read_text())
+    }
 
 
 def test_the_man_page_is_roff_without_a_warning() -> None:
@@ -131,7 +142,7 @@ def keys_of(value: object) -> Iterator[str]:
             yield from keys_of(inner)
 
 
-def test_the_json_page_names_every_key(tmp_path: Path, grokscope_command: Command) -> None:
+def test_the_json_page_names_every_key(tmp_path: Path, grokscope_here: Command) -> None:
     """Those of `show`, `report`, `plot`, `verify` and `info`."""
     run = write_run(tmp_path / "a.h5", 0, 0.0)
     named = set(re.findall(r"`([a-zA-Z_]+)`", (DOCS / "json.md").read_text(encoding="utf-8")))
@@ -155,7 +166,7 @@ def test_the_json_page_names_every_key(tmp_path: Path, grokscope_command: Comman
         "y_edges",
     }
     for call in calls:
-        shown = json.loads(grokscope_command(*call, "--json").stdout)
+        shown = json.loads(grokscope_here(*call, "--json").stdout)
         assert set(keys_of(shown)) - named - numbers == set(), call[0]
 
 

@@ -69,7 +69,7 @@ def history(seed: int) -> Timeline:
     doublings = np.linspace(1.3, 9.0 + seed, size)
     phases = ["pre-grokking"] * 3 + ["grokking"] * 3 + ["anti-grokking"]
     return Timeline(f"seed{seed}.h5", STEPS, int(STEPS[-1]), ("fc1", "fc2"), metrics, measures, predictions,
-                    observed=phases, inferred=phases, doublings=doublings)  # fmt: skip
+                    observed=phases, inferred=phases, doublings=doublings, by_strain=True)  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from grokscope.phases import Evidence, LayerEvidence, infer, infer_as_published
 from grokscope.phases.evidence import COLUMNS
 from grokscope.phases.inferred import closure, growth
-from grokscope.phases.strain import strain
+from grokscope.phases.strain import strain, times
 
 OPEN, HALF, SHUT = 0.4, 2.0**-3, 2.0**-4  # lit shares: open, where undecided begins, where collapse does
 ROOT = 10 * 2**0.5  # a capacity of 10, grown to where undecided begins
@@ -132,6 +132,18 @@ def test_label(evidence: Evidence, label: str) -> None:
     assert inferred.label == label, inferred.reasons
 
 
+def test_it_is_known_whether_strain_decides() -> None:
+    assert infer(strained(0, 1, 1)).by_strain
+    assert not infer(strained(0, 1, 1), by="gates").by_strain
+    for other in (
+        {"scale": 3.9},
+        {"no_bound": "for its loss is another"},
+        {"no_gates": "tanh"},
+        {"random_labels": True},
+    ):
+        assert not infer(strained(0, 1, 1, **other)).by_strain  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("evidence", "label"),
     [
@@ -181,6 +193,14 @@ def test_reasons_are_words_for_a_newcomer() -> None:
     )
     reason = infer(grown(40, 10, 30), by="capacity").reasons[0]
     assert "the same answers, not by much or not for long: its capacity is 3.00 times its least so far" in reason
+
+
+def test_more_doublings_than_a_float_holds_are_infinitely_many_times(recwarn: pytest.WarningsRecorder) -> None:
+    inferred = infer(strained(0, 1000, 1000, lit=2.0**-900))
+    assert inferred.label == "anti-grokking"
+    assert inferred.reasons[0].endswith("; inf times in all")
+    assert times(inferred.strain) == np.inf
+    assert not recwarn.list
 
 
 def test_a_capacity_that_has_grown_is_named_and_decides_nothing() -> None:

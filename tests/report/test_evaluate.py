@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
+from typer.testing import Result
 
+from grokscope.analysis import analyze
+from grokscope.errors import UsageError
 from grokscope.phases import Thresholds
 from grokscope.report.auroc import (
     Classified,
@@ -26,9 +28,10 @@ from grokscope.report.auroc import (
     pooled_pairs,
 )
 from grokscope.report.detectors import Reading
-from grokscope.report.evaluate import DetectorScore, ScoredRun, evaluate, scored_run
+from grokscope.report.evaluate import DetectorScore, ScoredRun, evaluate, read_run, scored_run
+from grokscope.runfile import LayerSpec, Run, RunWriter
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Result]
 STEPS = np.array([1, 2, 3, 4, 5, 6, 7, 8], dtype=np.int64)
 FALLING = [0.2, 0.2, 0.5, 0.9, 0.88, 0.8, 0.7, 0.6]  # the fall begins at step 6
 HEALTHY = [0.2, 0.2, 0.5, 0.9, 0.92, 0.92, 0.91, 0.9]
@@ -222,32 +225,45 @@ def test_checkpoints_without_a_score_are_counted() -> None:
     assert score.auroc == 1
 
 
+def test_a_run_of_embeddings_alone_has_nothing_to_be_scored(tmp_path: Path) -> None:
+    layers, accuracies = (
+        [LayerSpec("wte", (9, 2), "embedding", bias=False)],
+        {"train_accuracy": 1, "test_accuracy": 1},
+    )
+    with RunWriter.create(
+        tmp_path / "run.h5", steps=[0], layers=layers, metrics=list(accuracies), config={}, origin="t"
+    ) as writer:
+        writer.commit(0, {"wte": np.ones((9, 2))}, {}, accuracies)
+    with pytest.raises(UsageError, match="no layers but embeddings"):
+        read_run(analyze(Run(tmp_path / "run.h5")))
+
+
 @pytest.fixture(scope="module")
 def analysed(
-    trained_run: Path, tmp_path_factory: pytest.TempPathFactory, grokscope_command: Command
+    trained_run: Path, tmp_path_factory: pytest.TempPathFactory, grokscope_here: Command
 ) -> tuple[Path, Path]:
     """A small trained run that is analysed, and a copy that is not."""
     folder = tmp_path_factory.mktemp("evaluated")
     done, bare = (Path(shutil.copy(trained_run, folder / name)) for name in ("done.h5", "bare.h5"))
-    result = grokscope_command("analyze", "-j", 1, "--permutations", 2, "--null-draws", 100, done)
-    assert result.returncode == 0, result.stderr
+    result = grokscope_here("analyze", "-j", 1, "--permutations", 2, "--null-draws", 100, done)
+    assert result.exit_code == 0, result.stderr
     return done, bare
 
 
-def test_the_command_scores_detectors_and_columns(analysed: tuple[Path, Path], grokscope_command: Command) -> None:
+def test_the_command_scores_detectors_and_columns(analysed: tuple[Path, Path], grokscope_here: Command) -> None:
     both = sorted(analysed[0].parent.glob("done*.h5"))  # the spectra file as well
     assert len(both) == 2
-    text = grokscope_command("evaluate", *both, "--column", "-fc1 lit", "--column", "train_loss")
-    assert text.returncode == 0, text.stderr
+    text = grokscope_here("evaluate", *both, "--column", "-fc1 lit", "--column", "train_loss")
+    assert text.exit_code == 0, text.stderr
     for words in ("ours", "paper", "step *", "-fc1 lit *", "train_loss *", "`step` is time alone"):
         assert words in text.stdout
-    found = json.loads(grokscope_command("evaluate", analysed[0], "--json", "--fall", 0.1).stdout)
+    found = json.loads(grokscope_here("evaluate", analysed[0], "--json", "--fall", 0.1).stdout)
     rules = ["ours", "gates", "capacity", "paper"]
     names = [*rules, "alpha", "traps", "norm", "entropy", "sparsity", "complexity", "step"]
     assert [one["detector"] for one in found["detectors"]] == names
     assert found["thresholds"]["fall"] == 0.1
     assert found["detectors"][0]["auroc"] is None  # nothing collapsed
-    rows = list(csv.DictReader(io.StringIO(grokscope_command("evaluate", analysed[0], "--csv").stdout)))
+    rows = list(csv.DictReader(io.StringIO(grokscope_here("evaluate", analysed[0], "--csv").stdout)))
     assert [(row["detector"], row["run"]) for row in rows[:2]] == [("ours", ""), ("ours", "done.h5")]
     assert len(rows) == 2 * len(names)
 
@@ -263,10 +279,10 @@ def test_the_command_scores_detectors_and_columns(analysed: tuple[Path, Path], g
     ],
 )
 def test_the_command_refuses_in_one_line(
-    analysed: tuple[Path, Path], grokscope_command: Command, options: list[str], words: str
+    analysed: tuple[Path, Path], grokscope_here: Command, options: list[str], words: str
 ) -> None:
     done, bare = analysed
-    result = grokscope_command("evaluate", *[one.format(done=done, bare=bare) for one in options])
-    assert result.returncode == 2
+    result = grokscope_here("evaluate", *[one.format(done=done, bare=bare) for one in options])
+    assert result.exit_code == 2
     assert words in result.stderr
     assert len(result.stderr.splitlines()) == 1

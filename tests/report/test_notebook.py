@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib.figure
 import numpy as np
 import pytest
+from typer.testing import Result
 
 import grokscope
 from grokscope.errors import UsageError
@@ -24,15 +25,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(tmp_path_factory.mktemp("notebook") / "a.h5", 0, 0.0)
 
 
-def test_frames_hold_the_numbers_of_show(
-    run: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
+def test_frames_hold_the_numbers_of_show(run: Path, grokscope_here: Callable[..., Result]) -> None:
     """By step, and by step and layer."""
     opened = grokscope.open(run)
     assert opened.metrics["test_accuracy"].to_list() == list(TEST)
     assert opened.metrics.index.to_list() == list(STEPS)
     assert opened.phases["observed"].to_list() == ["pre-grokking"] * 2 + ["grokking"] * 2 + ["anti-grokking"] * 2
-    shown = json.loads(grokscope_command("show", run, "--step", "1000", "--json").stdout)
+    shown = json.loads(grokscope_here("show", run, "--step", "1000", "--json").stdout)
     for layer in shown["layers"]:
         row = opened.spectra.loc[1000, layer["name"]]
         for name in ("alpha", "num_traps", "ks_p", "norm", "num_signal"):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.stats
+from typer.testing import Result
 
 from grokscope.analysis import Parameters, analyze
 from grokscope.published import ALPHA, KS, KS_EIGENVALUES, is_the_papers
@@ -53,12 +53,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def folder(
     runs: list[Path], tmp_path_factory: pytest.TempPathFactory,
-    grokscope_command: Callable[..., subprocess.CompletedProcess[str]],
+    grokscope_here: Callable[..., Result],
 ) -> Path:  # fmt: skip
     """The report of the runs, written by the command."""
     folder = tmp_path_factory.mktemp("report") / "out"
-    done = grokscope_command("report", *runs, "-o", folder)
-    assert (done.returncode, done.stdout.strip()) == (0, str(folder / "report.html")), done.stderr
+    done = grokscope_here("report", *runs, "-o", folder)
+    assert (done.exit_code, done.stdout.strip()) == (0, str(folder / "report.html")), done.stderr
     return folder
 
 
@@ -67,11 +67,11 @@ def test_the_right_edge_of_a_phase_is_its_last_checkpoint(runs: list[Path]) -> N
 
 
 def test_the_tables_hold_the_numbers_of_show(
-    runs: list[Path], folder: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
+    runs: list[Path], folder: Path, grokscope_here: Callable[..., Result]
 ) -> None:
     """α, traps, σ_mp, D and p at the right edges, one value a run, from `show --json` at those steps."""
     shown = {
-        (run.name, step): json.loads(grokscope_command("show", run, "--step", str(step), "--json").stdout)
+        (run.name, step): json.loads(grokscope_here("show", run, "--step", str(step), "--json").stdout)
         for run in runs[:2] for step in (10, 10000)
     }  # fmt: skip
     found = {table["table"]: table["rows"] for table in json.loads((folder / "report.json").read_text())["tables"]}
@@ -184,12 +184,10 @@ def test_published_values_that_cannot_be_are_noted() -> None:
     assert naive_p(known.distance, KS_EIGENVALUES) < 1e-10 * float(known.p)
 
 
-def test_the_terminal_gets_the_tables_too(
-    runs: list[Path], grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
+def test_the_terminal_gets_the_tables_too(runs: list[Path], grokscope_here: Callable[..., Result]) -> None:
     """Whole rows, whatever their width, and no escape sequence in a pipe."""
-    done = grokscope_command("report", *runs)
-    assert done.returncode == 0, done.stderr
+    done = grokscope_here("report", *runs)
+    assert done.exit_code == 0, done.stderr
     assert "Table 1: power-law exponent" in done.stdout
     assert "\x1b" not in done.stdout
     assert re.search(r"weight_decay 0\.0 +grokking +1,000 +fc1 ", done.stdout)

@@ -39,7 +39,7 @@ def report(name: str, last: Mapping[str, float], *, measured: bool = True, **exp
         phases=[],
         confusion={("grokking", "grokking"): 1} if measured else {},
         experiment=experiment,
-        null_draws=4000,
+        null_draws={"fc1": 4000, "fc3": 16_000},
     )
 
 
@@ -62,6 +62,12 @@ def test_seeds_of_one_experiment_are_averaged_and_other_experiments_stand_apart(
     assert "over 2 runs: a.h5, b.h5\nlr 0.1\n" in text
     assert "\nc.h5\nlr 0.2\n" in text
     assert rows(text)["fc1 alpha"] == [["3.000 ± 1.414"], ["9"]]
+
+
+def test_a_p_value_is_a_bound_by_the_draws_of_its_own_layer() -> None:
+    p = {"fc1 ks_p": 1 / 4001, "fc3 ks_p": 2 / 16_001, "fc3 alpha_p": 1 / 1001}
+    found = rows(report_text([report("a", p)]))
+    assert [found[name] for name in p] == [[["<2.5e-4"]], [["1e-4"]], [["<0.001"]]]
 
 
 def test_a_run_report_takes_the_seed_and_the_place_for_no_difference(tmp_path: Path) -> None:
@@ -95,7 +101,9 @@ def test_where_training_images_are_lost_too_every_surface_says_so(tmp_path: Path
     assert (made.events["collapse"]["step"], made.events["forgotten"]["step"]) == (3, 4)
     assert f"  undecided     steps 4 to 5: {FORGOTTEN}\n" in report_text([made])
     assert [event.text for event in read_timeline(run, spectra).events][-2:] == ["anti-grokking begins", FORGOTTEN]
-    assert f"observed: undecided ({FORGOTTEN})" in checkpoint_text(describe_checkpoint(run, 5))
+    shown = checkpoint_text(describe_checkpoint(run, 5))
+    assert f"observed: undecided ({FORGOTTEN})" in shown
+    assert "–––" not in shown  # one mark for an interval that is not known
     [accuracy] = figures_of("accuracy", [Source.of(run)])
     assert [mark.role for mark in accuracy.of(Span)][-2:] == ["anti-grokking", "undecided"]
 

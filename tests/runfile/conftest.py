@@ -14,6 +14,7 @@ from grokscope.runfile import LayerSpec, RunWriter
 
 LAYERS = (LayerSpec("fc1", (6, 9)), LayerSpec("fc2", (4, 6), bias=False))
 STEPS = np.array([0, 1, 2, 5, 10])
+WEIGHT = "layers/fc1/weight"
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -42,6 +43,17 @@ def commit(writer: RunWriter, index: int) -> None:
     """Commit checkpoint `index` with its arrays and made-up, recognisable metrics."""
     weights, biases = checkpoint_arrays(index)
     writer.commit(index, weights, biases, {"train_accuracy": index / 10}, np.full(4, index))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A run with three checkpoints and both training states."""
+    path = tmp_path / "run.h5"
+    with create(path) as writer:
+        for index in range(3):
+            commit(writer, index)
+            writer.save_resume(index, {"parameters": np.full(7, index), "counter": np.array([index])})
+    return path
 
 
 @pytest.fixture

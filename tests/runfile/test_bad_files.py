@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from typer.testing import Result
 
 from grokscope.errors import BadRunFile, DamagedCheckpoint
 from grokscope.runfile import Run, RunWriter
@@ -263,14 +263,14 @@ def test_a_file_that_crashes_its_reader_or_stops_it_is_damaged_if_a_sound_one_do
 def test_a_broken_reader_says_nothing_of_the_file(
     run_with: Callable[[int], Path],
     broken_reader: Callable[[str, str], None],
-    grokscope_command: Callable[..., subprocess.CompletedProcess[str]],
+    grokscope_here: Callable[..., Result],
     how: str,
     says: str,
 ) -> None:
     path = run_with(1)
     broken_reader("", how)
-    done = grokscope_command("check", path)
-    assert done.returncode == 1
+    done = grokscope_here("check", path)
+    assert done.exit_code == 1
     [sentence] = done.stderr.splitlines()
     assert says in sentence
     assert "damaged" not in sentence

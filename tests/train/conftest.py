@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import resource
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +26,21 @@ SMALL = TrainConfig(
 def small_config() -> TrainConfig:
     """A 64-12-12-10 network on 100 digits; the last batch of an epoch is smaller than the others."""
     return SMALL
+
+
+@pytest.fixture
+def undone() -> Iterator[None]:
+    """Take back what a way for a training loop to go wrong changes in this process."""
+    import torch
+
+    limits, folder = resource.getrlimit(resource.RLIMIT_FSIZE), Path.cwd()
+    stderr, handler, gradients = sys.stderr, signal.getsignal(signal.SIGUSR1), torch.is_grad_enabled()
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    os.chdir(folder)
+    sys.stderr = stderr
+    signal.signal(signal.SIGUSR1, handler)
+    torch.set_grad_enabled(gradients)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from grokscope_train.ensemble import member_path
 from grokscope_train.loop import Outcome
 from grokscope_train.signals import StopRequest
 from grokscope_train.training import EnsembleTraining, Training
+from typer.testing import Result
 
 from grokscope.errors import UsageError
 from grokscope.runfile import Run, RunWriter
@@ -26,7 +27,7 @@ from tests.waiting import wait_until
 
 SEEDS = (0, 1, 2)
 SMALL = ["--dataset", "digits", "--train-points", "100", "--width", "8", "--engine", "torch", "--threads", "1"]
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Command = Callable[..., Result]
 
 
 @pytest.fixture
@@ -226,21 +227,19 @@ def test_seeds_that_were_saved_once_more_go_back_to_where_all_are(
     assert_same_runs(output, tmp_path / "whole.h5")
 
 
-def test_the_command_makes_files_that_every_other_command_takes(
-    tmp_path: Path, grokscope_command: Command
-) -> None:
+def test_the_command_makes_files_that_every_other_command_takes(tmp_path: Path, grokscope_here: Command) -> None:
     output, alone = tmp_path / "run.h5", tmp_path / "alone.h5"
     options = [*SMALL, "--steps", "40", "--init-scale", "2"]
-    result = grokscope_command("train", "-o", output, *options, "--seeds", "0,2", "--batched")
-    assert result.returncode == 0, result.stderr
+    result = grokscope_here("train", "-o", output, *options, "--seeds", "0,2", "--batched")
+    assert result.exit_code == 0, result.stderr
     paths = [member_path(output, seed) for seed in (0, 2)]
     assert result.stdout.split() == [str(path) for path in paths]
-    assert grokscope_command("train", "-o", alone, *options, "--seed", "2").returncode == 0
+    assert grokscope_here("train", "-o", alone, *options, "--seed", "2").exit_code == 0
     for path, seed in zip(paths, (0, 2), strict=True):
         assert Run.open(path).config["seed"] == seed
-        assert grokscope_command("check", path).returncode == 0
-    assert grokscope_command("train", "-o", paths[1], "--resume", "--steps", "80").returncode == 0
-    assert grokscope_command("train", "-o", alone, "--resume", "--steps", "80").returncode == 0
+        assert grokscope_here("check", path).exit_code == 0
+    assert grokscope_here("train", "-o", paths[1], "--resume", "--steps", "80").exit_code == 0
+    assert grokscope_here("train", "-o", alone, "--resume", "--steps", "80").exit_code == 0
     ours, theirs = Run.open(paths[1]), Run.open(alone)
     assert ours.complete
     np.testing.assert_array_equal(ours.steps, theirs.steps)
@@ -250,21 +249,21 @@ def test_the_command_makes_files_that_every_other_command_takes(
 
 
 def test_a_batch_goes_on_with_seeds_that_were_trained_alone_and_with_new_ones(
-    tmp_path: Path, grokscope_command: Command
+    tmp_path: Path, grokscope_here: Command
 ) -> None:
     output = tmp_path / "run.h5"
     alone = member_path(output, 1)
-    assert grokscope_command("train", "-o", alone, *SMALL, "--steps", "30", "--seed", "1").returncode == 0
+    assert grokscope_here("train", "-o", alone, *SMALL, "--steps", "30", "--seed", "1").exit_code == 0
     options = ["--seeds", "0-2", "--batched", "--resume", "--steps", "60"]
-    result = grokscope_command("train", "-o", output, *options)
-    assert result.returncode == 0, result.stderr
+    result = grokscope_here("train", "-o", output, *options)
+    assert result.exit_code == 0, result.stderr
     for seed in SEEDS:
         run = Run.open(member_path(output, seed))
         assert run.complete
         assert (run.config["seed"], run.config["width"], run.steps[-1]) == (seed, 8, 60)
 
 
-def test_a_stop_prints_the_command_that_resumes(tmp_path: Path, grokscope_command: Command) -> None:
+def test_a_stop_prints_the_command_that_resumes(tmp_path: Path, grokscope_here: Command) -> None:
     output = tmp_path / "a run.h5"
     command = [sys.executable, "-m", "grokscope", "train", "-o", str(output), *SMALL]
     command += ["--seeds", "0-2", "--batched", "--steps", "100000000"]
@@ -301,25 +300,23 @@ def test_a_seed_that_diverges_is_left_and_the_others_go_on(
         assert np.isfinite(run.metrics()["train_loss"]).all()
 
 
-def test_runs_that_differ_in_more_than_their_seeds_are_no_batch(
-    tmp_path: Path, grokscope_command: Command
-) -> None:
+def test_runs_that_differ_in_more_than_their_seeds_are_no_batch(tmp_path: Path, grokscope_here: Command) -> None:
     output = tmp_path / "run.h5"
     for seed, lr in ((0, "0.001"), (1, "0.002")):
         options = [*SMALL, "--steps", "5", "--lr", lr, "--seed", str(seed)]
-        assert grokscope_command("train", "-o", member_path(output, seed), *options).returncode == 0
-    result = grokscope_command("train", "-o", output, "--seeds", "0-1", "--batched", "--resume", "--steps", "9")
-    assert result.returncode == 2
+        assert grokscope_here("train", "-o", member_path(output, seed), *options).exit_code == 0
+    result = grokscope_here("train", "-o", output, "--seeds", "0-1", "--batched", "--resume", "--steps", "9")
+    assert result.exit_code == 2
     assert "run-seed1.h5 has --lr 0.002" in result.stderr
     assert Run.open(member_path(output, 0)).steps[-1] == 5
 
 
-def test_a_file_in_the_way_is_met_before_anything_is_made(tmp_path: Path, grokscope_command: Command) -> None:
+def test_a_file_in_the_way_is_met_before_anything_is_made(tmp_path: Path, grokscope_here: Command) -> None:
     in_the_way = tmp_path / "run-seed1.h5"
     in_the_way.write_text("in the way")
     options = [*SMALL, "--steps", "5", "--seeds", "0-1", "--batched"]
-    result = grokscope_command("train", "-o", tmp_path / "run.h5", *options)
-    assert result.returncode == 2
+    result = grokscope_here("train", "-o", tmp_path / "run.h5", *options)
+    assert result.exit_code == 2
     assert "run-seed1.h5 exists" in result.stderr
     assert list(tmp_path.iterdir()) == [in_the_way]
 

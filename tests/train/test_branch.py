@@ -114,6 +114,24 @@ def test_without_a_kept_state_it_begins_from_the_stored_weights_and_says_so(tmp_
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_a_branch_does_not_take_its_parents_place(tmp_path: Path, parent: Run) -> None:
+    (tmp_path / "link.h5").symlink_to(parent.path)
+    before = parent.path.read_bytes()
+    for output in (parent.path, tmp_path / "link.h5"):
+        with pytest.raises(UsageError, match="is the parent itself; name another file"):
+            start_branch(parent.path, AT, output, {"lr": 1e-3}, Edits(), overwrite=True)
+    assert parent.path.read_bytes() == before
+
+
+def test_a_parent_of_the_former_engine_is_said_to_give_other_last_bits(tmp_path: Path, parent: Run) -> None:
+    with RunWriter.reopen(parent.path) as writer:
+        writer.extend(writer.steps, {**writer.config, "engine": "numpy"}, 2)
+    said: list[str] = []
+    branched(Run.open(parent.path), tmp_path / "branch.h5", steps=AT + 1, tell=said.append)
+    assert "parent.h5 was trained with --engine numpy, which is no more" in said[0]
+    assert "--engine compiled, which gives other last bits" in said[0]
+
+
 def test_with_fresh_moments_the_first_step_has_the_size_of_the_learning_rate(tmp_path: Path, parent: Run) -> None:
     """Adam's first step is lr · g/(|g| + eps)."""
     options: dict[str, Any] = {"steps": AT + 1, "lr": 1e-3}

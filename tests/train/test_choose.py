@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 from grokscope_train.choose import available_cores, candidates, fastest, resolve
 from grokscope_train.config import TrainConfig
@@ -38,6 +40,13 @@ def test_every_engine_is_tried_on_all_cores_and_on_fewer(open_config: TrainConfi
     assert len(set(tried)) == len(tried)
     assert {engine for engine, _ in tried} == {"compiled", "torch"}
     assert {available_cores(), max(available_cores() // 2, 1)} <= {threads for _, threads in tried}
+
+
+def test_without_any_engine_one_is_left_that_says_what_to_install(
+    open_config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert {candidate.engine for candidate in candidates(open_config)} == {"torch"}
 
 
 def test_the_highest_rate_wins(open_config: TrainConfig) -> None:

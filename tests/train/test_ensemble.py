@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from grokscope_train.ensemble import identity, member_path, parse_seeds, step_reached
+from typer.testing import Result
 
 from grokscope.errors import UsageError
 from grokscope.runfile import Run
@@ -31,22 +32,20 @@ def test_seeds_that_cannot_be_meant_are_refused(text: str) -> None:
         parse_seeds(text)
 
 
-def test_every_seed_gets_the_run_that_it_gets_alone(
-    tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
+def test_every_seed_gets_the_run_that_it_gets_alone(tmp_path: Path, grokscope_here: Callable[..., Result]) -> None:
     options = [*SMALL, "--steps", "40", "--init-scale", "2"]
-    result = grokscope_command("train", "-o", tmp_path / "run.h5", *options, "--seeds", "0,2")
-    assert result.returncode == 0, result.stderr
+    result = grokscope_here("train", "-o", tmp_path / "run.h5", *options, "--seeds", "0,2")
+    assert result.exit_code == 0, result.stderr
     paths = [tmp_path / "run-seed0.h5", tmp_path / "run-seed2.h5"]
     assert result.stdout.split() == [str(path) for path in paths]
     assert [Run.open(path).config["seed"] for path in paths] == [0, 2]
     alone = tmp_path / "alone.h5"
-    assert grokscope_command("train", "-o", alone, *options, "--seed", "2", "--threads", "1").returncode == 0
+    assert grokscope_here("train", "-o", alone, *options, "--seed", "2", "--threads", "1").exit_code == 0
     assert_same_run(Run.open(paths[1]), Run.open(alone))
 
 
 def test_a_signal_saves_every_member_and_the_command_that_goes_on_is_printed(
-    tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
+    tmp_path: Path, grokscope_here: Callable[..., Result]
 ) -> None:
     output = tmp_path / "a run.h5"
     options = ["--seeds", "0-1", "--no-batched", "--steps", "100m", "--overwrite"]
@@ -79,13 +78,11 @@ def test_members_save_and_end_when_their_parent_is_killed(tmp_path: Path) -> Non
     wait_until(lambda: Run.open(path).liveness().state == "interrupted")
 
 
-def test_a_failing_member_says_why(
-    tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
+def test_a_failing_member_says_why(tmp_path: Path, grokscope_here: Callable[..., Result]) -> None:
     (tmp_path / "run-seed1.h5").write_text("in the way")
     options = [*SMALL, "--steps", "5", "--seeds", "0-1", "--resume", "--no-batched"]
-    result = grokscope_command("train", "-o", tmp_path / "run.h5", *options)
-    assert result.returncode == 2
+    result = grokscope_here("train", "-o", tmp_path / "run.h5", *options)
+    assert result.exit_code == 2
     [words] = [line for line in result.stderr.splitlines() if line.startswith("grokscope: ")]
     assert words.startswith(f"grokscope: {tmp_path / 'run-seed1.h5'} is not an HDF5 file")
     assert words.count("run-seed1.h5") == 1
@@ -94,12 +91,12 @@ def test_a_failing_member_says_why(
 
 @pytest.mark.parametrize("how", [["--no-batched"], ["--batched"], ["--scheduler", "tcp://127.0.0.1:9"]])
 def test_a_file_in_the_way_of_one_seed_is_met_before_any_is_trained(
-    tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]], how: list[str]
+    tmp_path: Path, grokscope_here: Callable[..., Result], how: list[str]
 ) -> None:
     (tmp_path / "run-seed1.h5").write_text("in the way")
     options = [*SMALL, "--steps", "5", "--seeds", "0-1", *how]
-    result = grokscope_command("train", "-o", "run.h5", *options, cwd=tmp_path)
-    assert result.returncode == 2
+    result = grokscope_here("train", "-o", "run.h5", *options, cwd=tmp_path)
+    assert result.exit_code == 2
     assert result.stderr == (
         "grokscope: run-seed1.h5 exists; go on with it by --resume, or replace it by --overwrite\n"
     )
@@ -107,10 +104,10 @@ def test_a_file_in_the_way_of_one_seed_is_met_before_any_is_trained(
 
 
 def test_a_run_that_is_to_be_replaced_has_reached_nothing(
-    tmp_path: Path, grokscope_command: Callable[..., subprocess.CompletedProcess[str]]
+    tmp_path: Path, grokscope_here: Callable[..., Result]
 ) -> None:
     path = tmp_path / "run.h5"
-    assert grokscope_command("train", "-o", path, *SMALL, "--steps", "5").returncode == 0
+    assert grokscope_here("train", "-o", path, *SMALL, "--steps", "5").exit_code == 0
     assert step_reached(path) == 5
     assert step_reached(path, {identity(path)}) == 0
     assert step_reached(path, {identity(tmp_path / "none.h5")}) == 5

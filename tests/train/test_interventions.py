@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
-import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import numpy as np
 import pytest
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import Experiment
-from grokscope_train.interventions import activations, as_it_is, interventions, mean_of
+from grokscope_train.interventions import activations, as_it_is, interventions, mean_of, with_fresh_heads
 from grokscope_train.network import Parameters, initial_parameters
 from grokscope_train.readout import fit_readout
+from typer.testing import Result
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Result]
 
 
 def test_a_readout_is_ridge_regression_and_leaves_out_one_after_the_other() -> None:
@@ -70,6 +72,16 @@ def test_every_intervention_has_a_row_and_the_last_is_the_control(
     assert rows["as it is"].train_accuracy != rows["gates opened"].train_accuracy
 
 
+def test_heads_are_trained_by_an_engine_that_is_installed(
+    small_config: TrainConfig, digits: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "numba" else there(name))
+    monkeypatch.setitem(sys.modules, "grokscope_train.compiled", None)
+    network = initial_parameters((64, 12, 12, 10), 2.0, np.random.default_rng(1))
+    assert with_fresh_heads("heads", network, digits, small_config).train_accuracy > 0.5
+
+
 def test_an_average_is_of_the_last_ones(small_config: TrainConfig, digits: Experiment) -> None:
     networks = [initial_parameters((64, 12, 12, 10), 2.0, np.random.default_rng(seed)) for seed in range(3)]
     found = interventions(networks, networks[0], digits, small_config, average=2)
@@ -102,25 +114,25 @@ def test_activations_are_those_of_a_network_of_relus() -> None:
 
 
 def test_show_prints_interventions_in_one_table(
-    trained_run: Path, tmp_path: Path, grokscope_command: Command
+    trained_run: Path, tmp_path: Path, grokscope_here: Command
 ) -> None:
     path = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
     options = ("--open-gates", "--refit", "--average", 3)
-    described = json.loads(grokscope_command("show", path, *options, "--json").stdout)
+    described = json.loads(grokscope_here("show", path, *options, "--json").stdout)
     rows = {row["intervention"]: row for row in described["interventions"]}
     assert len(rows) == 3 + 3 * 3 + 2
     for name in ("train_accuracy", "test_accuracy"):
         assert rows["as it is"][name] == pytest.approx(described["metrics"][name], abs=0.004)  # stored in float32
     assert "without_trap" not in described
-    text = grokscope_command("show", path, "--open-gates").stdout
+    text = grokscope_here("show", path, "--open-gates").stdout
     assert f"as it is      {rows['as it is']['train_accuracy']:.4f}" in text
     assert f"gates opened  {rows['gates opened']['train_accuracy']:.4f}" in text
 
 
 def test_too_few_checkpoints_to_average_are_refused(
-    trained_run: Path, tmp_path: Path, grokscope_command: Command
+    trained_run: Path, tmp_path: Path, grokscope_here: Command
 ) -> None:
     path = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
-    result = grokscope_command("show", path, "--step", 0, "--average", 2)
-    assert result.returncode == 2
+    result = grokscope_here("show", path, "--step", 0, "--average", 2)
+    assert result.exit_code == 2
     assert "--average 2 needs as many checkpoints; there are 1" in result.stderr

@@ -16,7 +16,9 @@ from torch.nn.utils import prune
 
 import grokscope
 from grokscope.runfile import Run, log_steps
-from tests.train.test_recorder_never_stops import Loop, a_layer_is_replaced, an_accuracy_is_in_percent
+from tests.train.gone_wrong import Loop
+from tests.train.test_recorder_model_changes import a_layer_is_replaced
+from tests.train.test_recorder_told_nonsense import an_accuracy_is_in_percent
 
 
 def small() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -73,6 +74,14 @@ def test_metrics_come_with_the_checkpoints(tmp_path: Path) -> None:
     assert list(metrics) == ["test_accuracy"]
     assert np.isnan(metrics["test_accuracy"][0])
     assert metrics["test_accuracy"][1] == 0.5
+
+
+def test_what_is_no_file_is_not_replaced_by_a_run(tmp_path: Path) -> None:
+    save(tmp_path / "in", 1, "state dict")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="pipe is a pipe; name a file"):
+        import_folder(tmp_path / "in", tmp_path / "pipe", overwrite=True)
+    assert (tmp_path / "pipe").is_fifo()
 
 
 class Malicious:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import Result
 
 from grokscope.runfile import LayerSpec, RunWriter
 from grokscope.verify import AGREES, CHECKS, DIFFERS, NOT_COMPARED, Comparison
@@ -18,7 +18,7 @@ from grokscope.verify.omnigrok import omnigrok
 from grokscope.verify.start import start
 from tests.conftest import ROOT
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., Result]
 PAPERS = {"dataset": "mnist", "width": 200, "depth": 3, "init_scale": 8.0, "train_points": 1000,
           "weight_decay": 0.0, "optimizer": "adamw", "loss": "mse"}  # fmt: skip
 SHAPES = {"fc1": (200, 784), "fc2": (200, 200), "fc3": (10, 200)}
@@ -56,13 +56,13 @@ def test_the_start_is_what_closed_forms_say() -> None:
     assert all(one.tolerance is None or one.tolerance < 0.03 * one.theirs for one in found)
 
 
-def test_the_sample_run_has_the_papers_distances(tmp_path: Path, grokscope_command: Command) -> None:
+def test_the_sample_run_has_the_papers_distances(tmp_path: Path, grokscope_here: Command) -> None:
     """Before the collapse all agree; at the collapse the run is shorter than the paper's, and that is said."""
     for name in ("mnist-wd0.h5", "mnist-wd0.spectra.h5"):
         shutil.copy(ROOT / "sample_runs" / name, tmp_path)
     run = tmp_path / "mnist-wd0.h5"
-    done = grokscope_command("verify", "tables", "--run", run, "--json")
-    assert done.returncode == 0, done.stderr
+    done = grokscope_here("verify", "tables", "--run", run, "--json")
+    assert done.exit_code == 0, done.stderr
     rows = json.loads(done.stdout)
     assert set(rows[0]) == {"check", "what", "ours", "theirs", "tolerance", "verdict", "source", "note"}
     before = [row for row in rows if "edge of pre-grokking" in row["what"] or "edge of grokking" in row["what"]]
@@ -73,10 +73,10 @@ def test_the_sample_run_has_the_papers_distances(tmp_path: Path, grokscope_comma
     assert after[-1]["ours"] == pytest.approx(6.1e-17, rel=0.01)  # scipy's kstwo.sf(.3044, 200)
 
 
-def test_a_number_that_differs_is_exit_1(tmp_path: Path, grokscope_command: Command) -> None:
+def test_a_number_that_differs_is_exit_1(tmp_path: Path, grokscope_here: Command) -> None:
     """Shifted columns have other shuffled eigenvalues than the paper's networks."""
-    done = grokscope_command("verify", "tables", "--run", write_run(tmp_path / "b.h5", spoil=5.0))
-    assert done.returncode == 1
+    done = grokscope_here("verify", "tables", "--run", write_run(tmp_path / "b.h5", spoil=5.0))
+    assert done.exit_code == 1
     first = next(line for line in done.stdout.splitlines() if line.startswith("KS D"))
     assert first.endswith("differs")
 
@@ -95,9 +95,9 @@ def test_omnigroks_quick_points(mnist_dir: Path) -> None:
     assert {one.verdict for one in omnigrok(20_010, mnist_dir, lambda step, last: None)} == {AGREES}
 
 
-def test_extremes_are_set_beside_a_run_that_is_shorter(tmp_path: Path, grokscope_command: Command) -> None:
+def test_extremes_are_set_beside_a_run_that_is_shorter(tmp_path: Path, grokscope_here: Command) -> None:
     """The weights' own least and largest entries, compared with nothing before step 10⁷."""
-    done = grokscope_command("verify", "extremes", "--run", write_run(tmp_path / "a.h5", spoil=7.0), "--json")
+    done = grokscope_here("verify", "extremes", "--run", write_run(tmp_path / "a.h5", spoil=7.0), "--json")
     rows = json.loads(done.stdout)
     assert [row["theirs"] for row in rows] == [-14.78, 5.67, -4.68, 1.11, -1.61, 2.56]
     assert {row["verdict"] for row in rows} == {NOT_COMPARED}
@@ -105,15 +105,15 @@ def test_extremes_are_set_beside_a_run_that_is_shorter(tmp_path: Path, grokscope
     assert -6 < rows[0]["ours"] < -3
 
 
-def test_scales_compare_alpha_within_its_interval(tmp_path: Path, grokscope_command: Command) -> None:
+def test_scales_compare_alpha_within_its_interval(tmp_path: Path, grokscope_here: Command) -> None:
     """The first point is where test accuracy reaches theirs; a run from another scale is refused."""
-    done = grokscope_command("verify", "scales", "--run", write_run(tmp_path / "a.h5", init_scale=1.5), "--json")
+    done = grokscope_here("verify", "scales", "--run", write_run(tmp_path / "a.h5", init_scale=1.5), "--json")
     rows = json.loads(done.stdout)
     assert [row["what"].split(" (")[1] for row in rows[:6]] == ["1,000)"] * 6
     assert [row["verdict"] for row in rows[6:]] == [NOT_COMPARED] * 3
     assert rows[3]["verdict"] == AGREES  # .9 and .888
-    other = grokscope_command("verify", "scales", "--run", write_run(tmp_path / "b.h5"))
-    assert (other.returncode, "an initial scale of 8.0" in other.stderr) == (2, True)
+    other = grokscope_here("verify", "scales", "--run", write_run(tmp_path / "b.h5"))
+    assert (other.exit_code, "an initial scale of 8.0" in other.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -123,29 +123,29 @@ def test_scales_compare_alpha_within_its_interval(tmp_path: Path, grokscope_comm
      (("tables", "--run", "other.h5"), "is not the paper's experiment")],
 )  # fmt: skip
 def test_what_cannot_be_run_is_a_sentence(
-    tmp_path: Path, grokscope_command: Command, arguments: tuple[str, ...], words: str
+    tmp_path: Path, grokscope_here: Command, arguments: tuple[str, ...], words: str
 ) -> None:
     """Exit code 2 where it was asked for by name."""
     write_run(tmp_path / "other.h5", weight_decay=0.01)
-    done = grokscope_command("verify", *arguments, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = grokscope_here("verify", *arguments, cwd=tmp_path)
+    assert (done.exit_code, done.stdout) == (2, "")
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
 
 
 def test_what_nobody_named_and_cannot_be_run_is_passed_by_with_a_word(
-    tmp_path: Path, grokscope_command: Command
+    tmp_path: Path, grokscope_here: Command
 ) -> None:
     """Without the sample runs and without MNIST the rest is compared, and what is missing is said."""
-    done = grokscope_command("verify", "--data-dir", tmp_path, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = grokscope_here("verify", "--data-dir", tmp_path, cwd=tmp_path)
+    assert done.exit_code == 0, done.stderr
     assert done.stdout.startswith("start ")
     assert "tables: not run: there is no sample_runs" in done.stderr
     assert "omnigrok: not run: no MNIST in" in done.stderr
 
 
-def test_the_list_names_every_check_with_its_cost(grokscope_command: Command) -> None:
+def test_the_list_names_every_check_with_its_cost(grokscope_here: Command) -> None:
     """And runs none."""
-    lines = grokscope_command("verify", "--list").stdout.splitlines()
+    lines = grokscope_here("verify", "--list").stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(CHECKS)
     assert all(check.cost in line for check, line in zip(CHECKS.values(), lines, strict=True))

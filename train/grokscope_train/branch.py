@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from grokscope.errors import BadRunFile, UsageError
 from grokscope.runfile import Run, RunWriter
 from grokscope.runfile.kept_states import load_state, state_steps
-from grokscope_train.config import ORIGIN, Branch, TrainConfig, option
+from grokscope_train.config import FORMER_ENGINE, ORIGIN, Branch, TrainConfig, option
 from grokscope_train.data import CLASSES, Experiment, load_experiment
 from grokscope_train.edits import with_open_gates, without_means, without_traps
 from grokscope_train.engines import spin_briefly
@@ -94,7 +94,14 @@ def start_branch(
     if run.origin != ORIGIN:
         raise BadRunFile(f"{parent} was not made by `grokscope train`, so there is no training to branch")
     refuse_early(output, overwrite)
+    if output.exists() and output.samefile(parent):
+        raise UsageError(f"{output} is the parent itself; name another file for the branch")
     old = TrainConfig.of_run(run.config)
+    if run.config.get("engine") == FORMER_ENGINE:
+        tell(
+            f"{run.name} was trained with --engine {FORMER_ENGINE}, which is no more: the branch is trained with "
+            f"--engine {old.engine}, which gives other last bits"
+        )
     step = branch_step(run, at)
     if step != at:
         tell(f"{run.name} has nothing at step {at:,}; the branch leaves it at step {step:,}")

@@ -92,10 +92,11 @@ class Recording:
             if self.network.step in self._planned:
                 self.network.forget_largest_loss()  # as when it was committed, before a kill
             return None
-        checkpoint = self.network.checkpoint()
-        self.writer.commit(
-            index, checkpoint.weights, checkpoint.biases, checkpoint.metrics, checkpoint.predictions
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # the display tells of a loss that is not finite
+            checkpoint = self.network.checkpoint()
+            self.writer.commit(
+                index, checkpoint.weights, checkpoint.biases, checkpoint.metrics, checkpoint.predictions
+            )
         self.network.forget_largest_loss()
         if self.network.step in self._kept:
             self.writer.keep_state(self.network.step, self.network.state())

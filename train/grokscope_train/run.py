@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from grokscope.errors import BadRunFile, UsageError
+from grokscope.errors import BadRunFile, StorageError, UsageError
+from grokscope.files import is_in_the_way, resolved
 from grokscope.runfile import Run, RunWriter
 from grokscope_train.choose import resolve
 from grokscope_train.config import FORMER_ENGINE, ORIGIN, TrainConfig, option
@@ -116,7 +118,7 @@ def reopen_file(run: Run, config: TrainConfig, data_dir: Path | None, num_seeds:
     """Open a run file for writing, made larger where the configuration has more steps than the file."""
     writer = RunWriter.reopen(run.path)
     try:
-        if config != TrainConfig.of_run(run.config):
+        if config != TrainConfig.of_run(run.config) or run.config.get("engine") != config.engine:
             kept = len(kept_steps(config))
             writer.extend(planned_steps(config), _recorded(config, data_dir, num_seeds), kept)
     except BaseException:
@@ -157,10 +159,11 @@ def _recorded(config: TrainConfig, data_dir: Path | None, num_seeds: int) -> dic
 
 
 def refuse_early(path: Path, overwrite: bool) -> None:
-    """Find out before the data is loaded that the file cannot be made."""
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; name a file in it, such as {path / 'run.h5'}")
-    if path.exists() and not overwrite:
+    """Find out before the data is loaded and steps are compiled that the file cannot be made."""
+    if is_in_the_way(path) and not overwrite:
         raise UsageError(f"{path} exists; go on with it by --resume, or replace it by --overwrite")
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent} to put {path.name} in; make it first")
+    folder = resolved(path).parent
+    if not os.access(folder, os.W_OK):
+        raise StorageError(f"cannot write in {folder}; choose another folder")

@@ -26,9 +26,8 @@ class Training(TrainedNetwork):
     def __init__(self, config: TrainConfig, experiment: Experiment) -> None:
         """Build everything for a resolved configuration (no "auto" left) and draw the initial parameters."""
         kept = ~black_of(config, experiment)
-        if (
-            config.engine == "compiled" and np.asarray(config.eps, config.dtype) > 0
-        ):  # without it 0/0 would move what has no gradient
+        epsilon = np.asarray(config.eps, config.dtype)
+        if config.engine == "compiled" and epsilon > 0:  # without it 0/0 would move what has no gradient
             kept[np.flatnonzero(~kept)[: -kept.sum() % VECTOR]] = True
         trained = _make_steps(config, experiment.train.pixels[:, kept], experiment.train.one_hot())
         steps = Epochs(trained, [config.seed]) if isinstance(trained, TrainingStep) else trained

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rich.cells import cell_len
-from rich.style import Style
 from rich.text import Text
 
-from grokscope.app.explanations import COLUMNS, explained
-from grokscope.app.keys import Situation
-from grokscope.app.keys import footer as footer_keys
-from grokscope.app.layout import BESIDE
 from grokscope.app.plots.canvas import fit, fit_middle
 from grokscope.app.plots.timeline import NOT_KNOWN, NOT_OBSERVED
 from grokscope.app.state import State
+from grokscope.app.views.pieces import Piece, line
 from grokscope.figures.colors import phase_letter
 from grokscope.numbers import duration, number, percent_sign, whole
 
@@ -27,40 +21,11 @@ LIVE_WORDS = {
 }
 STOPPED = ("stalled", "interrupted", "crashed")
 
-PROMPTS = {
-    "step": ("go to step", "0 to {last}; 500k and 2.2e5 will do; esc leaves"),
-    "layers": ("layers /", "part of a name, or a pattern such as *.attn.*; esc has all"),
-}
-"""What is asked for in the last line, and how to answer."""
-
-MANY_LAYERS = 6
-"""More are filtered and sorted rather than read."""
-
 NOTE_CELLS = 72
 """Of what is wrong, before anything else may stand beside it."""
 
 DECIDING_CELLS = 37
 """Of the reasons: fewer would cut the words that decided."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A part of a line in its forms, longest first, and how much each is worth keeping when room is short.
-
-    With `least` a form may also be cut, to no fewer cells than that.
-    """
-
-    forms: tuple[str, ...]
-    color: str
-    keep: tuple[int, ...]
-    background: str | None = None
-    bold: bool = False
-    least: int | None = None
-
-    def least_cells(self, form: int) -> int:
-        """The cells that a form takes at least."""
-        size = cell_len(self.forms[form])
-        return size if self.least is None else min(size, self.least)
 
 
 def header(state: State, width: int, height: int = 1) -> Text:
@@ -161,93 +126,3 @@ def _live_pieces(state: State) -> list[Piece]:
     if live.state in STOPPED and live.seconds_since >= 0:
         pieces.append(Piece((f"last sign {duration(live.seconds_since)} ago",), palette.muted, (4,)))
     return pieces
-
-
-def footer(state: State, width: int, height: int = 1) -> Text:
-    """The keys that matter now, from the table of keys; a question with the answer so far, or a notice, if any."""
-    palette = state.palette
-    if state.prompt or state.notice:
-        return _last_line(state, width)
-    if state.explaining and not state.choosing:
-        style = Style(color=palette.text, bgcolor=palette.panel)
-        return Text(fit(f" {explained(topic(state))}", width), style, no_wrap=True, end="")
-    text = Text(no_wrap=True, end="")
-    used = 0
-    for key, word in footer_keys(_situation(state, width), width):
-        text.append(f" {key}", Style(color=palette.accent, bgcolor=palette.panel, bold=True))
-        text.append(f" {word} ", Style(color=palette.muted, bgcolor=palette.panel))
-        used += cell_len(key) + cell_len(word) + 3
-    text.append(" " * (width - used), Style(bgcolor=palette.panel))
-    return text
-
-
-def topic(state: State) -> str:
-    """What is explained: the chosen column of the table, or the pane of another view."""
-    if state.view == "trajectories":
-        from grokscope.app.views.panels import panels
-
-        found = panels(state)
-        panel = found[state.pane % len(found)]
-        return panel if isinstance(panel, str) else panel.title
-    if state.view == "spectrum":
-        return ("ESD", "randomised")[state.pane % 2]
-    topics = [*COLUMNS, "ESD", "randomised", "observed", "weights"]
-    return topics[state.column % len(topics)] if state.view == "overview" else state.view
-
-
-def _last_line(state: State, width: int) -> Text:
-    palette, text = state.palette, Text(no_wrap=True, end="")
-    if not state.prompt:
-        return text.append(fit(f" {state.notice}", width), Style(color=palette.warning, bgcolor=palette.panel))
-    question, help_ = PROMPTS[state.prompt]
-    hint = help_.format(last=whole(float(state.timeline.steps[-1])))
-    text.append(f" {question} ", Style(color=palette.accent, bgcolor=palette.panel, bold=True))
-    text.append(state.typed, Style(color=palette.text, bgcolor=palette.panel, bold=True))
-    text.append("▏", Style(color=palette.cursor, bgcolor=palette.panel))
-    room = width - cell_len(text.plain)
-    return text.append(fit(f"  {hint}", room), Style(color=palette.muted, bgcolor=palette.panel))
-
-
-def _situation(state: State, width: int) -> Situation:
-    return Situation(
-        state.view,
-        live=state.live,
-        following=state.following,
-        playing=state.playing,
-        mark="" if state.mark is None else "here" if state.mark == state.index else "elsewhere",
-        one_spectrum=width < BESIDE,
-        single=state.timeline.single,
-        listing=state.listing,
-        full=state.full,
-        many=state.timeline.single or len(state.timeline.layers) > MANY_LAYERS,
-    )
-
-
-def line(pieces: list[Piece], width: int) -> Text:
-    """Lay pieces out two cells apart; what matters least is shortened, then left out, until the rest fits.
-
-    What may be cut gets the room that is left, what matters most first.
-    """
-    chosen = dict.fromkeys(range(len(pieces)), 0)
-    while chosen and _least_length(pieces, chosen) > width - 2:
-        least = min(chosen, key=lambda k: pieces[k].keep[chosen[k]])
-        if chosen[least] + 1 < len(pieces[least].forms):
-            chosen[least] += 1
-        else:
-            del chosen[least]
-    words, spare = {}, width - 2 - _least_length(pieces, chosen)
-    for k, form in sorted(chosen.items(), key=lambda one: -pieces[one[0]].keep[one[1]]):
-        piece, size = pieces[k], cell_len(pieces[k].forms[form])
-        given = min(size, piece.least_cells(form) + spare)
-        spare -= given - piece.least_cells(form)
-        words[k] = piece.forms[form] if given == size else fit(piece.forms[form], given)
-    text = Text(" ", no_wrap=True, end="")
-    for place, k in enumerate(chosen):
-        piece = pieces[k]
-        text.append("  " if place else "")
-        text.append(words[k], Style(color=piece.color, bgcolor=piece.background, bold=piece.bold or None))
-    return text
-
-
-def _least_length(pieces: list[Piece], chosen: dict[int, int]) -> int:
-    return sum(pieces[k].least_cells(form) for k, form in chosen.items()) + 2 * (len(chosen) - 1)

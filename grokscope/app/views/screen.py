@@ -12,7 +12,8 @@ from grokscope.app.actions import Action
 from grokscope.app.layout import Place, layout, too_small
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.state import State
-from grokscope.app.views.header import footer, has_status, header, status
+from grokscope.app.views.footer import footer
+from grokscope.app.views.header import has_status, header, status
 from grokscope.app.views.help import draw_sheet, sheet_size
 from grokscope.app.views.maps import draw_heatmap, draw_spectrogram, hit_heatmap, hit_spectrogram
 from grokscope.app.views.profile import draw_profile, hit_profile

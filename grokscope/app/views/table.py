@@ -16,7 +16,7 @@ from grokscope.app.layer_names import shortened
 from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas, fit_end
 from grokscope.app.state import State
-from grokscope.app.views.header import topic
+from grokscope.app.views.footer import topic
 from grokscope.figures.colors import Palette
 from grokscope.numbers import UNKNOWN, count, fixed, number, probability, with_interval
 from grokscope.spectra.layer import LayerSpectrum

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -17,6 +21,9 @@ from platformdirs import user_cache_path
 
 Array = Any  # a numpy array, whose dtype decides what is compiled
 F = TypeVar("F", bound=Callable[..., Any])
+
+PATIENCE = 60.0  # seconds for which another process may compile
+ATTEMPT_SECONDS = 0.1
 
 
 def compiled(function: F, fastmath: frozenset[str] = frozenset({"contract"})) -> F:
@@ -57,8 +64,51 @@ def cache_folder() -> Path | None:
     return folder if os.access(folder, os.W_OK) else None
 
 
-def announce_compilation() -> None:
-    """Say on stderr that a moment goes by, where this machine has not compiled these sources before."""
+@contextmanager
+def compiled_once(dtype: str) -> Iterator[None]:
+    """Compile the steps for `dtype` within this: of processes that start at once one does, and the others wait.
+
+    On stderr it says that a moment goes by, where this machine has not compiled these sources before. Nobody waits
+    for longer than compiling takes, nor where no file can be locked: who has no lock compiles as well.
+    """
     folder = cache_folder()
-    if folder is None or not any(folder.iterdir()):
-        sys.stderr.write("compiling the training step for this processor, once: about ten seconds\n")
+    done = None if folder is None else folder / f"{dtype}.done"
+    if done is not None and done.exists():
+        yield
+        return
+    once = "at each start, for the cache folder cannot be written" if done is None else "once"
+    with contextlib.suppress(OSError):  # a full stderr
+        sys.stderr.write(f"compiling the training step for this processor, {once}: about ten seconds\n")
+    if done is None:
+        yield
+        return
+    with _alone(done.with_suffix(".lock")):
+        yield
+        with contextlib.suppress(OSError):
+            done.touch()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a file's lock, which the kernel releases however its holder ends; without it after PATIENCE seconds."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    except OSError:
+        yield
+        return
+    try:
+        end = time.monotonic() + PATIENCE
+        while not _locks(descriptor) and time.monotonic() < end:
+            time.sleep(ATTEMPT_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locks(descriptor: int) -> bool:
+    """Try to lock a file; a file system without locks counts as locked, for nobody else could tell."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return not isinstance(error, BlockingIOError)
+    return True

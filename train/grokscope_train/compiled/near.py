@@ -19,6 +19,7 @@ from grokscope_train.compiled.jit import Array, compiled
 from grokscope_train.compiled.parts import bias_of, share_of, weight_of
 
 LASTS = 64  # steps that lists are kept at most
+SPARE = 2  # times as far as the units would go in as many steps: some go by leaps
 WORN = 0.99  # of the skin: the rest is for rounding
 
 
@@ -28,7 +29,7 @@ def renew_lists(plan: Any, images: Any, work: Any, step: int, thread: int) -> No
     if not are_worn(plan, work, thread) and step < work.listed_until[0]:
         return
     steps = LASTS - max(work.listed_until[0] - step, 0)
-    list_near(plan, images, work, LASTS / max(steps, 1), thread)
+    list_near(plan, images, work, SPARE * LASTS / max(steps, 1), thread)
     wait_for_all(work.gate, plan.threads)
     work.way[thread].fill(0)
     work.listed_until[0] = step + LASTS

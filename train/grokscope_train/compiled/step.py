@@ -12,7 +12,7 @@ from grokscope_train.compiled import elementwise, kernels, resting
 from grokscope_train.compiled.engine import CompiledEngine
 from grokscope_train.compiled.gate import ABANDONED, GATE_LENGTH
 from grokscope_train.compiled.images import SparseImages, is_sparse
-from grokscope_train.compiled.jit import announce_compilation
+from grokscope_train.compiled.jit import compiled_once
 from grokscope_train.compiled.parts import LINE
 from grokscope_train.compiled.product import gemm_address
 from grokscope_train.config import TrainConfig
@@ -183,8 +183,8 @@ class CompiledSteps:
 
     def _compile(self) -> None:
         """Compile before threads wait for one another, by a call that takes no step."""
-        announce_compilation()
-        kernels.take_steps(self._plan, self._images, self._work, np.zeros((1, 1), np.int64), 0, 0, 0)
+        with compiled_once(self.engine.dtype.name):
+            kernels.take_steps(self._plan, self._images, self._work, np.zeros((1, 1), np.int64), 0, 0, 0)
 
     def _allocate(self) -> Work:
         (pixels, width), batch, threads = self.layout.sizes[:2], self._plan.batch, self._plan.threads
