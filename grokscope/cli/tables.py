@@ -128,9 +128,8 @@ def _gates(checkpoint: Described) -> Iterator[str]:
         yield f"strain {checkpoint['strain']:.4g}"
     if checkpoint["capacity"] is not None:
         grown = checkpoint["capacity_grown"]
-        yield f"capacity {checkpoint['capacity']:.4g}" + (
-            f", {number(grown)} times its least so far" if grown else ""
-        )
+        of_least = f", {number(grown)} times its least so far" if grown else ""
+        yield f"capacity {checkpoint['capacity']:.4g}{of_least}"
     if any(layer["gates"]["lit"] is None for layer in gated):
         yield "not measured at the first checkpoint, nor where no unit has changed direction since the one before"
 
