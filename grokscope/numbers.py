@@ -67,6 +67,11 @@ def count(value: float) -> str:
     return UNKNOWN if math.isnan(value) else f"{value:g}"
 
 
+def counted(number: int, noun: str) -> str:
+    """How many of something there are: "1 trap", "2 traps"."""
+    return f"{whole(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def probability(p: float | None, draws: int) -> str:
     """A p-value: three decimals, below 0.001 in powers of ten; what is known only as a bound is shown as one.
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from grokscope.numbers import count, probability
+from grokscope.numbers import count, counted, probability
 
 
 @pytest.mark.parametrize("draws", [1, 19, 99, 100, 200, 500, 999, 3999, 4000, 9999, 123_456, 1_000_000])
@@ -29,3 +29,10 @@ def test_p_values_by_a_formula(p: float, text: str) -> None:
 @pytest.mark.parametrize(("value", "text"), [(2.0, "2"), (7.5, "7.5"), (math.nan, "–")])
 def test_counts(value: float, text: str) -> None:
     assert count(value) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 traps"), (1, "1 trap"), (2, "2 traps"), (1234, "1,234 traps")]
+)
+def test_one_is_one_and_not_ones(number: int, text: str) -> None:
+    assert counted(number, "trap") == text

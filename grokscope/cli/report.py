@@ -87,10 +87,11 @@ def report(
 def _write(sources: Sequence[Source], folder: Path) -> None:
     """Write the report's files, and say where the page is."""
     from grokscope.errors import UsageError
+    from grokscope.files import kind_of
     from grokscope.report.page import report_of, write_report
 
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file; -o takes the folder that the report is written to")
+    if (kind := kind_of(folder)) not in ("a folder", "nothing"):
+        raise UsageError(f"{folder} is {kind}; -o takes the folder that the report is written to")
     write_report(report_of(sources), folder)
     echo(str(folder / "report.html"))
 

@@ -106,6 +106,7 @@ def check(run: RunPath) -> None:
     So is the list of training images. Times, the plan and the configuration have no CRC and are not checked. A
     file that crashes HDF5, or on which it hangs, is damaged if it reads a sound one; else the check has failed.
     """
+    from grokscope.numbers import counted
     from grokscope.runfile.check import CheckFailed
     from grokscope.runfile.check import check as check_run
 
@@ -120,12 +121,8 @@ def check(run: RunPath) -> None:
         echo(f"note: {note}", err=True)
     if report.problems:
         raise typer.Exit(1)
-    found = [_counted(report.num_checkpoints, "checkpoint"), _counted(report.num_states, "training state")]
+    found = [counted(report.num_checkpoints, "checkpoint"), counted(report.num_states, "training state")]
     echo(f"{run}: {' and '.join(found)}, all whole")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 @opens()

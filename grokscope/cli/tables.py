@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from grokscope.numbers import number_text, probability
+from grokscope.numbers import UNKNOWN, number, number_text, probability
 from grokscope.phases import FORGOTTEN
 from grokscope.report.text import aligned, caveat_lines
 from grokscope.spectra.null import ALPHA_DRAWS
@@ -35,8 +35,8 @@ def checkpoint_text(checkpoint: Described, worst_first: bool = False) -> str:
 
 
 def _lines(checkpoint: Described, worst_first: bool) -> Iterator[str]:
-    number = f"checkpoint {checkpoint['checkpoint'] + 1} of {checkpoint['num_checkpoints']}"
-    yield f"{checkpoint['run']}  step {checkpoint['step']:,}  ({number})"
+    which = f"checkpoint {checkpoint['checkpoint'] + 1} of {checkpoint['num_checkpoints']}"
+    yield f"{checkpoint['run']}  step {checkpoint['step']:,}  ({which})"
     phase = checkpoint["phase"]
     why = f" ({FORGOTTEN})" if phase["observed"] == "undecided" else ""
     yield f"observed: {phase['observed']}{why}   weights say: {phase['inferred']}"
@@ -70,7 +70,7 @@ def _cells(layer: Described) -> list[str]:
         layer["name"],
         "×".join(map(str, layer["shape"])),
         number_text(layer["alpha"], ".2f"),
-        f"{number_text(layer['alpha_low'], '.2f')}–{number_text(layer['alpha_high'], '.2f')}",
+        _interval_text(layer),
         probability(layer["alpha_p"], min(layer["null_draws"] or 0, ALPHA_DRAWS)),
         number_text(layer["num_tail"], "d"),
         number_text(layer["power_law_distance"], ".3f"),
@@ -84,9 +84,14 @@ def _cells(layer: Described) -> list[str]:
     ]
 
 
+def _interval_text(layer: Described) -> str:
+    low, high = layer["alpha_low"], layer["alpha_high"]
+    return UNKNOWN if low is None else f"{low:.2f}–{number_text(high, '.2f')}"
+
+
 def _traps_text(layer: Described) -> str:
     if layer["num_traps"] is None:
-        return "–"
+        return UNKNOWN
     span = "" if layer["num_traps_min"] == layer["num_traps_max"] else "–".join(
         number_text(layer[key], ".0f") for key in ("num_traps_min", "num_traps_max")
     )  # fmt: skip
@@ -96,9 +101,9 @@ def _traps_text(layer: Described) -> str:
 def _details(layer: Described) -> Iterator[str]:
     if layer["traps"]:
         yield ""
-    for number, trap in enumerate(layer["traps"], start=1):
+    for rank, trap in enumerate(layer["traps"], start=1):
         ratio, z = number_text(trap["ratio"], ".2f"), number_text(trap["z"], ".1f")
-        line = f"{layer['name']} trap {number}: λ {trap['eigenvalue']:.4g}, λ/λ+ {ratio}, z {z}, {trap['cause']}"
+        line = f"{layer['name']} trap {rank}: λ {trap['eigenvalue']:.4g}, λ/λ+ {ratio}, z {z}, {trap['cause']}"
         entries = [f"[{entry['row']}, {entry['column']}] {entry['value']:.4g}" for entry in trap["entries"]]
         yield line + (": " + ", ".join(entries[:SHOWN_ENTRIES]) if entries else "")
     if layer["weightwatcher"]:
@@ -123,7 +128,8 @@ def _gates(checkpoint: Described) -> Iterator[str]:
         yield f"strain {checkpoint['strain']:.4g}"
     if checkpoint["capacity"] is not None:
         grown = checkpoint["capacity_grown"]
-        yield f"capacity {checkpoint['capacity']:.4g}" + (f", {grown:.2f} times its least so far" if grown else "")
+        of_least = f", {number(grown)} times its least so far" if grown else ""
+        yield f"capacity {checkpoint['capacity']:.4g}{of_least}"
     if any(layer["gates"]["lit"] is None for layer in gated):
         yield "not measured at the first checkpoint, nor where no unit has changed direction since the one before"
 

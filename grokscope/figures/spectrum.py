@@ -20,7 +20,7 @@ from grokscope.figures.histogram import (
     part,
     positive,
 )
-from grokscope.numbers import fixed, number, probability, with_interval
+from grokscope.numbers import counted, fixed, number, probability, with_interval
 from grokscope.spectra import marchenko_pastur, power_law
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _esd_facts(spectrum: LayerSpectrum, below: int) -> tuple[Fact, ...]:
         Fact(f"noise p {probability(spectrum.alpha_p, spectrum.alpha_draws)}"),
         Fact(spectrum.verdict, "text"),
     )
-    return (*facts, Fact(f"{below} eigenvalues below the axis")) if below else facts
+    return (*facts, Fact(f"{counted(below, 'eigenvalue')} below the axis")) if below else facts
 
 
 def dxmin(spectrum: LayerSpectrum) -> Figure:
@@ -213,12 +213,12 @@ def _randomized_facts(spectrum: LayerSpectrum, below: int) -> tuple[Fact, ...]:
     facts = (
         Fact(f"σ_mp {fixed(spectrum.sigma_mp, 3)}"),
         Fact(f"p {probability(spectrum.ks_p, spectrum.null_draws)}"),
-        Fact(f"{count} trap{'s' * (count != 1)}" if count else "no traps", "trap" if count else "faint"),
+        Fact(counted(count, "trap") if count else "no traps", "trap" if count else "faint"),
         Fact(f"KS {fixed(spectrum.ks_distance, 4)}"),
         Fact(f"naive p {probability(spectrum.ks_p_naive, 0)}"),
         Fact(f"λ₊ {number(spectrum.lambda_plus)}", "edge"),
     )
-    return (*facts, Fact(f"{below} eigenvalues below the axis")) if below else facts
+    return (*facts, Fact(f"{counted(below, 'eigenvalue')} below the axis")) if below else facts
 
 
 def _nothing(title: str, x_label: str, reason: str) -> Figure:

@@ -22,6 +22,7 @@ from grokscope.importers.layer_names import depth_order
 from grokscope.importers.stored import Bytes, StoredTensor, StoredTensors
 from grokscope.importers.torch_tree import plain
 from grokscope.importers.zip_archive import LARGE, MOST_EXPANDED, SIGNATURE, Archive
+from grokscope.runfile.opening import locked
 
 WITHIN_KERAS = "model.weights.h5"
 DEEPEST = 24
@@ -31,7 +32,7 @@ CHANNELS_LAST = "channels last"
 def read_hdf5(path: Path) -> StoredTensors:
     """Open weights that Keras saved; other HDF5 files with arrays under names of their own are read as well.
 
-    Raises UsageError where the file is damaged or holds no array.
+    Raises UsageError where the file is damaged or holds no array, RunLocked where another program has locked it.
     """
     opened = contextlib.ExitStack()
     try:
@@ -43,6 +44,8 @@ def read_hdf5(path: Path) -> StoredTensors:
         }
         counters = [name for name in datasets if ITERATIONS.search(name)]
         extra = {"step": plain(_tensor(path, datasets[counters[0]], "step"))} if counters else {}
+    except BlockingIOError:
+        raise locked(path) from None
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         opened.close()
         if isinstance(error, UsageError):

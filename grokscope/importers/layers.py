@@ -64,7 +64,8 @@ def layers_of(tensors: Tensors, network: str = "") -> tuple[list[LayerSource], l
         for piece in _pieces(_squeezed(part), parts, turned)
     ]
     if not layers:
-        raise UsageError(f"{tensors.path} holds no float tensor of two or more axes; save `model.state_dict()`")
+        why = f"layer ({unfit[0].name}: {unfit[0].reason})" if unfit else "float tensor of two or more axes"
+        raise UsageError(f"{tensors.path} holds no {why}; save `model.state_dict()`")
     return _with_unlike_names(layers), [*getattr(tensors, "left_out", ()), *left_out, *unfit]
 
 

@@ -59,7 +59,7 @@ def measure_gates(weight: Array, bias: Array, earlier: Array | None, first: Arra
     """
     from scipy.special import log_ndtr  # here, for the app draws gates and imports no scipy
 
-    if not np.isfinite(weight).all():
+    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
         return Gates()
     whole = Gates(mean_spike=mean_spike(weight), scale=float(np.sqrt(weight.shape[1] * np.mean(weight**2))))
     if earlier is None or first is None:
@@ -106,4 +106,5 @@ def mean_spike(weight: Array) -> float:
 
 def to_unit_range(weight: Array, bias: Array, low: float, high: float) -> tuple[Array, Array]:
     """Return weight and bias that do to inputs in [0, 1] what the given ones do to inputs in [low, high]."""
-    return weight * (high - low), bias + low * weight.sum(axis=1)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is not measured
+        return weight * (high - low), bias + low * weight.sum(axis=1)

@@ -54,7 +54,7 @@ class ScoredRun:
 def read_run(spectra: Spectra, columns: Sequence[str] = (), thresholds: Thresholds | None = None) -> ScoredRun:
     """Read a run's accuracies and detectors, see `read_detectors`.
 
-    Raises UsageError where none of its checkpoints is measured, or it has no accuracies.
+    Raises UsageError where none of its checkpoints is measured, or it has no accuracies, or embeddings alone.
     """
     run, count = spectra.run, len(spectra.done)
     metrics = run.metrics()
@@ -65,6 +65,8 @@ def read_run(spectra: Spectra, columns: Sequence[str] = (), thresholds: Threshol
             f"{run.path} has no {' and no '.join(missing)}, so that nothing is observed to score against"
         )
     train, test = (metrics[name][:count] for name in ACCURACIES)
+    if all(layer.kind == "embedding" for layer in run.layers):
+        raise UsageError(f"{run.path} has no layers but embeddings, which nothing is measured of to be scored")
     return scored_run(run.name, run.steps[:count], train, test, read_detectors(spectra, columns), thresholds)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from grokscope.names import safe_name
-from grokscope.numbers import UNKNOWN, fixed, whole
+from grokscope.numbers import UNKNOWN, counted, fixed, whole
 from grokscope.phases import Thresholds
 from grokscope.report.detectors import COLLAPSED, DETECTORS
 from grokscope.report.evaluate import ALLOWED, DetectorScore, RunScore, ScoredRun
@@ -86,7 +86,9 @@ def _notes(scores: Sequence[DetectorScore]) -> Iterator[str]:
     for score in scores:
         words = DETECTORS[score.name].words if score.name in DETECTORS else "a column, as it was asked for"
         lacking = score.num_scored - score.known
-        yield f"{safe_name(score.name)}: {words}" + (f"; {lacking} checkpoints without a score" if lacking else "")
+        yield f"{safe_name(score.name)}: {words}" + (
+            f"; {counted(lacking, 'checkpoint')} without a score" if lacking else ""
+        )
     yield f"*: no rule of its own; alarms beyond what {ALLOWED:.0%} of the other runs' grokking checkpoints reach"
     yield from NOTES
 

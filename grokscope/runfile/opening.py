@@ -51,13 +51,18 @@ def _open(path: Path) -> h5py.File:
     except PermissionError:
         raise BadRunFile(f"{path} cannot be read: permission denied; ask its owner for read access") from None
     except BlockingIOError:  # HDF5_USE_FILE_LOCKING=TRUE has it lock all the same
-        raise RunLocked(
-            f"{path} is locked by another program; close it there, or set HDF5_USE_FILE_LOCKING=FALSE here"
-        ) from None
+        raise locked(path) from None
     except OSError as error:
         if "file locking" in str(error):  # this process has it open in another way: share that
             return h5py.File(path, "r")
         raise BadRunFile(_why_unreadable(path, str(error))) from None
+
+
+def locked(path: Path) -> RunLocked:
+    """Say of an HDF5 file that another program keeps it from being read."""
+    return RunLocked(
+        f"{path} is locked by another program; close it there, or set HDF5_USE_FILE_LOCKING=FALSE here"
+    )
 
 
 def _why_unreadable(path: Path, message: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
+from grokscope.numbers import counted
 from grokscope.spectra import esd as spectrum
 from grokscope.spectra.null import DRAWS, null_for
 from grokscope.spectra.permutations import Permutations, seed_key
@@ -85,7 +86,7 @@ def _trap(
     num_traps = shown.num_traps
     if not 1 <= number <= num_traps:
         raise UsageError(
-            f"Layer {name} at step {step} has {num_traps} traps, so there is no trap {number}; "
+            f"Layer {name} at step {step} has {counted(num_traps, 'trap')}, so there is no trap {number}; "
             "choose a number among those that are listed."
         )
     left, values, right = spectrum.top_singular_vectors(shuffled[result.index], number, shown.gram, shown.esd)

@@ -23,7 +23,7 @@ def is_of_grokscope(path: Path) -> bool:
                 return True
             refuse_endless(hdf5)
             return str(hdf5.attrs.get("format", "")).startswith("grokscope")
-    except NotItsOwn:
-        return True  # whose reader says what is wrong
+    except (NotItsOwn, BlockingIOError):
+        return True  # whose reader says what is wrong, or that another program has locked it
     except (KeyError, OSError, RuntimeError, ValueError):
         return False

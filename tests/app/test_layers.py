@@ -98,6 +98,7 @@ def test_the_titles_of_plots_have_the_telling_part_of_a_long_name(width: int, na
             title
         )
         assert draw(replace(state, layer=0), width, 12).plain.split("\n")[0][1:].startswith(f"{title} 0."), title
+    assert f"randomised {name}  " in draw_traps(state, width, 30).plain, "below the list"
     assert "α " in draw_esd(state, width, 12).plain.split("\n")[0]
     assert draw_spectrogram(state, 2 * width, 12).plain.startswith(" spectrogram 3.self_attn.q_proj  ")
 

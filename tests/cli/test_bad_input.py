@@ -116,6 +116,14 @@ def test_debug_shows_where(
     assert "BadRunFile" in done.stderr
 
 
+def test_what_is_in_a_reports_way_is_called_what_it_is(
+    trained_run: Path, tmp_path: Path, grokscope_here: Command
+) -> None:
+    os.mkfifo(tmp_path / "page")
+    done = grokscope_here("report", trained_run, "-o", tmp_path / "page")
+    assert_one_sentence(done, "is a pipe; -o takes the folder")
+
+
 @pytest.mark.parametrize("command", ["report", "evaluate", "view"])
 def test_one_table_of_metrics_is_not_taken_for_several_runs(
     trained_run: Path, tmp_path: Path, grokscope_here: Command, command: str

@@ -283,9 +283,17 @@ def test_packed_codes_are_refused_in_one_sentence(name: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_a_model_of_codes_alone_is_refused() -> None:
-    with pytest.raises(UsageError, match="no float tensor"):
-        layers_of(stored({"fc.weight": np.zeros((4, 4), np.int8)}))
+@pytest.mark.parametrize(
+    ("name", "array", "why"),
+    [
+        ("fc.weight", np.zeros((4, 4), np.int8), r"no layer \(fc\.weight: not floats but int8\)"),
+        ("w", np.ones((1, 30)), r"no layer \(w: a vector: its shape is \(1, 30\)\)"),
+        ("bias", np.ones(30), "no float tensor of two or more axes"),
+    ],
+)
+def test_a_model_without_a_layer_is_refused_with_its_reason(name: str, array: np.ndarray, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        layers_of(stored({name: array}))
 
 
 @pytest.mark.parametrize(

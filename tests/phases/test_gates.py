@@ -107,3 +107,16 @@ def test_what_hangs_on_earlier_checkpoints_is_not_measured_without_them() -> Non
     assert still.live_rows == 0
     assert np.isnan(still.lit)
     assert repr(measure_gates(weight * np.nan, bias, before, before)) == repr(Gates())
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_what_is_not_finite_is_not_measured_and_warns_of_nothing(
+    odd: float, recwarn: pytest.WarningsRecorder
+) -> None:
+    weight, bias = np.random.default_rng(0).normal(size=(6, 8)), np.zeros(6)
+    for where in (weight[0], bias):
+        before = where.copy()
+        where[:2] = odd, -odd
+        assert repr(measure_gates(*to_unit_range(weight, bias, 0, 1), weight, weight)) == repr(Gates())
+        where[:] = before
+    assert not recwarn.list

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 from typer.testing import Result
 
+from grokscope.analysis import analyze
+from grokscope.errors import UsageError
 from grokscope.phases import Thresholds
 from grokscope.report.auroc import (
     Classified,
@@ -26,7 +28,8 @@ from grokscope.report.auroc import (
     pooled_pairs,
 )
 from grokscope.report.detectors import Reading
-from grokscope.report.evaluate import DetectorScore, ScoredRun, evaluate, scored_run
+from grokscope.report.evaluate import DetectorScore, ScoredRun, evaluate, read_run, scored_run
+from grokscope.runfile import LayerSpec, Run, RunWriter
 
 Command = Callable[..., Result]
 STEPS = np.array([1, 2, 3, 4, 5, 6, 7, 8], dtype=np.int64)
@@ -220,6 +223,19 @@ def test_checkpoints_without_a_score_are_counted() -> None:
     score = score_of([a_run(FALLING, score=[0, 0, np.nan, 2, 3, 9, np.nan, 9])], "score")
     assert (score.known, score.num_scored) == (4, 6)
     assert score.auroc == 1
+
+
+def test_a_run_of_embeddings_alone_has_nothing_to_be_scored(tmp_path: Path) -> None:
+    layers, accuracies = (
+        [LayerSpec("wte", (9, 2), "embedding", bias=False)],
+        {"train_accuracy": 1, "test_accuracy": 1},
+    )
+    with RunWriter.create(
+        tmp_path / "run.h5", steps=[0], layers=layers, metrics=list(accuracies), config={}, origin="t"
+    ) as writer:
+        writer.commit(0, {"wte": np.ones((9, 2))}, {}, accuracies)
+    with pytest.raises(UsageError, match="no layers but embeddings"):
+        read_run(analyze(Run(tmp_path / "run.h5")))
 
 
 @pytest.fixture(scope="module")

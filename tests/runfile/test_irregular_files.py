@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from grokscope.errors import BadRunFile, RunLocked, UsageError
+from grokscope.errors import BadRunFile, UsageError
 from grokscope.runfile import Run, RunWriter
 from grokscope.runfile.check import check
 from tests.runfile.conftest import create
@@ -67,17 +67,30 @@ def test_a_name_that_is_too_long_is_one_sentence(tmp_path: Path) -> None:
             take(tmp_path / ("x" * 300))
 
 
+TAKEN_EVERY_WAY = """
+import sys
+from pathlib import Path
+from grokscope.errors import RunLocked
+from grokscope.importers.hdf5_file import read_hdf5
+from grokscope.runfile import Run
+from grokscope.trajectory import open_trajectory
+for take in (Run, open_trajectory, read_hdf5):
+    try:
+        take(Path(sys.argv[1]))
+    except RunLocked as error:
+        print(error)
+"""
+
+
 def test_a_file_that_another_program_locks_is_not_called_damaged(path: Path) -> None:
-    script = "import sys; from grokscope.runfile import Run; Run(sys.argv[1])"
     with path.open("rb+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         child = subprocess.run(
-            [sys.executable, "-c", script, str(path)],
+            [sys.executable, "-c", TAKEN_EVERY_WAY, str(path)],
             env=os.environ | {"HDF5_USE_FILE_LOCKING": "TRUE"},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert RunLocked.__name__ in child.stderr
-        assert "is locked by another program" in child.stderr
+        assert child.stdout.count("is locked by another program") == 3, child.stderr
         assert Run(path).num_checkpoints == 3

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import Experiment
-from grokscope_train.interventions import activations, as_it_is, interventions, mean_of
+from grokscope_train.interventions import activations, as_it_is, interventions, mean_of, with_fresh_heads
 from grokscope_train.network import Parameters, initial_parameters
 from grokscope_train.readout import fit_readout
 from typer.testing import Result
@@ -68,6 +70,16 @@ def test_every_intervention_has_a_row_and_the_last_is_the_control(
     assert rows["as it is"].train_accuracy < 0.3  # nothing is trained
     assert min(rows[name].train_accuracy for name in per_network) > 0.5
     assert rows["as it is"].train_accuracy != rows["gates opened"].train_accuracy
+
+
+def test_heads_are_trained_by_an_engine_that_is_installed(
+    small_config: TrainConfig, digits: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "numba" else there(name))
+    monkeypatch.setitem(sys.modules, "grokscope_train.compiled", None)
+    network = initial_parameters((64, 12, 12, 10), 2.0, np.random.default_rng(1))
+    assert with_fresh_heads("heads", network, digits, small_config).train_accuracy > 0.5
 
 
 def test_an_average_is_of_the_last_ones(small_config: TrainConfig, digits: Experiment) -> None:

@@ -44,11 +44,15 @@ def resolve(config: TrainConfig, experiment: Experiment) -> TrainConfig:
     if config.engine != "auto" and config.threads:
         return config
     if config.steps * max(operations / OPERATIONS_A_SECOND, CALLS_SECONDS) < LONG_RUN_SECONDS:
-        soonest = "compiled" if _is_installed("numba") else "torch"
-        engine = soonest if config.engine == "auto" else config.engine
+        engine = soonest() if config.engine == "auto" else config.engine
         threads = config.threads or (1 if small else available_cores())
         return replace(config, engine=engine, threads=threads)
     return fastest(candidates(config, small), lambda candidate: steps_per_second(candidate, experiment))
+
+
+def soonest() -> str:
+    """Return the engine that is soonest started of those that are installed, and where none is, torch's."""
+    return "compiled" if _is_installed("numba") else "torch"
 
 
 def has_gpu() -> bool:

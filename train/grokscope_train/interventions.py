@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope_train.activations import ACTIVATIONS
+from grokscope_train.choose import soonest
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import Experiment, Images
 from grokscope_train.edits import with_open_gates
@@ -69,7 +70,7 @@ def with_fresh_heads(name: str, network: Parameters, experiment: Experiment, con
     """Train the layers above the first one anew, from an ordinary initialisation, by HEAD_STEPS steps."""
     seen = _seen_by(network, 0, experiment, config.activation)
     heads = dataclasses.replace(
-        config, depth=config.depth - 1, init_scale=1.0, freeze="", branch=None, keep_states="", engine="compiled",
+        config, depth=config.depth - 1, init_scale=1.0, freeze="", branch=None, keep_states="", engine=soonest(),
         device="cpu", threads=1, steps=HEAD_STEPS,
     )  # fmt: skip
     training = Training(heads, seen)

@@ -17,7 +17,7 @@ from grokscope.figures import PANELS, Axis, Curve, Figure, Points, on_axis, over
 from grokscope.figures.colors import Palette, phase_letter
 from grokscope.figures.history import broken
 from grokscope.figures.over_time import ACCURACY_LIMITS
-from grokscope.numbers import whole
+from grokscope.numbers import counted, whole
 
 LABEL_WIDTH = 9
 MOST_COLORS = 4
@@ -150,13 +150,13 @@ def _legend(plot: Plot, words: Sequence[tuple[str, str]]) -> None:
     """Write (words, colour) in one place where nothing is drawn: whole, else shorter, else the first two and how
     many there are beside; nothing where there is no such place. Runs of one colour are counted only."""
     own, others = list(words[:2]), list(words[2:])
-    counted = [(f"+ {len(others)} other {'run' if len(others) == 1 else 'runs'}", others[-1][1])] if others else []
+    how_many = [(f"+ {counted(len(others), 'other run')}", others[-1][1])] if others else []
     names = told_apart([text.removeprefix("test ") for text, _ in others])
     shorter = [
         (fit_end(name, min(LONGEST_NAME, cell_len(name))), one[1]) for name, one in zip(names, others, strict=True)
     ]
     forms = (own + others, own + shorter) if len(others) <= MOST_COLORS else ()
-    for form in (*forms, own + counted, own):
+    for form in (*forms, own + how_many, own):
         size = sum(cell_len(text) + 2 for text, _ in form) - 2
         if place := _gap(plot, size):
             row, column, _ = place

@@ -12,7 +12,7 @@ from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas, fit_middle
 from grokscope.app.state import Entry, State
 from grokscope.figures.colors import Palette, phase_letter
-from grokscope.numbers import UNKNOWN, percent, whole
+from grokscope.numbers import UNKNOWN, counted, percent, whole
 
 COLUMNS = (("checkpoints", 13, 5), ("last step", 12, 4), ("phase", 17, 0), ("test", 7, 1), ("training", 13, 2),
            ("analysed", 10, 3))  # fmt: skip
@@ -26,7 +26,7 @@ FIRST_ROW = 2
 def draw_runs(state: State, width: int, height: int) -> Text:
     """A row for each run: how long it is, where it stands and how much of it is analysed."""
     canvas, palette = Canvas(width, height), state.palette
-    canvas.put_fitted(0, 1, width - 2, f"{len(state.entries)} runs in {state.folder}", palette.text)
+    canvas.put_fitted(0, 1, width - 2, f"{counted(len(state.entries), 'run')} in {state.folder}", palette.text)
     canvas.background(1, 0, width, palette.panel)
     canvas.put(1, 2, "run", palette.muted)
     names, end = _name_width(state, width), _name_width(state, width) + 2

@@ -30,7 +30,7 @@ def draw_esd(state: State, width: int, height: int) -> Text:
     else:
         figure = esd(layer.spectrum, scales=state.esd_axes, other=compared, most_bins=most_bins(width))
     plot = described(
-        _titled(figure, layer, width),
+        titled(figure, layer, width),
         width,
         height - bool(beside),
         state.palette,
@@ -65,11 +65,11 @@ def draw_randomized(state: State, width: int, height: int) -> Text:
         return _missing("randomised", layer, state, width, height)
     compared = None if other is None else other.spectrum
     figure = randomized(layer.spectrum, scales=state.randomized_axes, other=compared, most_bins=most_bins(width))
-    figure = _titled(figure, layer, width)
+    figure = titled(figure, layer, width)
     return described(figure, width, height, state.palette, focused=focused(state, 1), legend=state.full).text()
 
 
-def _titled(figure: Figure, layer: Layer, width: int) -> Figure:
+def titled(figure: Figure, layer: Layer, width: int) -> Figure:
     """The figure with the telling part of the layer's name in its title, where the whole one has no room."""
     kind = figure.title.removesuffix(layer.spectrum.name if layer.spectrum else "")
     return replace(figure, title=kind + in_title(layer.brief, width))

@@ -15,7 +15,7 @@ from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.described import described
 from grokscope.app.state import State
-from grokscope.app.views.spectrum import most_bins
+from grokscope.app.views.spectrum import most_bins, titled
 from grokscope.app.views.table import traps_count
 from grokscope.app.views.trap_pictures import pictures_beside
 from grokscope.figures import randomized
@@ -72,6 +72,8 @@ def _view(state: State, width: int, height: int) -> Canvas:
     canvas.paste(pictures, 0, width - pictures.width)
     if height - rows - 1 >= SMALLEST_PLOT:
         figure = randomized(spectrum, scales=state.randomized_axes, most_bins=most_bins(width - used))
+        if state.selected is not None:
+            figure = titled(figure, state.selected, width - used)
         canvas.paste(described(figure, width - used, height - rows - 1, palette), rows + 1, 0)
     return canvas
 
