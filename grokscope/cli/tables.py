@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from grokscope.numbers import UNKNOWN, number_text, probability
+from grokscope.numbers import UNKNOWN, number, number_text, probability
 from grokscope.phases import FORGOTTEN
 from grokscope.report.text import aligned, caveat_lines
 from grokscope.spectra.null import ALPHA_DRAWS
@@ -35,8 +35,8 @@ def checkpoint_text(checkpoint: Described, worst_first: bool = False) -> str:
 
 
 def _lines(checkpoint: Described, worst_first: bool) -> Iterator[str]:
-    number = f"checkpoint {checkpoint['checkpoint'] + 1} of {checkpoint['num_checkpoints']}"
-    yield f"{checkpoint['run']}  step {checkpoint['step']:,}  ({number})"
+    which = f"checkpoint {checkpoint['checkpoint'] + 1} of {checkpoint['num_checkpoints']}"
+    yield f"{checkpoint['run']}  step {checkpoint['step']:,}  ({which})"
     phase = checkpoint["phase"]
     why = f" ({FORGOTTEN})" if phase["observed"] == "undecided" else ""
     yield f"observed: {phase['observed']}{why}   weights say: {phase['inferred']}"
@@ -101,9 +101,9 @@ def _traps_text(layer: Described) -> str:
 def _details(layer: Described) -> Iterator[str]:
     if layer["traps"]:
         yield ""
-    for number, trap in enumerate(layer["traps"], start=1):
+    for rank, trap in enumerate(layer["traps"], start=1):
         ratio, z = number_text(trap["ratio"], ".2f"), number_text(trap["z"], ".1f")
-        line = f"{layer['name']} trap {number}: λ {trap['eigenvalue']:.4g}, λ/λ+ {ratio}, z {z}, {trap['cause']}"
+        line = f"{layer['name']} trap {rank}: λ {trap['eigenvalue']:.4g}, λ/λ+ {ratio}, z {z}, {trap['cause']}"
         entries = [f"[{entry['row']}, {entry['column']}] {entry['value']:.4g}" for entry in trap["entries"]]
         yield line + (": " + ", ".join(entries[:SHOWN_ENTRIES]) if entries else "")
     if layer["weightwatcher"]:
@@ -128,7 +128,8 @@ def _gates(checkpoint: Described) -> Iterator[str]:
         yield f"strain {checkpoint['strain']:.4g}"
     if checkpoint["capacity"] is not None:
         grown = checkpoint["capacity_grown"]
-        yield f"capacity {checkpoint['capacity']:.4g}" + (f", {grown:.2f} times its least so far" if grown else "")
+        of_least = f", {number(grown)} times its least so far" if grown else ""
+        yield f"capacity {checkpoint['capacity']:.4g}{of_least}"
     if any(layer["gates"]["lit"] is None for layer in gated):
         yield "not measured at the first checkpoint, nor where no unit has changed direction since the one before"
 

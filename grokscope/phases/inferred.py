@@ -28,6 +28,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from grokscope.numbers import number
 from grokscope.phases.evidence import Evidence, LayerEvidence
 from grokscope.phases.signs import listed, old_signs, structure
 from grokscope.phases.strain import steepness, strain, times
@@ -198,7 +199,7 @@ def _by_capacity(evidence: Evidence) -> tuple[str, str]:
     if np.isnan(grown[-1]):
         return "unknown", f"its capacity tells nothing, {evidence.no_bound or 'for it is not measured'}"
     label = _lasting(grown, GROWING, GROWN)
-    return label, f"{GROWTH[label]}: its capacity is {times(grown[-1]):.2f} times its least so far"
+    return label, f"{GROWTH[label]}: {_grown_in_words(grown[-1])}"
 
 
 def _gates_decide(evidence: Evidence) -> bool:
@@ -241,7 +242,7 @@ def _closed(evidence: Evidence) -> tuple[str, ...]:
 def _capacity(evidence: Evidence) -> tuple[str, ...]:
     """Name a capacity that has grown."""
     grown = growth(evidence)[-1]
-    return (f"seen as well: its capacity is {times(grown):.2f} times its least so far",) if grown >= GROWN else ()
+    return (f"seen as well: {_grown_in_words(grown)}",) if grown >= GROWN else ()
 
 
 def _lasting(values: NDArray[np.float64], nearly: float, collapsed: float) -> str:
@@ -250,6 +251,10 @@ def _lasting(values: NDArray[np.float64], nearly: float, collapsed: float) -> st
     if len(lately) == CONFIRM and np.all(lately >= collapsed):
         return "anti-grokking"
     return "undecided" if values[-1] >= nearly else "grokking"
+
+
+def _grown_in_words(doublings: float) -> str:
+    return f"its capacity is {number(float(times(doublings)))} times its least so far"
 
 
 def _gates_in_words(first: LayerEvidence, second: LayerEvidence) -> str:

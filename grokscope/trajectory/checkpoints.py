@@ -86,6 +86,11 @@ class Checkpoints:
         return metrics_of_checkpoints(self.path, self.steps.tolist(), extras, self._sources[-1].path, given)
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that they are read from."""
+        return tuple(dict.fromkeys(file for one in self._contents for file in one.files))
+
+    @property
     def name(self) -> str:
         """The name of the folder or file."""
         return self.path.resolve().name

@@ -40,6 +40,8 @@ def write_run(
     UsageError where `output` is in the way, RunLocked where it is being written.
     """
     _refuse_existing(output, overwrite)
+    if output.exists() and any(output.samefile(file) for file in checkpoints.files if file.exists()):
+        raise UsageError(f"{output} is one of the checkpoints itself; name another file for the run")
     lock = WriterLock(output)
     real = resolved(output)
     unfinished = real.with_name(f".{real.name}.importing")

@@ -101,6 +101,7 @@ def test_a_lightning_checkpoint(tmp_path: Path) -> None:
     assert (tensors.extra["global_step"], tensors.extra["epoch"]) == (3, trainer.current_epoch)
 
 
+@pytest.mark.filterwarnings("ignore:torch.distributed is disabled")  # one process saves
 def test_a_distributed_checkpoint(tmp_path: Path) -> None:
     from torch.distributed import checkpoint
 
@@ -116,6 +117,7 @@ def test_a_distributed_checkpoint(tmp_path: Path) -> None:
         read_tensors(tmp_path / "dcp")
 
 
+@pytest.mark.filterwarnings("ignore:torch.quantize")  # deprecated, but in files that are there
 def test_what_torch_cannot_show_as_numbers_is_left_out(tmp_path: Path) -> None:
     dense = torch.ones(4, 5)
     state = {

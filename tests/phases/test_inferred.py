@@ -207,6 +207,8 @@ def test_a_capacity_that_has_grown_is_named_and_decides_nothing() -> None:
     inferred = infer(grown(10, 20, 20))
     assert inferred.label == "grokking"
     assert inferred.reasons[-1] == "seen as well: its capacity is 2.00 times its least so far"
+    far = infer(grown(1e-60, 1, 1e80)).reasons[-1]
+    assert far == "seen as well: its capacity is 1.00e140 times its least so far"
     for quiet in (grown(10, 20, 20 - SMALLEST), grown(10, 20, 20, no_bound="for its loss is another")):
         assert not any("capacity" in reason for reason in infer(quiet).reasons)
 

@@ -21,19 +21,21 @@ from typer.testing import Result
 
 from grokscope.errors import UsageError
 from grokscope.runfile import Run, RunWriter
+from tests.train.conftest import SMALL as SMALLEST
 from tests.train.conftest import changed, relative_difference
 from tests.train.forked import Forked, assert_same_run
 from tests.waiting import wait_until
 
 SEEDS = (0, 1, 2)
+STACKED = changed(SMALLEST, engine="torch", checkpoints_per_decade=20)
 SMALL = ["--dataset", "digits", "--train-points", "100", "--width", "8", "--engine", "torch", "--threads", "1"]
 Command = Callable[..., Result]
 
 
 @pytest.fixture
-def small_config(small_config: TrainConfig) -> TrainConfig:
+def small_config() -> TrainConfig:
     """The small experiment on the engine that trains stacks."""
-    return changed(small_config, engine="torch")
+    return STACKED
 
 
 @pytest.fixture(scope="session")
@@ -147,6 +149,14 @@ class Batch(Forked):
         super().__init__(work)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stack that nothing has disturbed, by the name that its seeds' files are made of."""
+    output = tmp_path_factory.mktemp("whole") / "whole.h5"
+    assert Batch(output, STACKED).wait() == 0
+    return output
+
+
 def run_files(output: Path) -> Iterator[Path]:
     """Return the files of a stack that are there."""
     return (path for seed in SEEDS if (path := member_path(output, seed)).exists())
@@ -163,7 +173,7 @@ def assert_same_runs(ours: Path, theirs: Path) -> None:
 
 @pytest.mark.parametrize("kills", [12, pytest.param(200, marks=pytest.mark.torture)])
 def test_kills_at_random_moments_lose_nothing_and_change_no_byte(
-    tmp_path: Path, small_config: TrainConfig, kills: int
+    tmp_path: Path, small_config: TrainConfig, whole: Path, kills: int
 ) -> None:
     output, generator, met = tmp_path / "killed.h5", np.random.default_rng(kills), 0
     for _ in range(kills):
@@ -179,12 +189,11 @@ def test_kills_at_random_moments_lose_nothing_and_change_no_byte(
                 path.unlink()  # finished early: start over, and go on killing
     assert met > kills / 2
     assert Batch(output, small_config).wait() == 0
-    assert Batch(tmp_path / "whole.h5", small_config).wait() == 0
-    assert_same_runs(output, tmp_path / "whole.h5")
+    assert_same_runs(output, whole)
 
 
 def test_a_signal_saves_every_seed_and_the_stack_goes_on_to_the_same_bytes(
-    tmp_path: Path, small_config: TrainConfig
+    tmp_path: Path, small_config: TrainConfig, whole: Path
 ) -> None:
     output = tmp_path / "stopped.h5"
     batch = Batch(output, small_config, save_seconds=1000)
@@ -198,8 +207,7 @@ def test_a_signal_saves_every_seed_and_the_stack_goes_on_to_the_same_bytes(
     assert len(stopped_at) == 1
     assert 0 < stopped_at.pop() < small_config.steps
     assert Batch(output, small_config).wait() == 0
-    assert Batch(tmp_path / "whole.h5", small_config).wait() == 0
-    assert_same_runs(output, tmp_path / "whole.h5")
+    assert_same_runs(output, whole)
 
 
 def has_checkpoints(path: Path, count: int) -> bool:
@@ -321,9 +329,8 @@ def test_a_file_in_the_way_is_met_before_anything_is_made(tmp_path: Path, groksc
     assert list(tmp_path.iterdir()) == [in_the_way]
 
 
-def test_a_state_to_go_back_to_has_to_be_there(tmp_path: Path, small_config: TrainConfig) -> None:
-    assert Batch(tmp_path / "run.h5", small_config).wait() == 0
-    with RunWriter.reopen(member_path(tmp_path / "run.h5", 0)) as writer:
+def test_a_state_to_go_back_to_has_to_be_there(whole: Path) -> None:
+    with RunWriter.reopen(member_path(whole, 0)) as writer:
         with pytest.raises(UsageError, match="no training state at step 7"):
             writer.go_back(7)
-        assert writer.resume_steps[0] == small_config.steps
+        assert writer.resume_steps[0] == STACKED.steps

@@ -9,13 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from grokscope_train.config import TrainConfig
+from grokscope_train.data import load_experiment
 from grokscope_train.signals import StopRequest
+from grokscope_train.training import Training
 
 from grokscope.runfile import Run, RunWriter
-from tests.train.conftest import changed
+from tests.train.conftest import SMALL, changed
 from tests.train.forked import Trainer, assert_same_run, finished_run, limit_file_size
 
 FULL_DISK = 2
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The small run, which nothing has disturbed; its forked trainers find the compiled steps loaded."""
+    Training(SMALL, load_experiment(SMALL.dataset, SMALL.train_points, SMALL.seed))
+    return finished_run(tmp_path_factory.mktemp("whole") / "whole.h5", SMALL)
 
 
 def kill_many_times(path: Path, config: TrainConfig, kills: int, seed: int) -> int:
@@ -50,15 +59,15 @@ def test_kills_at_random_moments_lose_nothing_and_change_no_byte(
     tmp_path: Path, small_config: TrainConfig, kills: int
 ) -> None:
     config = changed(small_config, threads=2)
-    whole = finished_run(tmp_path / "whole.h5", config)
+    undisturbed = finished_run(tmp_path / "whole.h5", config)
     met = kill_many_times(tmp_path / "killed.h5", config, kills, seed=kills)
     assert met > kills / 2
-    assert_same_run(Run.open(tmp_path / "killed.h5"), whole)
+    assert_same_run(Run.open(tmp_path / "killed.h5"), undisturbed)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])
 def test_a_signal_saves_and_the_run_goes_on_to_the_same_bytes(
-    tmp_path: Path, small_config: TrainConfig, number: int
+    tmp_path: Path, small_config: TrainConfig, whole: Run, number: int
 ) -> None:
     path = tmp_path / "stopped.h5"
     trainer = Trainer(path, small_config)
@@ -69,7 +78,7 @@ def test_a_signal_saves_and_the_run_goes_on_to_the_same_bytes(
     assert max(trainer.acknowledged) <= stopped_at < small_config.steps
     assert Run.open(path).liveness().state == "interrupted"
     assert Trainer(path, small_config).wait() == 0
-    assert_same_run(Run.open(path), finished_run(tmp_path / "whole.h5", small_config))
+    assert_same_run(Run.open(path), whole)
 
 
 @pytest.mark.parametrize("stops", [5, pytest.param(100, marks=pytest.mark.torture)])
@@ -92,7 +101,7 @@ def test_sigterm_during_evaluation_commits_what_is_being_evaluated(
 
 @pytest.mark.parametrize("times", [3, pytest.param(60, marks=pytest.mark.torture)])
 def test_a_full_disk_stops_cleanly_and_the_run_goes_on_when_there_is_room(
-    tmp_path: Path, small_config: TrainConfig, times: int
+    tmp_path: Path, small_config: TrainConfig, whole: Run, times: int
 ) -> None:
     path = tmp_path / "full.h5"
     generator = np.random.default_rng(times)
@@ -109,10 +118,12 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on_when_there_is_room(
     assert set(codes) <= {0, FULL_DISK}
     assert FULL_DISK in codes
     assert Trainer(path, small_config).wait() == 0
-    assert_same_run(Run.open(path), finished_run(tmp_path / "whole.h5", small_config))
+    assert_same_run(Run.open(path), whole)
 
 
-def test_a_compact_run_goes_on_to_the_same_bytes_through_kills(tmp_path: Path, small_config: TrainConfig) -> None:
+def test_a_compact_run_goes_on_to_the_same_bytes_through_kills(
+    tmp_path: Path, small_config: TrainConfig, whole: Run
+) -> None:
     path = tmp_path / "compact.h5"
     trainer = Trainer(path, small_config)
     assert trainer.wait_for_checkpoint() == 0
@@ -123,7 +134,7 @@ def test_a_compact_run_goes_on_to_the_same_bytes_through_kills(tmp_path: Path, s
         Trainer(path, small_config).kill_after(0.1)
         assert_checkpoints_are_whole(Run.open(path), set(trainer.acknowledged))
     assert Trainer(path, small_config).wait() == 0
-    assert_same_run(Run.open(path), finished_run(tmp_path / "whole.h5", small_config))
+    assert_same_run(Run.open(path), whole)
 
 
 def test_the_first_signal_is_remembered_and_a_ctrl_c_after_it_stops_at_once() -> None:
@@ -143,22 +154,19 @@ def test_more_steps_on_resume_end_in_the_bytes_of_a_longer_run(tmp_path: Path, s
     path, longer = tmp_path / "extended.h5", changed(small_config, steps=500)
     assert Trainer(path, small_config).wait() == 0
     assert Trainer(path, longer).wait() == 0
-    extended, whole = Run.open(path), finished_run(tmp_path / "whole.h5", longer)
+    extended, undisturbed = Run.open(path), finished_run(tmp_path / "whole.h5", longer)
     assert extended.complete
-    assert set(extended.steps) == set(whole.steps) | {300}
+    assert set(extended.steps) == set(undisturbed.steps) | {300}
     assert extended.config["steps"] == 500
-    index, expected = extended.num_checkpoints - 1, whole.num_checkpoints - 1
-    for layer in whole.layers:
-        np.testing.assert_array_equal(extended.weight(index, layer.name), whole.weight(expected, layer.name))
+    index, expected = extended.num_checkpoints - 1, undisturbed.num_checkpoints - 1
+    for layer in undisturbed.layers:
+        np.testing.assert_array_equal(extended.weight(index, layer.name), undisturbed.weight(expected, layer.name))
 
 
 @pytest.mark.parametrize("engine", ["torch", "compiled"])
 def test_a_state_saved_within_an_epoch_resumes_to_the_bit(
     tmp_path: Path, small_config: TrainConfig, engine: str
 ) -> None:
-    from grokscope_train.data import load_experiment
-    from grokscope_train.training import Training
-
     config = changed(small_config, engine=engine, weight_decay=0.01)
     experiment = load_experiment("digits", config.train_points, config.seed)
     straight, broken = Training(config, experiment), Training(config, experiment)

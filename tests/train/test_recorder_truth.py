@@ -20,6 +20,11 @@ from tests.train.gone_wrong import Loop
 from tests.train.test_recorder_model_changes import a_layer_is_replaced
 from tests.train.test_recorder_told_nonsense import an_accuracy_is_in_percent
 
+# most models here are not trained: what a recorder says of that is looked at in test_recorder_model_changes
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:grokscope. the weights at step .* are those of 2 checkpoints before"
+)
+
 
 def small() -> Any:
     """Two layers of 8 and 4 outputs."""

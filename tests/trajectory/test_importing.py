@@ -76,6 +76,17 @@ def test_metrics_come_with_the_checkpoints(tmp_path: Path) -> None:
     assert metrics["test_accuracy"][1] == 0.5
 
 
+def test_a_checkpoint_is_not_replaced_by_the_run_that_is_made_of_it(tmp_path: Path) -> None:
+    save(tmp_path / "in", 1, "state dict")
+    source = tmp_path / "in" / "step-1.pt"
+    (tmp_path / "link").symlink_to(source)
+    before = source.read_bytes()
+    for path, output in ((tmp_path / "in", source), (source, source), (tmp_path / "in", tmp_path / "link")):
+        with pytest.raises(UsageError, match="is one of the checkpoints itself; name another file"):
+            import_folder(path, output, overwrite=True)
+    assert source.read_bytes() == before
+
+
 def test_what_is_no_file_is_not_replaced_by_a_run(tmp_path: Path) -> None:
     save(tmp_path / "in", 1, "state dict")
     os.mkfifo(tmp_path / "pipe")
@@ -204,7 +215,7 @@ def complex_weights(folder: Path) -> None:
         (no_weights, "holds no tensors"),
         (garbage, "no safetensors file"),
         (text, "no checkpoint of a known format"),
-        (complex_weights, "holds no float tensor"),
+        (complex_weights, r"no layer \(fc\.weight: not floats but complex64"),
     ],
 )
 def test_a_bad_folder_is_refused_in_one_sentence(
