@@ -2,7 +2,7 @@
 
 A step has two halves. First every thread carries its own rows of the batch forward and backward through the whole
 network; then every thread sums and applies the gradient of its own rows of every weight, while they are in its
-caches. Between the halves all wait at a gate, and nowhere else.
+caches. Between the halves all wait at a gate, and elsewhere only where lists are renewed (see `near`).
 """
 
 from __future__ import annotations
