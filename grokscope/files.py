@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -81,23 +83,23 @@ def read_text(path: Path, largest: int, encoding: str = "utf-8") -> str:
 
 
 def write_result(path: Path, content: str | bytes) -> None:
-    """Write a file, which is not there where the disk refuses half of it.
+    """Write a file, whole or not at all: what was there stays until all of it is written, whatever ends that.
 
     Raises StorageError where it cannot be written.
     """
     if (kind := kind_of(path)) not in ("a file", "nothing"):
         raise StorageError(f"{path} cannot be written: it is {kind}; name a file")
     real = resolved(path)
+    part = real.with_name(f".grokscope-{os.getpid()}.part")
     try:
-        file = real.open("wb")
-    except OSError as error:
-        raise _refused(path, error) from None
-    try:
-        with file:
+        with part.open("wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
+        if kind == "a file":
+            shutil.copymode(real, part)
+        part.replace(real)
     except OSError as error:
         with contextlib.suppress(OSError):
-            real.unlink()
+            part.unlink(missing_ok=True)
         raise _refused(path, error) from None
 
 

@@ -43,7 +43,7 @@ PANES = {
     "circuit complexity": "KL between the net's outputs with and without 10 % of its weights",
     "stable rank": "‖W‖²/λ₁ of each layer",
     "loss": "mean loss over the training and the test images",
-    "strain": "steepness since the first weights / share of open gates; 64: collapse",
+    "strain": "steepness since the start / open gates; 64: a collapse, of squared error",
     "capacity": "norm of the paths × product of the layers' norms; a collapse makes it grow",
     "units that a bright image lights": "gates: share of the units that a fair-sized bright image lights",
     "chance that no unit is lit": "gates: chance that a fair-coin image lights no unit of the layer",

@@ -22,7 +22,7 @@ from platformdirs import user_cache_path
 Array = Any  # a numpy array, whose dtype decides what is compiled
 F = TypeVar("F", bound=Callable[..., Any])
 
-PATIENCE = 60.0  # seconds for which another process may compile
+PATIENCE = 120.0  # seconds for which another process may compile
 ATTEMPT_SECONDS = 0.1
 
 
