@@ -161,21 +161,6 @@ def num_awake(training: Training) -> int:
     return int(training._trained._work.num_awake[0])  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_the_bits_do_not_depend_on_when_units_near_to_being_lit_are_listed(
-    config: TrainConfig, sparse: Experiment, threads: int
-) -> None:
-    config = changed(config, threads=threads, lr=1e-3)
-    kept, renewed = Training(config, sparse), Training(config, sparse)
-    advance_by(kept, 150)
-    for _ in range(150):
-        renewed._trained._work.listed_until[0] = 0  # type: ignore[attr-defined]
-        advance_by(renewed, 1)
-    assert kept._trained._work.near_count.mean() < config.width  # type: ignore[attr-defined]
-    for name, array in kept.state().items():
-        assert renewed.state()[name].tobytes() == array.tobytes(), name
-
-
 def test_a_thread_that_never_comes_stops_no_other(config: TrainConfig, sparse: Experiment) -> None:
     """As when a second Ctrl-C meets the main thread: the process ends all the same."""
     training = Training(config, sparse)

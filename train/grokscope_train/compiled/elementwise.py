@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from grokscope_train.compiled.jit import Array, compiled, summing
+from grokscope_train.compiled.jit import Array, compiled
 
 RELU, TANH, GELU, SIGMOID = range(4)
 MSE, CROSS_ENTROPY = range(2)
@@ -104,7 +104,7 @@ def step_factors(plan: Any, number: int) -> Any:
 
 @compiled
 def update(optimizer: int, factors: Any, gradient: Array, parameters: Array, first: Array, second: Array) -> None:
-    """Move a stretch of parameters by its gradient, and replace the gradient by the way that each went.
+    """Move a stretch of parameters by its gradient.
 
     Moments that have faded below the least normal number are put to zero: processors are slow with such numbers,
     and late in training most moments would be among them.
@@ -113,29 +113,16 @@ def update(optimizer: int, factors: Any, gradient: Array, parameters: Array, fir
     rate, shrink, added = number(factors[0]), number(factors[1]), number(factors[2])
     if optimizer == SGD:
         for i in range(len(parameters)):
-            p = parameters[i]
-            parameters[i] = p - rate * (gradient[i] + added * p)
-            gradient[i] = parameters[i] - p
+            parameters[i] -= rate * (gradient[i] + added * parameters[i])
         return
     rest_first, keep_second, rest_second = number(factors[3]), number(factors[4]), number(factors[5])
     unbias, eps, tiny, zero = number(factors[6]), number(factors[7]), number(factors[8]), number(0)
     for i in range(len(parameters)):
-        p = parameters[i]
-        g = gradient[i] + added * p
+        g = gradient[i] + added * parameters[i]
         m = first[i] + (g - first[i]) * rest_first
         v = second[i] * keep_second + g * g * rest_second
         first[i], second[i] = zero if abs(m) < tiny else m, zero if v < tiny else v
-        parameters[i] = p * shrink - rate * m / (np.sqrt(v) * unbias + eps)
-        gradient[i] = parameters[i] - p
-
-
-@summing
-def norm(values: Array) -> float:
-    """Return the square root of the sum of squares."""
-    total = values.dtype.type(0)
-    for i in range(len(values)):
-        total += values[i] * values[i]
-    return math.sqrt(total)
+        parameters[i] = parameters[i] * shrink - rate * m / (np.sqrt(v) * unbias + eps)
 
 
 @compiled

@@ -1,7 +1,7 @@
 """The first layer's part of a step: its inputs are the training images, mostly zeros, and late its units rest.
 
-Its weights lie unit by unit: an image is multiplied by those of the units alone that it can light (see `near`),
-and a gradient is a sum over the images that light the unit. Units at rest for good are in neither loop.
+Its weights are read by pixel, since an image is the sum of its pixels' rows, and learn by unit, since a gradient
+is a sum over the images that light the unit. They are kept both ways; units at rest for good are in neither loop.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from grokscope_train.compiled.elementwise import fade, norm, update
+from grokscope_train.compiled.elementwise import fade, update
 from grokscope_train.compiled.jit import Array, compiled
-from grokscope_train.compiled.near import add_at_units
 from grokscope_train.compiled.parts import SPARSE_ROWS, is_sparse, share_of, units_of, weight_of
 from grokscope_train.compiled.product import product
 from grokscope_train.compiled.sparse import add_scaled_rows, list_lit_images
@@ -20,21 +19,37 @@ from grokscope_train.network import VECTOR
 
 
 @compiled
-def read_images(plan: Any, images: Any, work: Any, chosen: Array, first: int, last: int, out: Array) -> None:
+def awake_weight(plan: Any, work: Any) -> Array:
+    """Return where the awake units' weights are kept a second time, to be read: [pixels, awake units and padding].
+
+    Those of one pixel lie together, since an image is the sum of its pixels' rows.
+    """
+    stride = (work.num_awake[0] + VECTOR - 1) // VECTOR * VECTOR
+    return work.awake_weight[: plan.widths[0] * stride].reshape(plan.widths[0], stride)
+
+
+@compiled
+def read_images(
+    plan: Any, images: Any, work: Any, chosen: Array, first: int, last: int, out: Array, thread: int
+) -> None:
     """Multiply rows first ≤ i < last of the batch of `chosen` images by the first weight into out[first:last].
 
-    Units that an image cannot light get −∞.
+    Units at rest, which no image lights, get −∞.
     """
     if plan.dense:
         copy_images(images, work, chosen, first, last, 0, plan.widths[0])
         weight = weight_of(plan, work.parameters, 0)
         product(plan.gemm, work.batch_pixels[first:last], False, weight, True, out[first:last])
         return
-    weight = weight_of(plan, work.parameters, 0)
+    weight = awake_weight(plan, work)
+    row = work.scratch[thread, : weight.shape[1]]
     for i in range(first, last):
+        start, end = images.start[chosen[i]], images.start[chosen[i] + 1]
+        row.fill(0)
+        add_scaled_rows(weight, 0, images.pixel, images.value, start, end, row)
         out[i].fill(-np.inf)
-        near, count = work.near_unit[chosen[i]], work.near_count[chosen[i]]
-        add_at_units(images, chosen[i], weight, near, count, out[i])
+        for j in range(work.num_awake[0]):
+            out[i, work.awake[j]] = row[j]
 
 
 @compiled
@@ -59,29 +74,32 @@ def learn_first(plan: Any, images: Any, work: Any, factors: Any, chosen: Array, 
         copy_images(images, work, chosen, 0, len(chosen), first, last)
     gradient = weight_of(plan, work.gradient, 0)
     product(plan.gemm, deltas, True, work.batch_pixels[: len(chosen), first:last], False, gradient[:, first:last])
-    for unit in work.awake[: work.num_awake[0]]:
-        move_unit(plan, work, factors, unit, first, last, gradient[unit, first:last], thread)
+    for place in range(work.num_awake[0]):
+        move_unit(plan, work, factors, place, first, last, gradient[work.awake[place], first:last])
 
 
 @compiled
 def learn_lit(plan: Any, images: Any, work: Any, factors: Any, first: int, last: int, thread: int) -> None:
     """Move the weights of pixels first ≤ k < last by gradients that are sums over the images that light a unit."""
     gradient = weight_of(plan, work.gradient, 0)[0, first:last]  # one for all units stays in the nearest cache
-    for unit in work.awake[: work.num_awake[0]]:
+    for place in range(work.num_awake[0]):
+        unit = work.awake[place]
         lit, delta = work.lit_image[thread, unit], work.lit_delta[thread, unit]
         gradient.fill(0)
         add_scaled_rows(images.pixels, first, lit, delta, 0, work.num_lit[thread, unit], gradient)
-        move_unit(plan, work, factors, unit, first, last, gradient, thread)
+        move_unit(plan, work, factors, place, first, last, gradient)
 
 
 @compiled
-def move_unit(plan: Any, work: Any, factors: Any, unit: int, first: int, last: int, gradient: Array,
-              thread: int) -> None:  # fmt: skip
-    """Move the weights of pixels first ≤ k < last of a unit by their gradient."""
-    start = unit * plan.widths[0]
+def move_unit(plan: Any, work: Any, factors: Any, place: int, first: int, last: int, gradient: Array) -> None:
+    """Move the weights of pixels first ≤ k < last of the awake unit at a place by their gradient."""
+    start = work.awake[place] * plan.widths[0]
     p, q = start + first, start + last
     update(plan.optimizer, factors, gradient, work.parameters[p:q], work.first[p:q], work.second[p:q])
-    work.way[thread, unit] += norm(gradient)
+    if not plan.dense:
+        reading = awake_weight(plan, work)
+        for k in range(first, last):
+            reading[k, place] = work.parameters[start + k]
 
 
 @compiled

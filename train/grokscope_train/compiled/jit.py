@@ -26,20 +26,15 @@ PATIENCE = 120.0  # seconds for which another process may compile
 ATTEMPT_SECONDS = 0.1
 
 
-def compiled(function: F, fastmath: frozenset[str] = frozenset({"contract"})) -> F:
+def compiled(function: F) -> F:
     """Compile to machine code that holds no interpreter lock, may fuse a·b + c, and divides as NumPy does."""
     folder = cache_folder()
     config.CACHE_DIR, before = str(folder), config.CACHE_DIR  # type: ignore[attr-defined]
     try:
-        compiler = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath), cache=folder is not None)
+        compiler = numba.njit(nogil=True, error_model="numpy", fastmath={"contract"}, cache=folder is not None)
         return cast(F, compiler(function))
     finally:
         config.CACHE_DIR = before  # type: ignore[attr-defined]
-
-
-def summing(function: F) -> F:
-    """Compile as `compiled` does, to machine code that may add in another order."""
-    return compiled(function, frozenset({"contract", "reassoc"}))
 
 
 def built_in(function: Callable[..., Any]) -> Any:

@@ -2,7 +2,7 @@
 
 A step has two halves. First every thread carries its own rows of the batch forward and backward through the whole
 network; then every thread sums and applies the gradient of its own rows of every weight, while they are in its
-caches. Between the halves all wait at a gate, and elsewhere only where lists are renewed (see `near`).
+caches. Between the halves all wait at a gate, and nowhere else.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from grokscope_train.compiled.elementwise import (
 from grokscope_train.compiled.first_layer import fade_resting, learn_first, read_images, rests_below
 from grokscope_train.compiled.gate import wait_for_all
 from grokscope_train.compiled.jit import Array, compiled
-from grokscope_train.compiled.near import renew_lists
 from grokscope_train.compiled.parts import (
-    LINE,
     SPARSE_PRODUCT,
     SPARSE_ROWS,
     bias_of,
@@ -40,9 +38,12 @@ from grokscope_train.compiled.sparse import (
     multiply_live,
 )
 
+LINE = 8
+"""Numbers in a cache line: each thread's loss has a line of its own."""
+
 
 @compiled
-def propagate(plan: Any, images: Any, work: Any, chosen: Array, first: int, last: int) -> float:
+def propagate(plan: Any, images: Any, work: Any, chosen: Array, first: int, last: int, thread: int) -> float:
     """Carry rows first ≤ i < last of a batch forward, and the loss's gradient back to every layer's outputs.
 
     Returns their part of the batch's loss.
@@ -51,7 +52,7 @@ def propagate(plan: Any, images: Any, work: Any, chosen: Array, first: int, last
     batch, output = len(chosen), len(plan.widths) - 2
     for layer in range(output + 1):
         units = units_of(plan, work.deltas if layer == output else work.values, layer, batch)
-        read_units(plan, images, work, chosen, layer, first, last, units)
+        read_units(plan, images, work, chosen, layer, first, last, units, thread)
         bias = bias_of(plan, work.parameters, layer)
         if layer < output:
             slopes = units_of(plan, work.slopes, layer, batch)
@@ -67,11 +68,11 @@ def propagate(plan: Any, images: Any, work: Any, chosen: Array, first: int, last
 
 @compiled
 def read_units(
-    plan: Any, images: Any, work: Any, chosen: Array, layer: int, first: int, last: int, units: Array
+    plan: Any, images: Any, work: Any, chosen: Array, layer: int, first: int, last: int, units: Array, thread: int
 ) -> None:
     """Put the products of a layer's inputs with its weight into rows first ≤ i < last of `units` [batch, out]."""
     if layer == 0:
-        read_images(plan, images, work, chosen, first, last, units)
+        read_images(plan, images, work, chosen, first, last, units, thread)
         return
     weight = weight_of(plan, work.parameters, layer)
     if is_sparse(plan, work, layer - 1, first, last, SPARSE_ROWS):
@@ -128,9 +129,6 @@ def learn(plan: Any, images: Any, work: Any, factors: Any, chosen: Array, thread
         first, last = share_of(plan.widths[layer + 1], thread, plan.threads, 1)
         add_rows(deltas, first, bias_of(plan, work.gradient, layer)[first:last])
         update_stretch(plan, work, factors, plan.bias_start[layer] + first, plan.bias_start[layer] + last)
-        if layer == 0:
-            for unit in range(first, last):
-                work.way[thread, unit] += abs(bias_of(plan, work.gradient, 0)[unit])
 
 
 @compiled
@@ -168,9 +166,7 @@ def take_steps(plan: Any, images: Any, work: Any, orders: Array, step: int, coun
         order, place = orders[number // batches - first_epoch], number % batches
         chosen = order[place * plan.batch : min((place + 1) * plan.batch, num_images)]
         first, last = share_of(len(chosen), thread, plan.threads, 1)
-        if not plan.dense:
-            renew_lists(plan, images, work, number, thread)
-        work.losses[thread * LINE] = propagate(plan, images, work, chosen, first, last)
+        work.losses[thread * LINE] = propagate(plan, images, work, chosen, first, last, thread)
         wait_for_all(work.gate, plan.threads)
         if thread == 0:
             loss = work.losses[::LINE].sum()

@@ -8,9 +8,6 @@ from grokscope_train.compiled.elementwise import RELU, update
 from grokscope_train.compiled.jit import Array, compiled
 from grokscope_train.compiled.sparse import is_mostly_dead
 
-LINE = 8
-"""Numbers in a cache line: what a thread writes has a line of its own."""
-
 SPARSE_ROWS = 0.35
 """The share of lit units up to which sums over their rows alone are faster than a product by BLAS."""
 

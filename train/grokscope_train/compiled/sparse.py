@@ -49,20 +49,15 @@ def add_scaled_rows(matrix: Array, column: int, rows: Array, scales: Array, firs
 def list_live(values: Array, first: int, last: int, start: int, work: Any, layer: int) -> None:
     """List the nonzero values (NaN included) in rows first ≤ i < last of a layer's [batch, width] units.
 
-    `start` is where the layer begins in the lists. No value is negative: where eight add up to 0, none is lit.
+    `start` is where the layer begins in the lists.
     """
     width = values.shape[1]
     for i in range(first, last):
-        begin, v = start + i * width, values[i]
+        begin = start + i * width
         end = begin
-        for k in range(0, width, 8):
-            if k + 8 <= width and (
-                ((v[k] + v[k + 1]) + (v[k + 2] + v[k + 3])) + ((v[k + 4] + v[k + 5]) + (v[k + 6] + v[k + 7])) == 0
-            ):
-                continue
-            for j in range(k, min(k + 8, width)):
-                work.live_unit[end], work.live_value[end] = j, v[j]
-                end += v[j] != 0
+        for j in range(width):
+            work.live_unit[end], work.live_value[end] = j, values[i, j]
+            end += values[i, j] != 0
         work.live_count[layer, i] = end - begin
 
 

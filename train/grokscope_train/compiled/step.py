@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from grokscope_train.compiled import elementwise, kernels, resting
 from grokscope_train.compiled.engine import CompiledEngine
+from grokscope_train.compiled.first_layer import awake_weight
 from grokscope_train.compiled.gate import ABANDONED, GATE_LENGTH
 from grokscope_train.compiled.images import SparseImages, is_sparse
 from grokscope_train.compiled.jit import compiled_once
-from grokscope_train.compiled.parts import LINE
 from grokscope_train.compiled.product import gemm_address
 from grokscope_train.config import TrainConfig
-from grokscope_train.network import step_operations
+from grokscope_train.network import VECTOR, step_operations
 from grokscope_train.order import epoch_order
 
 CALL_OPERATIONS = 4e9  # a call computes for some hundredths of a second, and signals wait for it
@@ -46,7 +46,6 @@ class Plan(NamedTuple):
     beta2: float
     eps: float
     tiny: float  # the least normal number of the dtype
-    rounding: float  # what can be lost in adding as many numbers as there are pixels, as a part of their sizes
     weight_decay: float
     moments_since: int  # the step at which the moments were zero
     frozen: Array  # [depth], bool: layers that rest
@@ -64,7 +63,6 @@ class TrainingImages(NamedTuple):
     start: Array  # [n + 1], where each image's nonzeros begin
     pixel: Array  # [nonzeros], image by image, ascending
     value: Array  # [nonzeros]
-    size: Array  # [n]: √(1 + Σ value²)
 
 
 class Work(NamedTuple):
@@ -86,12 +84,8 @@ class Work(NamedTuple):
     num_lit: Array  # [threads, width]
     awake: Array  # [width]: the first layer's units, those that are at rest for good last (see `resting`)
     num_awake: Array  # [1]
-    near_unit: Array  # [n, width]: the units that each training image can light, ascending (see `near`)
-    near_count: Array  # [n]
-    way: Array  # [threads, width]: how far each unit's weights and bias have gone since then
-    skin: Array  # [threads, width]: how far they may go until lists are made anew; the same for each thread
-    listed_until: Array  # [1]: the step at which they are
-    scratch: Array  # [threads, 2, width]
+    awake_weight: Array  # [pixels * width and padding]: a copy of the awake units' weights (see `kernels`)
+    scratch: Array  # [threads, width and padding]
     losses: Array  # [threads * LINE], each thread's part of the batch's loss
     largest_loss: Array  # [1], of a batch since it was last set to 0
     batch_pixels: Array  # [batch, pixels]
@@ -157,7 +151,6 @@ class CompiledSteps:
             beta2=float(config.beta2),
             eps=float(config.eps),
             tiny=float(np.finfo(engine.dtype).tiny),
-            rounding=sizes[0] * float(np.finfo(engine.dtype).eps),
             weight_decay=float(config.weight_decay),
             moments_since=config.moments_since,
             frozen=np.array(config.frozen),
@@ -173,7 +166,6 @@ class CompiledSteps:
             start=self._nonzeros.start,
             pixel=self._nonzeros.pixel,
             value=self._nonzeros.value,
-            size=np.sqrt(1 + np.sum(pixels**2, axis=1)),
         )
         self._work = self._allocate()
         self.flat, self.first, self.second = self._work.parameters, self._work.first, self._work.second
@@ -188,7 +180,7 @@ class CompiledSteps:
 
     def _allocate(self) -> Work:
         (pixels, width), batch, threads = self.layout.sizes[:2], self._plan.batch, self._plan.threads
-        units = sum(self.layout.sizes[1:]) * batch
+        units, padded = sum(self.layout.sizes[1:]) * batch, width + VECTOR
         return Work(
             parameters=self._zeros(self.layout.length),
             first=self._zeros(self.layout.length),
@@ -206,13 +198,9 @@ class CompiledSteps:
             num_lit=np.zeros((threads, width), np.int64),
             awake=np.arange(width, dtype=np.uint32),
             num_awake=np.full(1, width),
-            near_unit=np.zeros((self._num_images, width), np.uint32),
-            near_count=np.zeros(self._num_images, np.int64),
-            way=np.zeros((threads, width + LINE)),
-            skin=np.zeros((threads, width)),
-            listed_until=np.zeros(1, np.int64),
-            scratch=self._zeros(threads, 2, width),
-            losses=np.zeros(threads * LINE),
+            awake_weight=self._zeros(pixels * padded),
+            scratch=self._zeros(threads, padded),
+            losses=np.zeros(threads * kernels.LINE),
             largest_loss=np.zeros(1),
             batch_pixels=self._zeros(batch, pixels),
             gate=np.zeros(GATE_LENGTH, np.int64),
@@ -228,7 +216,7 @@ class CompiledSteps:
         first, last = self.done // self.steps_per_epoch, (self.done + count - 1) // self.steps_per_epoch
         orders = np.stack([epoch_order(self._seed, e, self._num_images) for e in range(first, last + 1)])
         if self.done >= self._next_search:
-            self._find_resting()
+            self._lay_out_first()
             self._next_search = self.done + resting.STEPS_BETWEEN
         arguments = (self._plan, self._images, self._work, orders, self.done, count)
         try:
@@ -238,14 +226,18 @@ class CompiledSteps:
             raise
         self.done += count
 
-    def _find_resting(self) -> None:
-        """Leave out the units that are at rest by now."""
-        awake: Array = np.arange(self.layout.sizes[1])
+    def _lay_out_first(self) -> None:
+        """Lay the first layer out for reading, without the units that are at rest by now."""
+        pixels, width = self.layout.sizes[:2]
+        awake: Array = np.arange(width)
         if self._can_rest:
             awake = resting.awake_units(self._plan, self._nonzeros, self._work, self.done)
         self._work.num_awake[0] = len(awake)
-        self._work.awake[:] = np.append(awake, np.setdiff1d(np.arange(self.layout.sizes[1]), awake))
+        self._work.awake[:] = np.append(awake, np.setdiff1d(np.arange(width), awake))
+        weight = self._work.parameters[: pixels * width].reshape(width, pixels)
+        reading = awake_weight(self._plan, self._work)
+        reading[:, : len(awake)], reading[:, len(awake) :] = weight[awake].T, 0
 
     def seek(self, step: int) -> None:
         """Go on as if `step` steps had been taken, from whatever `flat`, `first` and `second` hold now."""
-        self.done, self._next_search, self._work.listed_until[0] = step, step, 0
+        self.done, self._next_search = step, step
