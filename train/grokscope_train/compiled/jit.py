@@ -73,7 +73,7 @@ def compiled_once(dtype: str) -> Iterator[None]:
         return
     once = "at each start, for the cache folder cannot be written" if done is None else "once"
     with contextlib.suppress(OSError):  # a full stderr
-        sys.stderr.write(f"compiling the training step for this processor, {once}: about ten seconds\n")
+        sys.stderr.write(f"compiling the training step for this processor, {once}: about half a minute\n")
     if done is None:
         yield
         return
