@@ -23,7 +23,7 @@ class Archive:
         try:
             with zipfile.ZipFile(_Window(self._data)) as archive:
                 entries = archive.infolist()
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, UnicodeError):
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
             raise UsageError(f"{self.path} {BREAKS_OFF}") from None
         self.entries = {entry.filename: entry for entry in entries}
         # as after torch.serialization.set_crc32_options(False)

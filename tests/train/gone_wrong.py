@@ -47,7 +47,7 @@ class Loop:
                 for step in range(STEPS):
                     if step == SABOTAGED:
                         self.sabotage()
-                    with suppress(RuntimeError, NotImplementedError):  # a model that was taken apart
+                    with suppress(RuntimeError):  # a model that was taken apart
                         loss = (self.model(x)[:, :4] - y).square().mean()
                         self.optimizer.zero_grad()
                         loss.backward()
