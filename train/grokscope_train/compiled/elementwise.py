@@ -133,6 +133,11 @@ def fade(optimizer: int, factors: Any, count: int, first: Array, second: Array) 
     number = first.dtype.type
     rest_first, keep_second = number(factors[3]), number(factors[4])
     tiny, zero = number(factors[8]), number(0)
+    faded = True
+    for i in range(len(first)):
+        faded &= (first[i] == 0) & (second[i] == 0)
+    if faded:
+        return
     for _ in range(count):
         for i in range(len(first)):
             m, v = first[i] + (zero - first[i]) * rest_first, second[i] * keep_second

@@ -1,105 +1,88 @@
-"""The first layer's part of a step: its inputs are the training images, mostly zeros, and late its units rest.
+"""How the first layer learns: each thread moves its own units, and late in training those alone that do not rest.
 
-Its weights are read by pixel, since an image is the sum of its pixels' rows, and learn by unit, since a gradient
-is a sum over the images that light the unit. They are kept both ways; units at rest for good are in neither loop.
+A unit's gradient is a sum over the images that light it, and so its weights lie together here; for reading they
+are copied, by pixel.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from grokscope_train.compiled.elementwise import fade, update
 from grokscope_train.compiled.jit import Array, compiled
 from grokscope_train.compiled.parts import SPARSE_ROWS, is_sparse, share_of, units_of, weight_of
 from grokscope_train.compiled.product import product
-from grokscope_train.compiled.sparse import add_scaled_rows, list_lit_images
+from grokscope_train.compiled.reading import reading_copy
+from grokscope_train.compiled.sparse import add_scaled_rows
 from grokscope_train.network import VECTOR
 
-
-@compiled
-def awake_weight(plan: Any, work: Any) -> Array:
-    """Return where the awake units' weights are kept a second time, to be read: [pixels, awake units and padding].
-
-    Those of one pixel lie together, since an image is the sum of its pixels' rows.
-    """
-    stride = (work.num_awake[0] + VECTOR - 1) // VECTOR * VECTOR
-    return work.awake_weight[: plan.widths[0] * stride].reshape(plan.widths[0], stride)
-
-
-@compiled
-def read_images(
-    plan: Any, images: Any, work: Any, chosen: Array, first: int, last: int, out: Array, thread: int
-) -> None:
-    """Multiply rows first ≤ i < last of the batch of `chosen` images by the first weight into out[first:last].
-
-    Units at rest, which no image lights, get −∞.
-    """
-    if plan.dense:
-        copy_images(images, work, chosen, first, last, 0, plan.widths[0])
-        weight = weight_of(plan, work.parameters, 0)
-        product(plan.gemm, work.batch_pixels[first:last], False, weight, True, out[first:last])
-        return
-    weight = awake_weight(plan, work)
-    row = work.scratch[thread, : weight.shape[1]]
-    for i in range(first, last):
-        start, end = images.start[chosen[i]], images.start[chosen[i] + 1]
-        row.fill(0)
-        add_scaled_rows(weight, 0, images.pixel, images.value, start, end, row)
-        out[i].fill(-np.inf)
-        for j in range(work.num_awake[0]):
-            out[i, work.awake[j]] = row[j]
-
-
-@compiled
-def copy_images(images: Any, work: Any, chosen: Array, first: int, last: int, begin: int, end: int) -> None:
-    """Put pixels begin ≤ k < end of rows first ≤ i < last of the batch of `chosen` images together."""
-    for i in range(first, last):
-        work.batch_pixels[i, begin:end] = images.pixels[chosen[i], begin:end]
+PIXELS_AT_ONCE = 38 * VECTOR
+"""Of a gradient: so much of a batch's images stays in the second cache."""
 
 
 @compiled
 def learn_first(plan: Any, images: Any, work: Any, factors: Any, chosen: Array, thread: int) -> None:
-    """Move the weights of this thread's pixels by the gradient of the batch of `chosen` images."""
-    pixels, deltas = plan.widths[0], units_of(plan, work.deltas, 0, len(chosen))
-    first, last = share_of(pixels, thread, plan.threads, VECTOR)
-    if first == last:
-        return
-    if is_sparse(plan, work, 0, 0, len(chosen), SPARSE_ROWS):
-        list_lit_images(work, chosen, plan.widths[1], thread)
-        learn_lit(plan, images, work, factors, first, last, thread)
-        return
-    if not plan.dense:
-        copy_images(images, work, chosen, 0, len(chosen), first, last)
-    gradient = weight_of(plan, work.gradient, 0)
-    product(plan.gemm, deltas, True, work.batch_pixels[: len(chosen), first:last], False, gradient[:, first:last])
-    for place in range(work.num_awake[0]):
-        move_unit(plan, work, factors, place, first, last, gradient[work.awake[place], first:last])
+    """Move the weights of this thread's units by the gradient of the batch of `chosen` images."""
+    gradient, listed = weight_of(plan, work.gradient, 0), is_sparse(plan, work, 0, 0, len(chosen), SPARSE_ROWS)
+    if not listed:
+        first, last = work.first_unit[thread], work.first_unit[thread + 1]
+        deltas, pixels = units_of(plan, work.deltas, 0, len(chosen)), work.batch_pixels[: len(chosen)]
+        product(plan.gemm, deltas[:, first:last], True, pixels, False, gradient[first:last])
+    for first in range(0, plan.widths[0], PIXELS_AT_ONCE):
+        last = min(first + PIXELS_AT_ONCE, plan.widths[0])
+        for place in range(work.first_place[thread], work.first_place[thread + 1], VECTOR):
+            for p in range(place, min(place + VECTOR, work.first_place[thread + 1])):
+                unit = work.awake[p]
+                # where they are summed here, one for all units stays in the nearest cache
+                stretch = gradient[work.first_unit[thread] if listed else unit, first:last]
+                if listed:
+                    sum_images(images, work, unit, first, thread, stretch)
+                move_unit(plan, work, factors, unit, first, last, stretch)
+            if not plan.dense:
+                copy_for_reading(plan, work, place, first, last, thread)
 
 
 @compiled
-def learn_lit(plan: Any, images: Any, work: Any, factors: Any, first: int, last: int, thread: int) -> None:
-    """Move the weights of pixels first ≤ k < last by gradients that are sums over the images that light a unit."""
-    gradient = weight_of(plan, work.gradient, 0)[0, first:last]  # one for all units stays in the nearest cache
-    for place in range(work.num_awake[0]):
-        unit = work.awake[place]
-        lit, delta = work.lit_image[thread, unit], work.lit_delta[thread, unit]
-        gradient.fill(0)
-        add_scaled_rows(images.pixels, first, lit, delta, 0, work.num_lit[thread, unit], gradient)
-        move_unit(plan, work, factors, place, first, last, gradient)
+def sum_images(images: Any, work: Any, unit: int, first: int, thread: int, gradient: Array) -> None:
+    """Sum the images that light a unit, times its deltas, from pixel `first` on."""
+    gradient.fill(0)
+    rows, deltas = work.lit_image[thread, unit], work.lit_delta[thread, unit]
+    add_scaled_rows(images.pixels, first, rows, deltas, 0, work.num_lit[thread, unit], gradient)
 
 
 @compiled
-def move_unit(plan: Any, work: Any, factors: Any, place: int, first: int, last: int, gradient: Array) -> None:
-    """Move the weights of pixels first ≤ k < last of the awake unit at a place by their gradient."""
-    start = work.awake[place] * plan.widths[0]
-    p, q = start + first, start + last
+def move_unit(plan: Any, work: Any, factors: Any, unit: int, first: int, last: int, gradient: Array) -> None:
+    """Move a unit's weights of pixels first ≤ k < last by their gradient."""
+    p, q = unit * plan.widths[0] + first, unit * plan.widths[0] + last
     update(plan.optimizer, factors, gradient, work.parameters[p:q], work.first[p:q], work.second[p:q])
-    if not plan.dense:
-        reading = awake_weight(plan, work)
-        for k in range(first, last):
-            reading[k, place] = work.parameters[start + k]
+
+
+@compiled
+def copy_for_reading(plan: Any, work: Any, place: int, first: int, last: int, thread: int) -> None:
+    """Copy the weights of pixels first ≤ k < last of eight of this thread's units, from `place` on, to be read.
+
+    Where fewer are left, the last of them fills the padding.
+    """
+    reading, column, end = (
+        reading_copy(plan, work, thread),
+        place - work.first_place[thread],
+        work.first_place[thread + 1],
+    )
+    w0, w1 = unit_weight(plan, work, place, end), unit_weight(plan, work, place + 1, end)
+    w2, w3 = unit_weight(plan, work, place + 2, end), unit_weight(plan, work, place + 3, end)
+    w4, w5 = unit_weight(plan, work, place + 4, end), unit_weight(plan, work, place + 5, end)
+    w6, w7 = unit_weight(plan, work, place + 6, end), unit_weight(plan, work, place + 7, end)
+    for k in range(first, last):
+        row = reading[k, column:]
+        row[0], row[1], row[2], row[3] = w0[k], w1[k], w2[k], w3[k]
+        row[4], row[5], row[6], row[7] = w4[k], w5[k], w6[k], w7[k]
+
+
+@compiled
+def unit_weight(plan: Any, work: Any, place: int, end: int) -> Array:
+    """Return the weights [pixels] of the awake unit at a place, or before the end."""
+    start = work.awake[min(place, end - 1)] * plan.widths[0]
+    return work.parameters[start : start + plan.widths[0]]
 
 
 @compiled

@@ -48,6 +48,14 @@ def share_of(count: int, thread: int, threads: int, multiple: int) -> Any:
 
 
 @compiled
+def own_units(plan: Any, work: Any, layer: int, thread: int) -> Any:
+    """Return which units first ≤ u < last of a layer are a thread's: of the first, a share of those awake."""
+    if layer == 0:
+        return work.first_unit[thread], work.first_unit[thread + 1]
+    return share_of(plan.widths[layer + 1], thread, plan.threads, 1)
+
+
+@compiled
 def is_sparse(plan: Any, work: Any, layer: int, first: int, last: int, limit: float) -> bool:
     """Tell whether rows first ≤ i < last of a batch light few of a hidden layer's units; only ReLUs rest at 0."""
     if plan.activation != RELU or layer == len(plan.widths) - 2:

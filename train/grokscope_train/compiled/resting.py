@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from grokscope_train.compiled.elementwise import RELU, SGD
 from grokscope_train.compiled.images import SparseImages
 
-STEPS_BETWEEN = 2000  # searches, each of which costs a few steps
+STEPS_BETWEEN = 5000  # searches, each of which costs tens of steps
 MARGIN = 1e-6  # of Σ|w·x| + |b|: closer to being lit than this, a unit counts as awake
 STILL = 0.1  # of the distance to the next number: a parameter that is moved by less keeps its value
 

@@ -3,7 +3,7 @@
 A ReLU unit that an image does not light has a value and a gradient of exactly zero there. `live_unit`,
 `live_value` and `live_delta` of `Work` list the units that are lit, image by image in ascending order, each
 layer's [batch, width] where its values lie; `live_count` [depth, batch] says how many there are. Conversely
-`lit_image` and `lit_delta` list for every unit of the first layer the images that light it.
+`lit_image`, `lit_row`, `lit_value` and `lit_delta` list for units of one layer the images that light them.
 """
 
 from __future__ import annotations
@@ -112,34 +112,19 @@ def list_deltas(work: Any, layer: int, start: int, deltas: Array, first: int, la
 
 
 @compiled
-def add_live_outer_products(work: Any, layer: int, start: int, width: int, deltas: Array, listed: int, first: int,
-                            last: int, gradient: Array) -> None:  # fmt: skip
-    """Add Σ over images of value · deltas above to the rows first ≤ u < last of a gradient [width, out].
-
-    Units above that are lit are listed from place `listed` on; it is negative where all of them count.
-    """
-    for i in range(len(deltas)):
-        begin, begin_above = start + i * width, listed + i * deltas.shape[1]
+def list_lit_images(plan: Any, work: Any, layer: int, chosen: Array, first: int, last: int, thread: int) -> None:
+    """List for units first ≤ u < last of a layer which of the batch's `chosen` images light them, and how."""
+    width, counts = plan.widths[layer + 1], work.num_lit[thread]
+    start = plan.unit_start[layer] * plan.batch
+    images, rows = work.lit_image[thread], work.lit_row[thread]
+    values, deltas = work.lit_value[thread], work.lit_delta[thread]
+    counts[first:last].fill(0)
+    for i in range(len(chosen)):
+        begin = start + i * width
         for p in range(begin, begin + work.live_count[layer, i]):
             unit = work.live_unit[p]
             if first <= unit < last:
-                row, value = gradient[unit], work.live_value[p]
-                if listed < 0:
-                    for j in range(len(row)):
-                        row[j] += value * deltas[i, j]
-                else:
-                    for q in range(begin_above, begin_above + work.live_count[layer + 1, i]):
-                        row[work.live_unit[q]] += value * work.live_delta[q]
-
-
-@compiled
-def list_lit_images(work: Any, chosen: Array, width: int, thread: int) -> None:
-    """List for every unit of the first layer which of the batch's `chosen` images light it, with their deltas."""
-    images, deltas, counts = work.lit_image[thread], work.lit_delta[thread], work.num_lit[thread]
-    counts.fill(0)
-    for i in range(len(chosen)):
-        begin = i * width
-        for p in range(begin, begin + work.live_count[0, i]):
-            unit = work.live_unit[p]
-            images[unit, counts[unit]], deltas[unit, counts[unit]] = chosen[i], work.live_delta[p]
-            counts[unit] += 1
+                n = counts[unit]
+                images[unit, n], rows[unit, n] = chosen[i], i
+                values[unit, n], deltas[unit, n] = work.live_value[p], work.live_delta[p]
+                counts[unit] = n + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -10,16 +11,16 @@ from numpy.typing import NDArray
 
 from grokscope_train.compiled import elementwise, kernels, resting
 from grokscope_train.compiled.engine import CompiledEngine
-from grokscope_train.compiled.first_layer import awake_weight
 from grokscope_train.compiled.gate import ABANDONED, GATE_LENGTH
 from grokscope_train.compiled.images import SparseImages, is_sparse
 from grokscope_train.compiled.jit import compiled_once
 from grokscope_train.compiled.product import gemm_address
+from grokscope_train.compiled.reading import reading_copy
 from grokscope_train.config import TrainConfig
-from grokscope_train.network import VECTOR, step_operations
+from grokscope_train.network import VECTOR
 from grokscope_train.order import epoch_order
 
-CALL_OPERATIONS = 4e9  # a call computes for some hundredths of a second, and signals wait for it
+CALL_SECONDS = 0.03  # that a call computes for, about; signals wait for it
 ACTIVATIONS = {
     "relu": elementwise.RELU,
     "tanh": elementwise.TANH,
@@ -75,17 +76,26 @@ class Work(NamedTuple):
     values: Array  # units of every layer, one after another [batch, width]
     slopes: Array
     deltas: Array
+    part_place: (
+        Array  # [batch, width]: which of the awake units each image lights, in each thread's part of the row
+    )
+    part_value: Array  # [batch, width]
+    part_count: Array  # [threads, batch]
     live_unit: Array  # the units that each image of the batch lights, where its values lie (see `sparse`)
     live_value: Array
     live_delta: Array
     live_count: Array  # [depth, batch]
-    lit_image: Array  # [threads, width, batch]: which images light each unit of the first layer
+    lit_image: Array  # [threads, width, batch]: which images light each of a thread's units of a layer
+    lit_row: Array  # [threads, width, batch]: their rows in the batch
+    lit_value: Array  # [threads, width, batch]
     lit_delta: Array  # [threads, width, batch]
     num_lit: Array  # [threads, width]
     awake: Array  # [width]: the first layer's units, those that are at rest for good last (see `resting`)
     num_awake: Array  # [1]
-    awake_weight: Array  # [pixels * width and padding]: a copy of the awake units' weights (see `kernels`)
-    scratch: Array  # [threads, width and padding]
+    first_place: Array  # [threads + 1]: which of the awake units are each thread's
+    first_unit: Array  # [threads + 1]: which of all units
+    reading: Array  # the awake units' weights by pixel (see `reading`)
+    scratch: Array  # [threads, 2, width and padding]
     losses: Array  # [threads * LINE], each thread's part of the batch's loss
     largest_loss: Array  # [1], of a batch since it was last set to 0
     batch_pixels: Array  # [batch, pixels]
@@ -136,6 +146,7 @@ class CompiledSteps:
         self.engine, self.layout = engine, CompiledLayout(sizes)
         self.done, self._seed = 0, config.seed
         self._next_search = 0  # for units at rest
+        self._steps_a_call = 1
         self._num_images, batch = len(pixels), min(config.batch_size, len(pixels))
         self.steps_per_epoch = -(-len(pixels) // batch)
         self._plan = Plan(
@@ -189,17 +200,24 @@ class CompiledSteps:
             values=self._zeros(units),
             slopes=self._zeros(units),
             deltas=self._zeros(units),
+            part_place=np.zeros((batch, width), np.uint32),
+            part_value=self._zeros(batch, width),
+            part_count=np.zeros((threads, batch), np.int64),
             live_unit=np.zeros(units, np.uint32),
             live_value=self._zeros(units),
             live_delta=self._zeros(units),
             live_count=np.zeros((len(self.layout.sizes) - 1, batch), np.int64),
             lit_image=np.zeros((threads, width, batch), np.uint32),
+            lit_row=np.zeros((threads, width, batch), np.uint32),
+            lit_value=self._zeros(threads, width, batch),
             lit_delta=self._zeros(threads, width, batch),
             num_lit=np.zeros((threads, width), np.int64),
             awake=np.arange(width, dtype=np.uint32),
             num_awake=np.full(1, width),
-            awake_weight=self._zeros(pixels * padded),
-            scratch=self._zeros(threads, padded),
+            first_place=np.zeros(threads + 1, np.int64),
+            first_unit=np.zeros(threads + 1, np.int64),
+            reading=self._zeros(pixels * (width + threads * VECTOR)),
+            scratch=self._zeros(threads, 2, padded),
             losses=np.zeros(threads * kernels.LINE),
             largest_loss=np.zeros(1),
             batch_pixels=self._zeros(batch, pixels),
@@ -211,8 +229,7 @@ class CompiledSteps:
 
     def advance(self, limit: int) -> None:
         """Take training steps for some hundredths of a second, not beyond step `limit`."""
-        operations = step_operations(self.layout.sizes, self._plan.batch)
-        count = min(limit - self.done, max(int(CALL_OPERATIONS / operations), 1))
+        count, started = min(limit - self.done, self._steps_a_call), time.perf_counter()
         first, last = self.done // self.steps_per_epoch, (self.done + count - 1) // self.steps_per_epoch
         orders = np.stack([epoch_order(self._seed, e, self._num_images) for e in range(first, last + 1)])
         if self.done >= self._next_search:
@@ -225,6 +242,8 @@ class CompiledSteps:
             self._work.gate[ABANDONED] = 1  # nobody may wait for a thread that never comes
             raise
         self.done += count
+        fitting = count * CALL_SECONDS / max(time.perf_counter() - started, 1e-6)
+        self._steps_a_call = max(min(int(fitting), 2 * self._steps_a_call), 1)
 
     def _lay_out_first(self) -> None:
         """Lay the first layer out for reading, without the units that are at rest by now."""
@@ -232,11 +251,16 @@ class CompiledSteps:
         awake: Array = np.arange(width)
         if self._can_rest:
             awake = resting.awake_units(self._plan, self._nonzeros, self._work, self.done)
-        self._work.num_awake[0] = len(awake)
-        self._work.awake[:] = np.append(awake, np.setdiff1d(np.arange(width), awake))
-        weight = self._work.parameters[: pixels * width].reshape(width, pixels)
-        reading = awake_weight(self._plan, self._work)
-        reading[:, : len(awake)], reading[:, len(awake) :] = weight[awake].T, 0
+        work, threads = self._work, self._plan.threads
+        work.num_awake[0] = len(awake)
+        work.awake[:] = np.append(awake, np.setdiff1d(np.arange(width), awake))
+        work.first_place[:] = len(awake) * np.arange(threads + 1) // threads
+        work.first_unit[:] = np.append(awake, width)[work.first_place]
+        work.first_unit[0] = 0
+        weight = work.parameters[: pixels * width].reshape(width, pixels)
+        for thread in range(threads):
+            reading, units = reading_copy(self._plan, work, thread), awake[slice(*work.first_place[thread:][:2])]
+            reading[:, : len(units)], reading[:, len(units) :] = weight[units].T, 0
 
     def seek(self, step: int) -> None:
         """Go on as if `step` steps had been taken, from whatever `flat`, `first` and `second` hold now."""
