@@ -12,7 +12,8 @@ with that of their checkpoints. Without --data-dir the images are random, with a
 XLA compiles a whole epoch, is measured where it is installed.
 
 With --run all go on from that run's weights at several checkpoints, with moments of zero: late in training most
-units are at rest, and the compiled step sums over the others alone.
+units are at rest, and the compiled step sums over the others alone. How long 10⁷ steps take is summed up from the
+compiled step's rates at every other checkpoint.
 """
 
 from __future__ import annotations
@@ -268,19 +269,41 @@ def print_rates(rates: Mapping[str, float]) -> float:
     return ours
 
 
+def parameters_of(run: Run, index: int) -> Parameters:
+    """Return a checkpoint's weights and biases in float64."""
+    return Parameters(
+        [run.weight(index, layer.name).astype(float) for layer in run.layers],
+        [run.bias(index, layer.name).astype(float) for layer in run.layers],
+    )
+
+
 def print_places(options: argparse.Namespace, experiment: Experiment) -> None:
     """Print the rates from several checkpoints of a run on."""
     run = Run.open(options.run)
     sparsity = run.metrics()["activation_sparsity_1e-6"]
     for place in PLACES:
         index = int(np.argmin(np.abs(run.steps - place)))
-        start = Parameters(
-            [run.weight(index, layer.name).astype(float) for layer in run.layers],
-            [run.bias(index, layer.name).astype(float) for layer in run.layers],
-        )
         step = int(run.steps[index])
         print(f"from step {step:,}, where {sparsity[index]:.1%} of the units are at rest")
-        print_rates(measure(options, ways_to_train(options, experiment, start, step)))
+        print_rates(measure(options, ways_to_train(options, experiment, parameters_of(run, index), step)))
+    if options.device == "cpu":
+        print_long_run(options, experiment, run)
+
+
+def print_long_run(options: argparse.Namespace, experiment: Experiment, run: Run) -> None:
+    """Print how long 10⁷ steps take at the compiled step's rates along a run, beyond its end at the last one."""
+    config = TrainConfig(
+        dtype=options.dtype, device="cpu", threads=options.threads, engine="compiled", steps=10**9
+    )
+    rates = {}
+    for index in range(len(run.steps) - 1, 0, -2)[::-1]:
+        step = int(run.steps[index])
+        steps = grokscope_train(experiment, config, parameters_of(run, index), step)
+        rates[step] = statistics.median(rate(steps, options.seconds, "cpu") for _ in range(options.rounds))
+        print(f"compiled, from step {step:,}: {rates[step]:.0f} steps/s")
+    spans = np.diff([0, *rates, 10**7])  # each up to a checkpoint at the rate there
+    seconds = np.sum(spans / [*rates.values(), list(rates.values())[-1]])
+    print(f"10⁷ steps at these rates: {seconds / 60:.0f} minutes")
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Training steps as machine code: every thread takes its share of each step, with no interpreter in between.
 
 A step has three parts. Every thread multiplies the whole batch by its own units of the first layer; then it
-carries its own rows of the batch forward and backward through the rest of the network; then it sums and applies the
-gradient of its own rows of every weight. All wait at a gate before and after the second part, and nowhere else.
+carries its own rows of the batch forward and backward through the rest of the network; then it sums and applies
+the gradient of its own rows of every weight. All wait at a gate before and after the second, and nowhere else.
 """
 
 from __future__ import annotations
