@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.analysis.spectra_layout import Parameters
 from grokscope.runfile import LayerSpec
 from grokscope.spectra import LayerSpectrum
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 Task = tuple[int, LayerSpec]
 Result = tuple[int, LayerSpectrum]
@@ -20,13 +26,10 @@ def measure(
 
     `threads` of our own share it.
     """
-    import scipy.linalg  # noqa: F401 (brings its own BLAS: loaded later, it would escape the limit)
-    from threadpoolctl import threadpool_limits
-
     from grokscope.analysis.gpu import backend_for
     from grokscope.spectra import analyze_layer
 
-    with threadpool_limits(1):
+    with _libraries().limit(limits=1):
         return analyze_layer(
             weight,
             layer.name,
@@ -38,3 +41,12 @@ def measure(
             backend=backend_for(weight.shape),
             threads=threads,
         )
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> ThreadpoolController:
+    """The BLAS libraries of this process, looked for once: that takes longer than to measure a small layer."""
+    import scipy.linalg  # noqa: F401 (brings its own BLAS: loaded later, it would escape the limit)
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

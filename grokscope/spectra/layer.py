@@ -20,6 +20,7 @@ from grokscope.spectra import (
     traps,
     weightwatcher,
 )
+from grokscope.spectra.memory import reuse_freed_memory
 from grokscope.spectra.null import ALPHA_DRAWS, DRAWS, Null, null_for
 from grokscope.spectra.permutations import Permutations, seed_key
 from grokscope.spectra.threads import in_threads
@@ -154,6 +155,7 @@ def analyze_layer(
     comes back with a reason and whatever is still defined. `backend` does the dense algebra; a GPU's differs from
     LAPACK's in the last digits. `threads` share one matrix, and change no byte where BLAS is kept to one thread.
     """
+    reuse_freed_memory()
     array = np.asarray(weight)
     shape = tuple(int(side) for side in array.shape)
     reason = why_not(array, kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import platform
 import subprocess
 import sys
 import warnings
@@ -360,7 +361,7 @@ def test_an_alpha_whose_interval_holds_every_band_is_no_verdict(step):
 
     run = Run(SAMPLE)
     index = run.steps.tolist().index(step)
-    spectrum = analyze_layer(run.weight(index, "fc2"), "fc2", step=step, permutations=1)
+    spectrum = analyze_layer(run.weight(index, "fc2"), "fc2", step=step, permutations=5)
     assert spectrum.alpha == pytest.approx({794: 3.94, 50_119: 5.89}[step], abs=0.01)
     assert 2 < spectrum.alpha_low < 6 < spectrum.alpha_high
     assert spectrum.verdict == "undecided"
@@ -378,3 +379,18 @@ def test_light_tails_are_allowed_for_and_heavy_ones_are_not(entries, kurtosis):
     spectra = [np.sort(np.linalg.svd(shuffled[k], compute_uv=False) ** 2) for k in range(3)]
     expected = np.mean([kolmogorov.distance(one, 60, 40, 0, kurtosis) for one in spectra])
     assert spectrum.ks_distance == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's thresholds are known to follow")
+def test_a_layer_uses_the_memory_of_the_last_one():
+    code = (
+        "import resource, numpy as np; from grokscope.spectra import analyze_layer\n"
+        "rng, faults = np.random.default_rng(0), []\n"
+        "weights = [rng.standard_normal((200, columns), dtype=np.float32) for columns in (784, 200)]\n"
+        "for step in range(3):\n"
+        "    [analyze_layer(weight, 'fc', step=step, permutations=3) for weight in weights]\n"
+        "    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)\n"
+        "print(faults[2] - faults[1])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 100, "pages were cleared anew"
