@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from grokscope_train.compiled.first_layer import PIXELS_AT_ONCE
 from grokscope_train.config import ACTIVATIONS, OPTIMIZERS, TrainConfig
 from grokscope_train.data import Experiment, Images
 from grokscope_train.network import Parameters
@@ -54,6 +55,18 @@ def test_threads_share_every_kind_of_step(
 ) -> None:
     config = changed(config, activation=activation, optimizer=optimizer, weight_decay=0.05)
     assert advance_and_compare(config, digits, steps=60) < 1e-12
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_images_of_more_pixels_than_are_summed_at_once_are_trained_on_as_by_pytorch(
+    config: TrainConfig, sparse: Experiment, threads: int
+) -> None:
+    def tiled(images: Images) -> Images:
+        return Images(np.tile(images.pixels, 8), images.labels)
+
+    large = Experiment(tiled(sparse.train), tiled(sparse.test), sparse.train_indices)
+    assert large.train.pixels.shape[1] > PIXELS_AT_ONCE
+    assert advance_and_compare(changed(config, threads=threads), large, steps=60) < 1e-12
 
 
 def test_more_threads_than_images_of_a_batch_or_neurons_of_a_layer_have_nothing_to_do(
