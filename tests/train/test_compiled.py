@@ -17,7 +17,8 @@ from grokscope_train.network import Parameters
 from grokscope_train.training import Training
 
 from tests.train.conftest import changed
-from tests.train.test_step import advance_and_compare
+from tests.train.plain_pytorch import train_plainly
+from tests.train.test_step import advance_and_compare, largest_difference
 
 
 @pytest.fixture
@@ -57,16 +58,39 @@ def test_threads_share_every_kind_of_step(
     assert advance_and_compare(config, digits, steps=60) < 1e-12
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_images_of_more_pixels_than_are_summed_at_once_are_trained_on_as_by_pytorch(
-    config: TrainConfig, sparse: Experiment, threads: int
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("share", [0.04, 0.12, 0.2, 0.6])
+def test_however_few_units_are_lit_the_steps_are_pytorchs(
+    config: TrainConfig, sparse: Experiment, share: float, threads: int
 ) -> None:
-    def tiled(images: Images) -> Images:
-        return Images(np.tile(images.pixels, 8), images.labels)
-
+    """With images of more pixels than are summed at once, and the layers' products in all their ways."""
     large = Experiment(tiled(sparse.train), tiled(sparse.test), sparse.train_indices)
     assert large.train.pixels.shape[1] > PIXELS_AT_ONCE
-    assert advance_and_compare(changed(config, threads=threads), large, steps=60) < 1e-12
+    training = Training(changed(config, threads=threads, width=24, lr=1e-5), large)
+    start = dimmed(training.parameters(), large.train.pixels, share)
+    none = Parameters([0 * array for array in start.weights], [0 * array for array in start.biases])
+    training.put_parameters(start, none, none)
+    advance_by(training, 30)
+    counts = training._trained._work.live_count[:2]  # type: ignore[attr-defined]
+    np.testing.assert_allclose(counts.mean(axis=1) / 24, share, atol=0.05)
+    theirs, _ = train_plainly(training.config, large, start, 30)
+    assert largest_difference(training.parameters(), theirs) < 1e-12
+
+
+def tiled(images: Images) -> Images:
+    """Return images eight times as wide, none of whose parts is another."""
+    parts = [images.pixels * (1 + part / 8) for part in range(8)]
+    return Images(np.concatenate(parts, axis=1) / 2, images.labels)
+
+
+def dimmed(parameters: Parameters, pixels: Any, share: float) -> Parameters:
+    """Return parameters with biases that let each hidden unit be lit by a share of the images."""
+    values, biases = pixels, list(parameters.biases)
+    for layer, weight in enumerate(parameters.weights[:-1]):
+        products = values @ weight.T
+        biases[layer] = -np.quantile(products, 1 - share, axis=0)
+        values = np.maximum(products + biases[layer], 0)
+    return Parameters(parameters.weights, biases)
 
 
 def test_more_threads_than_images_of_a_batch_or_neurons_of_a_layer_have_nothing_to_do(
@@ -124,7 +148,7 @@ def test_units_at_rest_for_good_are_left_out_without_changing_a_bit(
     config: TrainConfig, sparse: Experiment, threads: int, changes: dict[str, Any]
 ) -> None:
     config = changed(config, threads=threads, **{"weight_decay": 0.0, **changes})
-    resting, awake = (with_unlit_units(Training(config, sparse), [0, 3, 4]) for _ in range(2))
+    resting, awake = (with_unlit_units(Training(config, sparse), [0, 3, 4], second=1.0) for _ in range(2))
     awake._steps._can_rest = False  # type: ignore[attr-defined]
     assert num_awake(advance_by(resting, 40)) == config.width - 3
     assert num_awake(advance_by(awake, 40)) == config.width
