@@ -41,7 +41,7 @@ def cdf(x: ArrayLike, num_rows: int, num_columns: int, sigma: float = 1.0) -> Ar
     long, short = max(num_rows, num_columns), min(num_rows, num_columns)
     ratio = short / long
     scaled = np.asarray(x, dtype=np.float64) / (sigma**2 * long)
-    return _cdf_of_angle(_angle(scaled, ratio), ratio)
+    return _cdf_of_halves(*_halves(scaled, ratio), ratio)
 
 
 def expected_cdf(x: ArrayLike, num_rows: int, num_columns: int, sigma: float, kurtosis: float) -> Array:
@@ -53,24 +53,23 @@ def expected_cdf(x: ArrayLike, num_rows: int, num_columns: int, sigma: float, ku
     """
     long, short = max(num_rows, num_columns), min(num_rows, num_columns)
     ratio = short / long
-    angle = _angle(np.asarray(x, dtype=np.float64) / (sigma**2 * long), ratio)
-    added: Array = kurtosis * np.sin(2 * angle) / (2 * np.pi * short)
-    return _cdf_of_angle(angle, ratio) + added
+    sine, cosine = _halves(np.asarray(x, dtype=np.float64) / (sigma**2 * long), ratio)
+    added: Array = kurtosis * 4 * sine * cosine * (cosine**2 - sine**2) / (2 * np.pi * short)
+    return _cdf_of_halves(sine, cosine, ratio) + added
 
 
-def _angle(scaled: Array, ratio: float) -> Array:
-    """t of λ/(σ²N); by the half angle, which keeps small eigenvalues of a square matrix exact."""
+def _halves(scaled: Array, ratio: float) -> tuple[Array, Array]:
+    """sin(t/2) and cos(t/2) of λ/(σ²N); the half angle keeps small eigenvalues of a square matrix exact."""
     root = np.sqrt(ratio)
-    angle: Array = 2 * np.arcsin(np.sqrt(np.clip((scaled - (1 - root) ** 2) / (4 * root), 0.0, 1.0)))
-    return angle
+    share = np.clip((scaled - (1 - root) ** 2) / (4 * root), 0.0, 1.0)
+    return np.sqrt(share), np.sqrt(1 - share)
 
 
-def _cdf_of_angle(angle: ArrayLike, ratio: float) -> Array:
-    """∫₀ᵗ 2 sin²s / (π(1 + c − 2√c cos s)) ds."""
-    t = np.asarray(angle, dtype=np.float64)
+def _cdf_of_halves(sine: Array, cosine: Array, ratio: float) -> Array:
+    """∫₀ᵗ 2 sin²s / (π(1 + c − 2√c cos s)) ds from sin(t/2) and cos(t/2)."""
     root = np.sqrt(ratio)
-    turn = np.arctan2((1 + root) * np.sin(t / 2), (1 - root) * np.cos(t / 2))
-    integral: Array = (1 + ratio) * t + 2 * root * np.sin(t) - 2 * (1 - ratio) * turn
+    angle, turn = 2 * np.arctan2(sine, cosine), np.arctan2((1 + root) * sine, (1 - root) * cosine)
+    integral: Array = (1 + ratio) * angle + 4 * root * sine * cosine - 2 * (1 - ratio) * turn
     return integral / (2 * np.pi * ratio)
 
 
@@ -82,7 +81,8 @@ def median(num_rows: int, num_columns: int) -> float:
     low, high = 0.0, np.pi
     for _ in range(60):
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if _cdf_of_angle(middle, ratio) < 0.5 else (low, middle)
+        share = _cdf_of_halves(np.sin(middle / 2), np.cos(middle / 2), ratio)
+        low, high = (middle, high) if share < 0.5 else (low, middle)
     return float(long * (1 + ratio - 2 * np.sqrt(ratio) * np.cos(low)))
 
 
