@@ -74,7 +74,7 @@ def _long_misfit(x: Array, y: Array, aspect: float) -> Misfit:
     """Σ(law − y)², where the density's peak lies within the law's edges and the upper edge within the density."""
     peak, last = x[np.argmax(y)], x[-1]
     below, above = ((1 + sign / np.sqrt(aspect)) ** 2 for sign in (-1, 1))
-    scale = aspect / (2 * np.pi * np.maximum(x, np.finfo(float).tiny))
+    scale = np.divide(aspect, 2 * np.pi * x, out=np.zeros_like(x), where=x > 0)  # at 0 the law has no height
 
     def misfit(sigma: Array | np.float64) -> Array:
         square = np.asarray(sigma) ** 2

@@ -56,6 +56,11 @@ def test_every_measure_is_analyzes_on_a_checkpoint(step, reference_weights):
     assert_equal([weight.astype(np.float64) for weight in reference_weights(step).values()])
 
 
+def test_a_layer_of_few_outputs_with_a_mean_is_fitted_as_by_analyze(rng):
+    """Small eigenvalues beside a large one: the smoothed density begins at 0, where the law is 0 times infinity."""
+    assert_equal([rng.standard_normal(shape) + 3 for shape in [(12, 400), (10, 784)]])
+
+
 def test_a_convolution_is_pooled_over_its_kernel_positions(rng):
     assert_equal([rng.standard_normal((32, 12, 3, 3)), rng.standard_t(3, (20, 40, 1, 3))], stable_rank=False)
 
