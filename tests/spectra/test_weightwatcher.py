@@ -57,7 +57,7 @@ def test_every_measure_is_analyzes_on_a_checkpoint(step, reference_weights):
 
 
 def test_a_layer_of_few_outputs_with_a_mean_is_fitted_as_by_analyze(rng):
-    """Small eigenvalues beside a large one: the smoothed density begins at 0, where the law is 0 times infinity."""
+    """Small eigenvalues beside a large one: the smoothed density begins at 0, where the law has no height."""
     assert_equal([rng.standard_normal(shape) + 3 for shape in [(12, 400), (10, 784)]])
 
 
