@@ -76,9 +76,7 @@ class Work(NamedTuple):
     values: Array  # units of every layer, one after another [batch, width]
     slopes: Array
     deltas: Array
-    part_place: (
-        Array  # [batch, width]: which of the awake units each image lights, in each thread's part of the row
-    )
+    part_place: Array  # [batch, width]: awake units that each image lights, thread by thread (see `reading`)
     part_value: Array  # [batch, width]
     part_count: Array  # [threads, batch]
     live_unit: Array  # the units that each image of the batch lights, where its values lie (see `sparse`)
@@ -94,8 +92,8 @@ class Work(NamedTuple):
     num_awake: Array  # [1]
     first_place: Array  # [threads + 1]: which of the awake units are each thread's
     first_unit: Array  # [threads + 1]: which of all units
-    reading: Array  # the awake units' weights by pixel (see `reading`)
-    scratch: Array  # [threads, 2, width and padding]
+    reading: Array  # the awake units' weights by pixel, thread by thread
+    scratch: Array  # [threads, 2, width and padding]: an image's products, and biases
     losses: Array  # [threads * LINE], each thread's part of the batch's loss
     largest_loss: Array  # [1], of a batch since it was last set to 0
     batch_pixels: Array  # [batch, pixels]
