@@ -10,10 +10,10 @@ from typing import Any
 
 from grokscope_train.compiled.elementwise import fade, update
 from grokscope_train.compiled.jit import Array, compiled
-from grokscope_train.compiled.parts import SPARSE_ROWS, is_sparse, share_of, units_of, weight_of
+from grokscope_train.compiled.parts import share_of, units_of, weight_of
 from grokscope_train.compiled.product import product
 from grokscope_train.compiled.reading import reading_copy
-from grokscope_train.compiled.sparse import add_scaled_rows
+from grokscope_train.compiled.sparse import SPARSE_ROWS, add_scaled_rows, is_sparse
 from grokscope_train.network import VECTOR
 
 PIXELS_AT_ONCE = 38 * VECTOR

@@ -19,22 +19,15 @@ from grokscope_train.compiled.elementwise import (
 from grokscope_train.compiled.first_layer import fade_resting, learn_first, rests_below
 from grokscope_train.compiled.gate import wait_for_all
 from grokscope_train.compiled.jit import Array, compiled
-from grokscope_train.compiled.parts import (
-    SPARSE_PRODUCT,
-    SPARSE_ROWS,
-    bias_of,
-    is_sparse,
-    own_units,
-    share_of,
-    units_of,
-    update_stretch,
-    weight_of,
-)
+from grokscope_train.compiled.parts import bias_of, own_units, share_of, units_of, update_stretch, weight_of
 from grokscope_train.compiled.product import product
 from grokscope_train.compiled.reading import gather_images, lists_first, multiply_images, read_images
 from grokscope_train.compiled.sparse import (
+    SPARSE_PRODUCT,
+    SPARSE_ROWS,
     add_scaled_rows,
     carry_back_to_live,
+    is_sparse,
     list_deltas,
     list_lit_images,
     list_live,
@@ -63,7 +56,7 @@ def propagate(plan: Any, images: Any, work: Any, chosen: Array, first: int, last
             slopes = units_of(plan, work.slopes, layer, batch)
             activate(plan.activation, units[first:last], bias, slopes[first:last])
             if plan.activation == RELU:
-                list_live(units, first, last, plan.unit_start[layer] * plan.batch, work, layer)
+                list_live(plan, work, layer, units, first, last)
         else:
             loss = loss_gradient(plan.loss, units[first:last], bias, images.targets, chosen[first:last], batch)
     for layer in range(output, 0, -1):
@@ -87,33 +80,26 @@ def read_units(
         return
     weight = weight_of(plan, work.parameters, layer)
     if is_sparse(plan, work, layer - 1, first, last, SPARSE_ROWS):
-        start = plan.unit_start[layer - 1] * plan.batch
-        multiply_live(work, layer - 1, start, len(weight), weight, first, last, units)
+        multiply_live(plan, work, layer - 1, weight, first, last, units)
         return
     below = units_of(plan, work.values, layer - 1, len(chosen))
     product(plan.gemm, below[first:last], False, weight, False, units[first:last])
 
 
 @compiled
-def listed_above(plan: Any, layer: int) -> int:
-    """Return where a layer's lit units begin in the lists, or −1 for the output, all of which counts."""
-    return -1 if layer == len(plan.widths) - 2 else plan.unit_start[layer] * plan.batch
-
-
-@compiled
 def carry_back(plan: Any, work: Any, layer: int, batch: int, first: int, last: int) -> None:
     """Carry rows first ≤ i < last of a layer's deltas back to the layer below."""
-    weight, start = weight_of(plan, work.parameters, layer), plan.unit_start[layer - 1] * plan.batch
+    weight = weight_of(plan, work.parameters, layer)
     above, below = units_of(plan, work.deltas, layer, batch), units_of(plan, work.deltas, layer - 1, batch)
     if is_sparse(plan, work, layer - 1, first, last, SPARSE_PRODUCT):
-        carry_back_to_live(work, layer - 1, start, weight, above, listed_above(plan, layer), first, last, below)
+        carry_back_to_live(plan, work, layer - 1, weight, above, first, last, below)
     else:
         product(plan.gemm, above[first:last], False, weight, True, below[first:last])
         values = units_of(plan, work.values, layer - 1, batch)
         slopes = units_of(plan, work.slopes, layer - 1, batch)
         multiply_by_derivative(plan.activation, below[first:last], values[first:last], slopes[first:last])
     if plan.activation == RELU:
-        list_deltas(work, layer - 1, start, below, first, last)
+        list_deltas(plan, work, layer - 1, below, first, last)
 
 
 @compiled

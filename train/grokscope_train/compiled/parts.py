@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from grokscope_train.compiled.elementwise import RELU, update
+from grokscope_train.compiled.elementwise import update
 from grokscope_train.compiled.jit import Array, compiled
-from grokscope_train.compiled.sparse import is_mostly_dead
-
-SPARSE_ROWS = 0.35
-"""The share of lit units up to which sums over their rows alone are faster than a product by BLAS."""
-
-SPARSE_PRODUCT = 0.12
-"""The same for products that jump from unit to unit."""
 
 
 @compiled
@@ -53,14 +46,6 @@ def own_units(plan: Any, work: Any, layer: int, thread: int) -> Any:
     if layer == 0:
         return work.first_unit[thread], work.first_unit[thread + 1]
     return share_of(plan.widths[layer + 1], thread, plan.threads, 1)
-
-
-@compiled
-def is_sparse(plan: Any, work: Any, layer: int, first: int, last: int, limit: float) -> bool:
-    """Tell whether rows first ≤ i < last of a batch light few of a hidden layer's units; only ReLUs rest at 0."""
-    if plan.activation != RELU or layer == len(plan.widths) - 2:
-        return False
-    return is_mostly_dead(work.live_count[layer], first, last, plan.widths[layer + 1], limit)
 
 
 @compiled

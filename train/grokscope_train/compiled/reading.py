@@ -10,9 +10,9 @@ from typing import Any
 
 from grokscope_train.compiled.elementwise import RELU
 from grokscope_train.compiled.jit import Array, compiled
-from grokscope_train.compiled.parts import SPARSE_PRODUCT, SPARSE_ROWS, bias_of, is_sparse, weight_of
+from grokscope_train.compiled.parts import bias_of, weight_of
 from grokscope_train.compiled.product import product
-from grokscope_train.compiled.sparse import add_scaled_rows
+from grokscope_train.compiled.sparse import SPARSE_PRODUCT, SPARSE_ROWS, add_scaled_rows, is_sparse, keep_nonzero
 from grokscope_train.network import VECTOR
 
 
@@ -59,16 +59,6 @@ def read_images(plan: Any, images: Any, work: Any, chosen: Array, thread: int) -
             for j in range(end - place):
                 kept[j], values[j] = place + j, row[j]
             work.part_count[thread, i] = end - place
-
-
-@compiled
-def keep_nonzero(row: Array, place: int, kept: Array, values: Array) -> int:
-    """List the numbers of a row that are not zero (NaN included) with their places; returns how many."""
-    found = 0
-    for j in range(len(row)):
-        kept[found], values[found] = place + j, row[j]
-        found += row[j] != 0
-    return found
 
 
 @compiled

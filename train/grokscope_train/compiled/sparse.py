@@ -10,7 +10,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from grokscope_train.compiled.elementwise import RELU
 from grokscope_train.compiled.jit import Array, compiled
+from grokscope_train.compiled.parts import units_of
+
+SPARSE_ROWS = 0.35
+"""The share of lit units up to which sums over their rows alone are faster than a product by BLAS."""
+
+SPARSE_PRODUCT = 0.12
+"""The same for products that jump from unit to unit."""
 
 
 @compiled
@@ -46,85 +54,89 @@ def add_scaled_rows(matrix: Array, column: int, rows: Array, scales: Array, firs
 
 
 @compiled
-def list_live(values: Array, first: int, last: int, start: int, work: Any, layer: int) -> None:
-    """List the nonzero values (NaN included) in rows first ≤ i < last of a layer's [batch, width] units.
-
-    `start` is where the layer begins in the lists.
-    """
-    width = values.shape[1]
-    for i in range(first, last):
-        begin = start + i * width
-        end = begin
-        for j in range(width):
-            work.live_unit[end], work.live_value[end] = j, values[i, j]
-            end += values[i, j] != 0
-        work.live_count[layer, i] = end - begin
+def keep_nonzero(row: Array, place: int, kept: Array, values: Array) -> int:
+    """List the numbers of a row that are not zero (NaN included), with their places from `place` on; how many?"""
+    found = 0
+    for j in range(len(row)):
+        kept[found], values[found] = place + j, row[j]
+        found += row[j] != 0
+    return found
 
 
 @compiled
-def is_mostly_dead(counts: Array, first: int, last: int, width: int, limit: float) -> bool:
-    """Tell whether at most `limit` of the units are lit by rows first ≤ i < last of a batch."""
-    lit = 0
-    for i in range(first, last):
-        lit += counts[i]
-    return lit <= limit * width * (last - first)
+def is_sparse(plan: Any, work: Any, layer: int, first: int, last: int, limit: float) -> bool:
+    """Tell whether rows first ≤ i < last of a batch light few of a hidden layer's units; only ReLUs rest at 0."""
+    if plan.activation != RELU or layer == len(plan.widths) - 2:
+        return False
+    return work.live_count[layer, first:last].sum() <= limit * plan.widths[layer + 1] * (last - first)
 
 
 @compiled
-def multiply_live(work: Any, layer: int, start: int, width: int, weight: Array, first: int, last: int,
-                  out: Array) -> None:  # fmt: skip
-    """Multiply the lit units of a layer by the weight [width, out] above it, for some rows of a batch."""
+def list_live(plan: Any, work: Any, layer: int, units: Array, first: int, last: int) -> None:
+    """List which of a layer's units [batch, width] rows first ≤ i < last light."""
+    kept = units_of(plan, work.live_unit, layer, len(units))
+    values = units_of(plan, work.live_value, layer, len(units))
     for i in range(first, last):
-        begin = start + i * width
+        work.live_count[layer, i] = keep_nonzero(units[i], 0, kept[i], values[i])
+
+
+@compiled
+def multiply_live(plan: Any, work: Any, layer: int, weight: Array, first: int, last: int, out: Array) -> None:
+    """Multiply the lit units of a layer by the weight [width, out] above it, for rows first ≤ i < last."""
+    units = units_of(plan, work.live_unit, layer, len(out))
+    values = units_of(plan, work.live_value, layer, len(out))
+    for i in range(first, last):
         out[i].fill(0)
-        end = begin + work.live_count[layer, i]
-        add_scaled_rows(weight, 0, work.live_unit, work.live_value, begin, end, out[i])
+        add_scaled_rows(weight, 0, units[i], values[i], 0, work.live_count[layer, i], out[i])
 
 
 @compiled
-def carry_back_to_live(work: Any, layer: int, start: int, weight: Array, above: Array, listed: int, first: int,
-                       last: int, below: Array) -> None:  # fmt: skip
-    """Multiply deltas above [batch, out] by the transpose of weight [width, out], at the lit units alone.
+def carry_back_to_live(plan: Any, work: Any, layer: int, weight: Array, above: Array, first: int, last: int,
+                       below: Array) -> None:  # fmt: skip
+    """Multiply deltas above [batch, out] by the transpose of weight [width, out], at a layer's lit units alone.
 
-    Units above that are lit are listed from place `listed` on; it is negative where all of them count.
+    Where the layer above is hidden, its lit units alone count.
     """
+    units = units_of(plan, work.live_unit, layer, len(below))
+    listed = layer + 1 < len(plan.widths) - 2
+    lit = units_of(plan, work.live_unit, layer + 1 if listed else layer, len(below))
+    deltas = units_of(plan, work.live_delta, layer + 1 if listed else layer, len(below))
     for i in range(first, last):
         below[i].fill(0)
-        begin, begin_above = start + i * below.shape[1], listed + i * above.shape[1]
-        for p in range(begin, begin + work.live_count[layer, i]):
-            row, delta = weight[work.live_unit[p]], above.dtype.type(0)
-            if listed < 0:
+        for unit in units[i, : work.live_count[layer, i]]:
+            row, delta = weight[unit], above.dtype.type(0)
+            if listed:
+                for q in range(work.live_count[layer + 1, i]):
+                    delta += row[lit[i, q]] * deltas[i, q]
+            else:
                 for j in range(len(row)):
                     delta += row[j] * above[i, j]
-            else:
-                for q in range(begin_above, begin_above + work.live_count[layer + 1, i]):
-                    delta += row[work.live_unit[q]] * work.live_delta[q]
-            below[i, work.live_unit[p]] = delta
+            below[i, unit] = delta
 
 
 @compiled
-def list_deltas(work: Any, layer: int, start: int, deltas: Array, first: int, last: int) -> None:
-    """List the deltas [batch, width] of the lit units beside them."""
+def list_deltas(plan: Any, work: Any, layer: int, deltas: Array, first: int, last: int) -> None:
+    """List the deltas [batch, width] of a layer's lit units beside them."""
+    units = units_of(plan, work.live_unit, layer, len(deltas))
+    listed = units_of(plan, work.live_delta, layer, len(deltas))
     for i in range(first, last):
-        begin = start + i * deltas.shape[1]
-        for p in range(begin, begin + work.live_count[layer, i]):
-            work.live_delta[p] = deltas[i, work.live_unit[p]]
+        for p in range(work.live_count[layer, i]):
+            listed[i, p] = deltas[i, units[i, p]]
 
 
 @compiled
 def list_lit_images(plan: Any, work: Any, layer: int, chosen: Array, first: int, last: int, thread: int) -> None:
     """List for units first ≤ u < last of a layer which of the batch's `chosen` images light them, and how."""
-    width, counts = plan.widths[layer + 1], work.num_lit[thread]
-    start = plan.unit_start[layer] * plan.batch
-    images, rows = work.lit_image[thread], work.lit_row[thread]
-    values, deltas = work.lit_value[thread], work.lit_delta[thread]
+    units = units_of(plan, work.live_unit, layer, len(chosen))
+    values = units_of(plan, work.live_value, layer, len(chosen))
+    deltas = units_of(plan, work.live_delta, layer, len(chosen))
+    counts = work.num_lit[thread]
     counts[first:last].fill(0)
     for i in range(len(chosen)):
-        begin = start + i * width
-        for p in range(begin, begin + work.live_count[layer, i]):
-            unit = work.live_unit[p]
+        for p in range(work.live_count[layer, i]):
+            unit = units[i, p]
             if first <= unit < last:
                 n = counts[unit]
-                images[unit, n], rows[unit, n] = chosen[i], i
-                values[unit, n], deltas[unit, n] = work.live_value[p], work.live_delta[p]
+                work.lit_image[thread, unit, n], work.lit_row[thread, unit, n] = chosen[i], i
+                work.lit_value[thread, unit, n], work.lit_delta[thread, unit, n] = values[i, p], deltas[i, p]
                 counts[unit] = n + 1
