@@ -49,13 +49,14 @@ def test_sparse_images_are_trained_on_as_by_pytorch(
     assert advance_and_compare(config, sparse, steps=60) < 1e-12
 
 
+@pytest.mark.parametrize("images", ["digits", "sparse"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_threads_share_every_kind_of_step(
-    config: TrainConfig, digits: Experiment, activation: str, optimizer: str
+    config: TrainConfig, images: str, activation: str, optimizer: str, request: pytest.FixtureRequest
 ) -> None:
     config = changed(config, activation=activation, optimizer=optimizer, weight_decay=0.05)
-    assert advance_and_compare(config, digits, steps=60) < 1e-12
+    assert advance_and_compare(config, request.getfixturevalue(images), steps=60) < 1e-12
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
