@@ -41,7 +41,7 @@ ARMS = {
     "FC1 frozen": "--freeze fc1",
     "gates opened": "--open-gates",
     "means subtracted": "--clip-mean",
-    "SGD, rate 0.05": "--optimizer sgd --lr 0.05",
+    "SGD at rate 0.05": "--optimizer sgd --lr 0.05",
 }
 FALL = 0.05  # of test accuracy below the parent's peak: a collapse
 MEMORISED = 0.99  # training accuracy below which a network has lost more than its generalisation
