@@ -68,7 +68,8 @@ def is_sparse(plan: Any, work: Any, layer: int, first: int, last: int, limit: fl
     """Tell whether rows first ≤ i < last of a batch light few of a hidden layer's units; only ReLUs rest at 0."""
     if plan.activation != RELU or layer == len(plan.widths) - 2:
         return False
-    return work.live_count[layer, first:last].sum() <= limit * plan.widths[layer + 1] * (last - first)
+    lit = work.live_count[layer, first:last].sum()
+    return bool(lit <= limit * plan.widths[layer + 1] * (last - first))
 
 
 @compiled
