@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from grokscope_train.compiled.first_layer import PIXELS_AT_ONCE
 from grokscope_train.config import ACTIVATIONS, OPTIMIZERS, TrainConfig
 from grokscope_train.data import Experiment, Images
 from grokscope_train.network import Parameters
+from grokscope_train.order import epoch_order
 from grokscope_train.training import Training
 
 from tests.train.conftest import changed
@@ -92,6 +94,35 @@ def dimmed(parameters: Parameters, pixels: Any, share: float) -> Parameters:
         biases[layer] = -np.quantile(products, 1 - share, axis=0)
         values = np.maximum(products + biases[layer], 0)
     return Parameters(parameters.weights, biases)
+
+
+@pytest.mark.parametrize("lit", [335, 336, 337])
+def test_a_batch_that_lights_just_the_share_where_the_ways_part_is_pytorchs(
+    config: TrainConfig, sparse: Experiment, lit: int
+) -> None:
+    """0.35 · 24 · 40 is 336 or less, by the order of multiplication."""
+    config = changed(config, width=24, batch_size=40, depth=2, optimizer="sgd", lr=0.1)
+    training = Training(config, sparse)
+    parameters = training.parameters()
+    first_batch = epoch_order(config.seed, 0, len(sparse.train.pixels))[:40]
+    values = np.sort((sparse.train.pixels[first_batch] @ parameters.weights[0].T).ravel())
+    bias = np.full(24, -(values[-lit] + values[-lit - 1]) / 2)
+    start = Parameters(parameters.weights, [bias, parameters.biases[1]])
+    training.put_parameters(start, start, start)
+    advance_by(training, 1)
+    assert training._trained._work.live_count[0].sum() == lit  # type: ignore[attr-defined]
+    theirs, _ = train_plainly(config, sparse, start, 1)
+    assert largest_difference(training.parameters(), theirs) < 1e-12
+
+
+def test_units_at_rest_change_no_bit_on_older_processors() -> None:
+    """OpenBLAS has other kernels there, which round a row by where the product is cut."""
+    again = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", __file__]
+    again += ["-k", "without_changing_a_bit and changes0 or to_rest_when"]
+    done = subprocess.run(
+        again, capture_output=True, text=True, check=False, env={**os.environ, "OPENBLAS_CORETYPE": "Haswell"}
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_more_threads_than_images_of_a_batch_or_neurons_of_a_layer_have_nothing_to_do(

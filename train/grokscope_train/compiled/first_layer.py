@@ -10,8 +10,7 @@ from typing import Any
 
 from grokscope_train.compiled.elementwise import fade, update
 from grokscope_train.compiled.jit import Array, compiled
-from grokscope_train.compiled.parts import share_of, units_of, weight_of
-from grokscope_train.compiled.product import product
+from grokscope_train.compiled.parts import multiply_shares, share_of, units_of, weight_of
 from grokscope_train.compiled.reading import reading_copy
 from grokscope_train.compiled.sparse import SPARSE_ROWS, add_scaled_rows, is_sparse
 from grokscope_train.network import VECTOR
@@ -25,9 +24,8 @@ def learn_first(plan: Any, images: Any, work: Any, factors: Any, chosen: Array, 
     """Move the weights of this thread's units by the gradient of the batch of `chosen` images."""
     gradient, listed = weight_of(plan, work.gradient, 0), is_sparse(plan, work, 0, 0, len(chosen), SPARSE_ROWS)
     if not listed:
-        first, last = work.first_unit[thread], work.first_unit[thread + 1]
         deltas, pixels = units_of(plan, work.deltas, 0, len(chosen)), work.batch_pixels[: len(chosen)]
-        product(plan.gemm, deltas[:, first:last], True, pixels, False, gradient[first:last])
+        multiply_shares(plan, work, deltas, pixels, gradient, thread)
     for first in range(0, plan.widths[0], PIXELS_AT_ONCE):
         last = min(first + PIXELS_AT_ONCE, plan.widths[0])
         for place in range(work.first_place[thread], work.first_place[thread + 1], VECTOR):
@@ -59,7 +57,7 @@ def move_unit(plan: Any, work: Any, factors: Any, unit: int, first: int, last: i
 
 @compiled
 def copy_for_reading(plan: Any, work: Any, place: int, first: int, last: int, thread: int) -> None:
-    """Copy the weights of pixels first ≤ k < last of eight of this thread's units, from `place` on, to be read.
+    """Copy the weights of pixels first ≤ k < last of VECTOR of this thread's units, from `place` on, to be read.
 
     Where fewer are left, the last of them fills the padding.
     """

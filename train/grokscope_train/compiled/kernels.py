@@ -1,8 +1,9 @@
 """Training steps as machine code: every thread takes its share of each step, with no interpreter in between.
 
-A step has three parts. Every thread multiplies the whole batch by its own units of the first layer; then it
-carries its own rows of the batch forward and backward through the rest of the network; then it sums and applies
-the gradient of its own rows of every weight. All wait at a gate before and after the second, and nowhere else.
+A step has three parts. Every thread multiplies the whole batch by its own units of the first layer (images with
+few zeros are left to the second part); then it carries its own rows of the batch forward and backward through the
+rest of the network; then it sums and applies the gradient of its own rows of every weight. All wait at a gate
+before and after the second, and elsewhere only where BLAS multiplies while units rest (`multiply_shares`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,15 @@ from grokscope_train.compiled.elementwise import (
 from grokscope_train.compiled.first_layer import fade_resting, learn_first, rests_below
 from grokscope_train.compiled.gate import wait_for_all
 from grokscope_train.compiled.jit import Array, compiled
-from grokscope_train.compiled.parts import bias_of, own_units, share_of, units_of, update_stretch, weight_of
+from grokscope_train.compiled.parts import (
+    bias_of,
+    multiply_shares,
+    own_units,
+    share_of,
+    units_of,
+    update_stretch,
+    weight_of,
+)
 from grokscope_train.compiled.product import product
 from grokscope_train.compiled.reading import gather_images, lists_first, multiply_images, read_images
 from grokscope_train.compiled.sparse import (
@@ -149,7 +158,7 @@ def learn_above(plan: Any, work: Any, factors: Any, layer: int, batch: int, thre
             gradient[unit].fill(0)
             add_scaled_rows(deltas, 0, rows, values, 0, work.num_lit[thread, unit], gradient[unit])
     else:
-        product(plan.gemm, below[:, first:last], True, deltas, False, gradient[first:last])
+        multiply_shares(plan, work, below, deltas, gradient, thread)
     if not rests_below(plan, work, layer):
         update_stretch(plan, work, factors, start + first * outputs, start + last * outputs)
         return

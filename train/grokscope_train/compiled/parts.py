@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from grokscope_train.compiled.elementwise import update
+from grokscope_train.compiled.gate import wait_for_all
 from grokscope_train.compiled.jit import Array, compiled
+from grokscope_train.compiled.product import product
 
 
 @compiled
@@ -46,6 +48,19 @@ def own_units(plan: Any, work: Any, layer: int, thread: int) -> Any:
     if layer == 0:
         return work.first_unit[thread], work.first_unit[thread + 1]
     return share_of(plan.widths[layer + 1], thread, plan.threads, 1)
+
+
+@compiled
+def multiply_shares(plan: Any, work: Any, a: Array, b: Array, out: Array, thread: int) -> None:
+    """Put aᵀ @ b into `out`, a share of its rows by each thread.
+
+    BLAS rounds a row by where its product is cut, and so that never follows which units rest; while some do, a
+    thread's own units may lie in another's share, and all wait.
+    """
+    first, last = share_of(len(out), thread, plan.threads, 1)
+    product(plan.gemm, a[:, first:last], True, b, False, out[first:last])
+    if work.num_awake[0] < plan.widths[1]:
+        wait_for_all(work.gate, plan.threads)
 
 
 @compiled

@@ -12,7 +12,14 @@ from grokscope_train.compiled.elementwise import RELU
 from grokscope_train.compiled.jit import Array, compiled
 from grokscope_train.compiled.parts import bias_of, weight_of
 from grokscope_train.compiled.product import product
-from grokscope_train.compiled.sparse import SPARSE_PRODUCT, SPARSE_ROWS, add_scaled_rows, is_sparse, keep_nonzero
+from grokscope_train.compiled.sparse import (
+    SPARSE_PRODUCT,
+    SPARSE_ROWS,
+    add_scaled_rows,
+    is_few,
+    is_sparse,
+    keep_nonzero,
+)
 from grokscope_train.network import VECTOR
 
 
@@ -38,7 +45,8 @@ def lists_first(plan: Any) -> bool:
 def read_images(plan: Any, images: Any, work: Any, chosen: Array, thread: int) -> None:
     """Keep what this thread's units make of each of the `chosen` images.
 
-    These are, by place among the awake units, the values that are not zero, or without ReLUs all products.
+    These are, by place among the awake units, the values that are not zero, or all products, of outputs and
+    without ReLUs.
     """
     weight, bias = reading_copy(plan, work, thread), bias_of(plan, work.parameters, 0)
     place, end = work.first_place[thread], work.first_place[thread + 1]
@@ -71,9 +79,10 @@ def gather_images(plan: Any, images: Any, work: Any, chosen: Array, first: int, 
     listed, everywhere = lists_first(plan), width * len(chosen)
     for i in range(first, last):
         join_lists(plan, work, i, i * width)
-    if not (listed and lit <= SPARSE_ROWS * everywhere):
+    if not (listed and is_few(lit, everywhere, SPARSE_ROWS)):
         copy_images(images, work, chosen, first, last)
-    if listed and lit <= SPARSE_PRODUCT * everywhere and is_sparse(plan, work, 0, first, last, SPARSE_PRODUCT):
+    few_here = is_sparse(plan, work, 0, first, last, SPARSE_PRODUCT)
+    if listed and is_few(lit, everywhere, SPARSE_PRODUCT) and few_here:
         return
     for i in range(first, last):
         units[i].fill(0)

@@ -68,8 +68,13 @@ def is_sparse(plan: Any, work: Any, layer: int, first: int, last: int, limit: fl
     """Tell whether rows first ≤ i < last of a batch light few of a hidden layer's units; only ReLUs rest at 0."""
     if plan.activation != RELU or layer == len(plan.widths) - 2:
         return False
-    lit = work.live_count[layer, first:last].sum()
-    return bool(lit <= limit * plan.widths[layer + 1] * (last - first))
+    return is_few(work.live_count[layer, first:last].sum(), plan.widths[layer + 1] * (last - first), limit)
+
+
+@compiled
+def is_few(lit: int, everywhere: int, limit: float) -> bool:
+    """Tell whether lit units are at most `limit` of all, in the one arithmetic that everybody has to use."""
+    return bool(lit <= limit * everywhere)
 
 
 @compiled
