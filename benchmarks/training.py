@@ -41,6 +41,7 @@ from grokscope_train.data import Experiment, Images, load_experiment  # noqa: E4
 from grokscope_train.network import Parameters, step_operations  # noqa: E402
 from grokscope_train.recorded import train_indices  # noqa: E402
 from grokscope_train.training import Training  # noqa: E402
+from scipy.integrate import trapezoid  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
 from grokscope.runfile import Run, log_steps  # noqa: E402
@@ -291,7 +292,7 @@ def print_places(options: argparse.Namespace, experiment: Experiment) -> None:
 
 
 def print_long_run(options: argparse.Namespace, experiment: Experiment, run: Run) -> None:
-    """Print how long 10⁷ steps take at the compiled step's rates along a run, beyond its end at the last one."""
+    """Print how long 10⁷ steps take at the compiled step's rates along a shorter run, then at its last one."""
     config = TrainConfig(
         dtype=options.dtype, device="cpu", threads=options.threads, engine="compiled", steps=10**9
     )
@@ -301,8 +302,8 @@ def print_long_run(options: argparse.Namespace, experiment: Experiment, run: Run
         steps = grokscope_train(experiment, config, parameters_of(run, index), step)
         rates[step] = statistics.median(rate(steps, options.seconds, "cpu") for _ in range(options.rounds))
         print(f"compiled, from step {step:,}: {rates[step]:.0f} steps/s")
-    spans = np.diff([0, *rates, 10**7])  # each up to a checkpoint at the rate there
-    seconds = np.sum(spans / [*rates.values(), list(rates.values())[-1]])
+    pace = 1 / np.array([*rates.values()])[[0, *range(len(rates)), -1]]
+    seconds = trapezoid(pace, [0, *rates, 10**7])
     print(f"10⁷ steps at these rates: {seconds / 60:.0f} minutes")
 
 
