@@ -106,6 +106,9 @@ def _details(layer: Described) -> Iterator[str]:
         line = f"{layer['name']} trap {rank}: λ {trap['eigenvalue']:.4g}, λ/λ+ {ratio}, z {z}, {trap['cause']}"
         entries = [f"[{entry['row']}, {entry['column']}] {entry['value']:.4g}" for entry in trap["entries"]]
         yield line + (": " + ", ".join(entries[:SHOWN_ENTRIES]) if entries else "")
+    unkept = (layer["num_traps_shown"] or 0) - len(layer["traps"])
+    if unkept > 0:
+        yield f"{layer['name']}: {unkept:.0f} weaker traps are not kept"
     if layer["weightwatcher"]:
         columns = (f"{name} {number_text(value, '.4g')}" for name, value in layer["weightwatcher"].items())
         yield f"{layer['name']} by WeightWatcher: {'  '.join(columns)}"

@@ -156,10 +156,12 @@ def _rows(canvas: Canvas, spectrum: LayerSpectrum, chosen: int, room: int, palet
             color = palette.trap if title in {"#", "cause"} else palette.text
             canvas.put_right(row, end, values[title], color, bold=selected)
         row += 1
-    rest = len(spectrum.traps) - last
-    if rest > 0:
-        canvas.put_right(row, canvas.width, f"{rest} more below", palette.muted)
-    return row + (rest > 0)
+    rest, unkept = len(spectrum.traps) - last, int(spectrum.num_traps_shown) - len(spectrum.traps)
+    if rest <= 0 and unkept <= 0:
+        return row
+    words = f"{rest} more below" if rest > 0 else f"{unkept} weaker ones are not kept"
+    canvas.put_right(row, canvas.width, words, palette.muted)
+    return row + 1
 
 
 def _fitting(width: int) -> list[tuple[str, int]]:
