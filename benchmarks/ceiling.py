@@ -15,6 +15,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from grokscope_train.config import TrainConfig
 from grokscope_train.data import load_experiment
 from numpy.typing import NDArray
 
@@ -27,8 +28,7 @@ Array = NDArray[np.float64]
 
 def right(run: Run) -> NDArray[np.bool_]:
     """Tell which test images every checkpoint classifies rightly, bool [n, images]."""
-    config = run.config
-    test = load_experiment(config["dataset"], config["train_points"], config["seed"]).test
+    test = load_experiment(TrainConfig.of_run(run.config)).test
     answers = []
     for index in range(run.num_checkpoints):
         outputs = test.pixels

@@ -70,7 +70,6 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=int, default=20)
     parser.add_argument("--data-dir", type=Path, help="folder with MNIST, in torchvision's layout")
     options = parser.parse_args()
-    experiment = load_experiment("mnist", TRAIN, 0, options.data_dir) if options.data_dir else random_experiment()
     config = TrainConfig(
         engine=options.engine,
         device="cpu",
@@ -78,6 +77,7 @@ def main() -> None:
         steps=options.checkpoints,
         checkpoints_per_decade=10**6,  # room for a checkpoint at every step
     )
+    experiment = load_experiment(config, options.data_dir) if options.data_dir else random_experiment()
     training = Training(config, experiment)
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -323,7 +323,7 @@ def main() -> None:
     experiment = random_experiment()
     if options.data_dir:
         chosen = train_indices(Run.open(options.run)) if options.run else None
-        experiment = load_experiment("mnist", IMAGES, 0, options.data_dir, chosen)
+        experiment = load_experiment(TrainConfig(train_points=IMAGES), options.data_dir, chosen)
     where = f"{options.threads} threads" if options.device == "cpu" else torch.cuda.get_device_name(options.device)
     print(f"{options.dtype}, {where}")
     if options.run:

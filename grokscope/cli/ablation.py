@@ -58,10 +58,7 @@ def described_interventions(spectra: Spectra, index: int, asked: Asked, data_dir
     if asked.refit and config.depth < 2:
         raise UsageError(f"--refit needs a hidden layer to read from, and {run.path} has none")
     trapped = [] if asked.without_trap is None else _trapped(spectra, index, asked.without_trap)
-    experiment = load_experiment(
-        config.dataset, config.train_points, config.seed, data_folder(run, data_dir), train_indices(run),
-        config.random_labels,
-    )  # fmt: skip
+    experiment = load_experiment(config, data_folder(run, data_dir), train_indices(run))
     last = [_parameters(run, place) for place in range(index + 1 - count, index + 1)]
     outcomes = interventions(
         last, _parameters(run, 0), experiment, config, open_gates=asked.open_gates, refit=asked.refit,

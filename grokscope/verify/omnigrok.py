@@ -27,9 +27,7 @@ def omnigrok(last: int, data_dir: Path | None, tell: Tell, threads: int = 0) -> 
 
     points = {step for step in (*OMNIGROK_TRAIN, *OMNIGROK_TEST) if step <= last}
     config = TrainConfig.from_mapping({**OMNIGROK_OPTIONS, "steps": max(points), "threads": threads})
-    experiment = load_experiment(
-        config.dataset, config.train_points, config.seed, data_dir, train_images=config.train_images
-    )
+    experiment = load_experiment(config, data_dir)
     training = Training(resolve(config, experiment), experiment)
     found = []
     for step in sorted(points):

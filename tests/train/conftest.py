@@ -46,7 +46,7 @@ def undone() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def digits() -> Experiment:
     """The data of `small_config`."""
-    return load_experiment(SMALL.dataset, SMALL.train_points, SMALL.seed)
+    return load_experiment(SMALL)
 
 
 def changed(config: TrainConfig, **fields: Any) -> TrainConfig:

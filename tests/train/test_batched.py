@@ -41,7 +41,7 @@ def small_config() -> TrainConfig:
 @pytest.fixture(scope="session")
 def experiments() -> list[Experiment]:
     """The data of three seeds; they differ in their black pixels."""
-    experiments = [load_experiment("digits", 100, seed) for seed in SEEDS]
+    experiments = [load_experiment(config) for config in with_seeds(STACKED)]
     assert len({tuple(experiment.train.pixels.any(axis=0)) for experiment in experiments}) == len(SEEDS)
     return experiments
 

@@ -99,7 +99,7 @@ def test_two_trainings_that_start_at_once_compile_every_function_once(tmp_path: 
         "from grokscope_train.data import load_experiment\n"
         "from grokscope_train.training import Training\n"
         "from tests.train.conftest import SMALL\n"
-        "Training(SMALL, load_experiment('digits', SMALL.train_points, 0))\n"
+        "Training(SMALL, load_experiment(SMALL))\n"
         "print(sum(kernels.take_steps.stats.cache_misses.values()))"
     )
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}

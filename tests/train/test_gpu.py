@@ -109,8 +109,8 @@ def test_a_stack_of_seeds_equals_the_cpus_with_graphs_of_whole_epochs(
     small_config: TrainConfig, loss: str, weight_decay: float
 ) -> None:
     config = changed(small_config, loss=loss, weight_decay=weight_decay)
-    experiments = [load_experiment("digits", config.train_points, seed) for seed in range(3)]
     configs = [gpu_config(changed(config, seed=seed)) for seed in range(3)]
+    experiments = [load_experiment(seeded) for seeded in configs]
     stack = EnsembleTraining(configs, experiments)
     while stack.step < 100:
         stack.advance(100)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from grokscope_train.activations import activations
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import Experiment
-from grokscope_train.interventions import activations, as_it_is, interventions, mean_of, with_fresh_heads
+from grokscope_train.interventions import as_it_is, interventions, mean_of, with_fresh_heads
 from grokscope_train.network import Parameters, initial_parameters
 from grokscope_train.readout import fit_readout
 from typer.testing import Result
@@ -108,7 +109,7 @@ def test_the_mean_of_networks_is_the_mean_of_their_parameters() -> None:
 
 def test_activations_are_those_of_a_network_of_relus() -> None:
     network = Parameters([np.array([[1.0, -1.0], [-1.0, 0.0]]), np.array([[2.0, 3.0]])], [np.zeros(2), np.ones(1)])
-    hidden, outputs = activations(network, np.array([[3.0, 1.0]]), "relu")
+    (hidden, outputs), _ = activations(np, network.layers, np.array([[3.0, 1.0]]), "relu")
     assert hidden.tolist() == [[2.0, 0.0]]
     assert outputs.tolist() == [[5.0]]
 

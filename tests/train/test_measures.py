@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from grokscope_train.data import Images
+from grokscope_train.config import TrainConfig
+from grokscope_train.data import Experiment, Images
 from grokscope_train.engines import make_engine
 from grokscope_train.measures import MASKS, OF_EVERY_LAYER, Evaluator, gate_measures, metric_names, num_masks
 from grokscope_train.network import Parameters, initial_parameters
 from scipy.special import log_softmax, rel_entr, softmax
 
+from tests.train.conftest import changed
 from tests.train.plain_pytorch import module_of
 
 
@@ -22,6 +24,8 @@ def random_images(count: int, seed: int) -> Images:
 
 
 TRAIN, TEST = random_images(60, 1), random_images(3000, 2)  # the test images need more than one chunk
+EXPERIMENT = Experiment(TRAIN, TEST, np.arange(60))
+SHORT = TrainConfig(steps=100_000)
 NETWORK = initial_parameters((20, 15, 12, 10), 4.0, np.random.default_rng(5))
 
 
@@ -29,7 +33,8 @@ NETWORK = initial_parameters((20, 15, 12, 10), 4.0, np.random.default_rng(5))
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "sigmoid"])
 @pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
 def test_accuracies_losses_and_predictions_are_pytorchs(engine: str, activation: str, loss: str) -> None:
-    evaluator = Evaluator(make_engine(engine, "float64", "cpu", 2), TRAIN, TEST, activation, loss, seed=0)
+    config = changed(SHORT, activation=activation, loss=loss)
+    evaluator = Evaluator(make_engine(engine, "float64", "cpu", 2), EXPERIMENT, config)
     evaluation = evaluator.evaluate(NETWORK)
     module = module_of(NETWORK, activation)
     criterion = torch.nn.MSELoss() if loss == "mse" else torch.nn.CrossEntropyLoss()
@@ -47,11 +52,10 @@ def test_activation_sparsity_counts_neurons_below_the_threshold() -> None:
     weights = [np.array([[1.0], [-1.0], [0.05], [1e-4]]), np.ones((10, 4))]
     network = Parameters(weights, [np.zeros(4), np.zeros(10)])
     images = Images(np.ones((3, 1)), np.zeros(3, dtype=np.int64))
-    metrics = (
-        Evaluator(make_engine("compiled", "float64", "cpu", 1), images, images, "relu", "mse", 0)
-        .evaluate(network)
-        .metrics
-    )  # activations 1, 0, 0.05 and 1e-4
+    evaluator = Evaluator(
+        make_engine("compiled", "float64", "cpu", 1), Experiment(images, images, np.arange(3)), SHORT
+    )
+    metrics = evaluator.evaluate(network).metrics  # activations 1, 0, 0.05 and 1e-4
     assert metrics["activation_sparsity_1e-6"] == 0.25
     assert metrics["activation_sparsity_1e-2"] == 0.5
     assert metrics["activation_sparsity_1e-1"] == 0.75
@@ -59,7 +63,7 @@ def test_activation_sparsity_counts_neurons_below_the_threshold() -> None:
 
 @pytest.mark.parametrize("engine", ["torch", "compiled"])
 def test_activation_sparsity_is_told_by_layer_and_pooled_over_all_neurons(engine: str) -> None:
-    evaluator = Evaluator(make_engine(engine, "float64", "cpu", 2), TRAIN, TEST, "relu", "mse", seed=0)
+    evaluator = Evaluator(make_engine(engine, "float64", "cpu", 2), EXPERIMENT, SHORT)
     metrics = evaluator.evaluate(NETWORK).metrics
     assert set(metric_names(3)) <= set(metrics)
     first = np.maximum(TRAIN.pixels @ NETWORK.weights[0].T + NETWORK.biases[0], 0)
@@ -75,7 +79,7 @@ def test_activation_sparsity_is_told_by_layer_and_pooled_over_all_neurons(engine
 @pytest.mark.parametrize(("steps", "masks"), [(100_000, 10), (10_000_000, 100)])
 def test_a_long_run_has_a_hundred_masks_and_says_how_well_they_know_the_mean(steps: int, masks: int) -> None:
     engine = make_engine("compiled", "float64", "cpu", 1)
-    evaluator = Evaluator(engine, TRAIN, TEST, "relu", "mse", seed=0, num_masks=num_masks(steps))
+    evaluator = Evaluator(engine, EXPERIMENT, TrainConfig(steps=steps))
     metrics = evaluator.evaluate(NETWORK).metrics
     assert num_masks(steps) == masks
     expected = metrics["circuit_complexity_sd"] / np.sqrt(masks)
@@ -87,7 +91,7 @@ def test_circuit_complexity_is_the_summed_divergence_from_masked_networks(engine
     """One layer: the masked logits follow from the masked weights alone."""
     weight = np.random.default_rng(3).normal(size=(10, 20))
     network = Parameters([weight], [np.zeros(10)])
-    evaluator = Evaluator(make_engine(engine, "float64", "cpu", 2), TRAIN, TEST, "relu", "mse", seed=4)
+    evaluator = Evaluator(make_engine(engine, "float64", "cpu", 2), EXPERIMENT, changed(SHORT, seed=4))
     metrics = evaluator.evaluate(network).metrics
     divergences = []
     for mask in range(MASKS):
@@ -102,7 +106,7 @@ def test_circuit_complexity_is_the_summed_divergence_from_masked_networks(engine
 
 @pytest.mark.parametrize("engine", ["torch", "compiled"])
 def test_an_untouched_network_repeats_its_measures_exactly(engine: str) -> None:
-    evaluator = Evaluator(make_engine(engine, "float64", "cpu", 2), TRAIN, TEST, "relu", "mse", seed=0)
+    evaluator = Evaluator(make_engine(engine, "float64", "cpu", 2), EXPERIMENT, SHORT)
     assert evaluator.evaluate(NETWORK).metrics == evaluator.evaluate(NETWORK).metrics
 
 
@@ -116,7 +120,7 @@ def test_units_lit_dead_units_patterns_and_purity_are_counted_on_the_training_im
 @pytest.mark.parametrize(("activation", "gated"), [("relu", True), ("gelu", True), ("tanh", False)])
 def test_gates_of_the_training_images_are_recorded_by_layer(activation: str, gated: bool) -> None:
     engine = make_engine("compiled", "float64", "cpu", 1)
-    metrics = Evaluator(engine, TRAIN, TEST, activation, "mse", seed=0).evaluate(NETWORK).metrics
+    metrics = Evaluator(engine, EXPERIMENT, changed(SHORT, activation=activation)).evaluate(NETWORK).metrics
     names = {name for name in metric_names(3) if name.startswith(OF_EVERY_LAYER)}
     assert names & set(metrics) == (names if gated else set())
     if gated:

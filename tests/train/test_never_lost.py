@@ -23,7 +23,7 @@ FULL_DISK = 2
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The small run, which nothing has disturbed; its forked trainers find the compiled steps loaded."""
-    Training(SMALL, load_experiment(SMALL.dataset, SMALL.train_points, SMALL.seed))
+    Training(SMALL, load_experiment(SMALL))
     return finished_run(tmp_path_factory.mktemp("whole") / "whole.h5", SMALL)
 
 
@@ -168,7 +168,7 @@ def test_a_state_saved_within_an_epoch_resumes_to_the_bit(
     tmp_path: Path, small_config: TrainConfig, engine: str
 ) -> None:
     config = changed(small_config, engine=engine, weight_decay=0.01)
-    experiment = load_experiment("digits", config.train_points, config.seed)
+    experiment = load_experiment(config)
     straight, broken = Training(config, experiment), Training(config, experiment)
     for _ in range(40):
         straight.advance(straight.step + 1)

@@ -95,7 +95,7 @@ def test_decay_of_pixels_that_are_black_in_every_training_image_is_exact(
 @pytest.mark.parametrize("engine", ["torch", "compiled"])
 def test_the_papers_step_on_mnist_equals_pytorch(mnist_dir: Path, engine: str) -> None:
     config = TrainConfig(engine=engine, device="cpu", threads=1)
-    experiment = load_experiment("mnist", 1000, 0, mnist_dir)
+    experiment = load_experiment(config, mnist_dir)
     assert advance_and_compare(config, experiment, steps=20) < 1e-12
 
 
@@ -108,7 +108,7 @@ def test_seven_thousand_steps_of_the_paper_equal_a_plain_loop(mnist_dir: Path, e
     place (in four trials of four), as far as the torch engine ends from it; the compiled one at 1.1e-7.
     """
     config = TrainConfig(engine=engine, device="cpu", threads=1)
-    experiment = load_experiment("mnist", 1000, 0, mnist_dir)
+    experiment = load_experiment(config, mnist_dir)
     training, theirs = train_both(config, experiment, steps=7_000)
     assert largest_difference(training.parameters(), theirs) < 1e-7
     ours = training.checkpoint()

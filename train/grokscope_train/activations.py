@@ -1,4 +1,4 @@
-"""Activations and their derivatives, in place, for numpy arrays and torch tensors alike.
+"""Activations and their derivatives, in place, and the forward pass, for numpy arrays and torch tensors alike.
 
 `forward(xp, values, slope)` replaces pre-activations by activations; `backward(xp, delta, values, slope)`
 multiplies delta by the derivative there. `slope` is scratch of the same shape that lives from one to the other.
@@ -7,7 +7,7 @@ multiplies delta by the derivative there. `slope` is scratch of the same shape t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -84,3 +84,20 @@ ACTIVATIONS = {
     "sigmoid": Activation(_sigmoid, _sigmoid_backward),
     "gelu": Activation(_gelu, _gelu_backward),
 }
+
+
+def activations(
+    xp: ModuleType, layers: Sequence[tuple[Array, Array]], images: Array, activation: str
+) -> tuple[list[Array], list[Array]]:
+    """Return what every layer gives for images [n, in]: hidden activations [n, width], then outputs [n, classes].
+
+    `layers` are weights [out, in] with their biases [out]. The slopes of the hidden layers come second.
+    """
+    values, found, slopes = images, [], []
+    for number, (weight, bias) in enumerate(layers, start=1):
+        values = values @ weight.T + bias
+        found.append(values)
+        if number < len(layers):
+            slopes.append(xp.empty_like(values))
+            ACTIVATIONS[activation].forward(xp, values, slopes[-1])
+    return found, slopes

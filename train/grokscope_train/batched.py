@@ -183,14 +183,9 @@ def _new_runs(
 ) -> list[SeedRun]:
     spin_briefly()
     dataset = load_dataset(config.dataset, data_dir)
+    configs = {seed: dataclasses.replace(config, seed=seed) for seed in paths}
     return [
-        SeedRun(
-            path,
-            dataclasses.replace(config, seed=seed),
-            dataset.draw(
-                config.train_points, seed, (indices or {}).get(seed), config.random_labels, config.train_images
-            ),
-        )
+        SeedRun(path, configs[seed], dataset.draw(configs[seed], (indices or {}).get(seed)))
         for seed, path in paths.items()
     ]
 

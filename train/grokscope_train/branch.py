@@ -115,9 +115,7 @@ def start_branch(
     config = child_config(run, old, step, given, KEPT if state else WEIGHTS, fresh)
     spin_briefly()
     data_dir = data_folder(run, data_dir)
-    experiment = load_experiment(
-        config.dataset, config.train_points, config.seed, data_dir, train_indices(run), config.random_labels
-    )
+    experiment = load_experiment(config, data_dir, train_indices(run))
     training, config = _ready(run, old, config, experiment, step, state, edits, fresh)
     writer = create_file(output, training, experiment, data_dir, overwrite)
     try:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.errors import MissingPackage, UsageError
+from grokscope_train.config import TrainConfig
 
 CLASSES = 10
-LABEL_STREAM = 4
+DRAW_STREAM, LABEL_STREAM = 1, 4  # keep these draws apart from the others of a seed
 _TORCHVISION_NAMES = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
 _RAW_FILES = [f"{part}-{what}-ubyte" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1")]
 
@@ -49,29 +50,22 @@ class Dataset:
     pool: Images
     test: Images | None
 
-    def draw(
-        self,
-        count: int,
-        seed: int,
-        train_indices: NDArray[np.int64] | None = None,
-        random_labels: bool = False,
-        train_images: str = "stratified",
-    ) -> Experiment:
-        """Draw `count` training images: as many of each class, or with `train_images` "first" simply the first.
+    def draw(self, config: TrainConfig, train_indices: NDArray[np.int64] | None = None) -> Experiment:
+        """Draw a run's training images: as many of each class, or with `train_images` "first" simply the first.
 
         With `train_indices` (from a run file) those images are taken instead of a draw. With `random_labels` the
         training images' labels are shuffled among them, by the seed; test images keep theirs.
         Raises UsageError where a class has too few images.
         """
-        if train_indices is None:
-            train_indices = (
-                first_indices(self.pool.labels, count)
-                if train_images == "first"
-                else stratified_indices(self.pool.labels, count, np.random.default_rng([seed, 1]))
-            )
+        generator, labels = np.random.default_rng([config.seed, DRAW_STREAM]), self.pool.labels
+        if train_indices is None and config.train_images == "first":
+            train_indices = first_indices(labels, config.train_points)
+        elif train_indices is None:
+            train_indices = stratified_indices(labels, config.train_points, generator)
         train, test = self.pool.take(train_indices), self.test or self._rest(train_indices)
-        if random_labels:
-            train = Images(train.pixels, np.random.default_rng([seed, LABEL_STREAM]).permutation(train.labels))
+        if config.random_labels:
+            generator = np.random.default_rng([config.seed, LABEL_STREAM])
+            train = Images(train.pixels, generator.permutation(train.labels))
         return Experiment(train, test, train_indices)
 
     def _rest(self, train_indices: NDArray[np.int64]) -> Images:
@@ -91,16 +85,10 @@ def load_dataset(name: str, data_dir: Path | None = None) -> Dataset:
 
 
 def load_experiment(
-    dataset: str,
-    train_points: int,
-    seed: int,
-    data_dir: Path | None = None,
-    train_indices: NDArray[np.int64] | None = None,
-    random_labels: bool = False,
-    train_images: str = "stratified",
+    config: TrainConfig, data_dir: Path | None = None, train_indices: NDArray[np.int64] | None = None
 ) -> Experiment:
-    """Load a dataset and draw its training images: `load_dataset` and `Dataset.draw` in one."""
-    return load_dataset(dataset, data_dir).draw(train_points, seed, train_indices, random_labels, train_images)
+    """Load a run's dataset and draw its training images: `load_dataset` and `Dataset.draw` in one."""
+    return load_dataset(config.dataset, data_dir).draw(config, train_indices)
 
 
 def first_indices(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:

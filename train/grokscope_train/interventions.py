@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope_train.activations import ACTIVATIONS
+from grokscope_train.activations import activations
 from grokscope_train.choose import soonest
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import Experiment, Images
@@ -36,21 +36,10 @@ class Outcome:
     left_out_accuracy: float | None = None
 
 
-def activations(parameters: Parameters, pixels: Array, activation: str) -> list[Array]:
-    """Return what every layer gives for images [n, pixels]: hidden activations [n, width], then outputs."""
-    forward, values, found = ACTIVATIONS[activation].forward, pixels, []
-    for number, (weight, bias) in enumerate(zip(parameters.weights, parameters.biases, strict=True), start=1):
-        values = values @ weight.T + bias
-        if number < len(parameters.weights):
-            forward(np, values, np.empty_like(values))
-        found.append(values)
-    return found
-
-
 def as_it_is(name: str, parameters: Parameters, experiment: Experiment, activation: str) -> Outcome:
     """Evaluate a network under a name."""
     train, test = (
-        _accuracy(activations(parameters, part.pixels, activation)[-1], part)
+        _accuracy(activations(np, parameters.layers, part.pixels, activation)[0][-1], part)
         for part in (experiment.train, experiment.test)
     )
     return Outcome(name, train, test)
@@ -119,7 +108,7 @@ def _refits(before: str, network: Parameters, experiment: Experiment, config: Tr
 def _seen_by(network: Parameters, layer: int, experiment: Experiment, activation: str) -> Experiment:
     """Return the experiment whose images are the activations of a hidden layer."""
     train, test = (
-        Images(activations(network, part.pixels, activation)[layer], part.labels)
+        Images(activations(np, network.layers, part.pixels, activation)[0][layer], part.labels)
         for part in (experiment.train, experiment.test)
     )
     return Experiment(train, test, experiment.train_indices)

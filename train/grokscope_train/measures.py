@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope_train.activations import ACTIVATIONS
-from grokscope_train.data import Images
+from grokscope_train.activations import activations
+from grokscope_train.config import TrainConfig
+from grokscope_train.data import Experiment
 from grokscope_train.engines import Engine
 from grokscope_train.losses import log_softmax, loss_value
 from grokscope_train.network import Parameters
@@ -59,70 +60,51 @@ class Evaluation:
 
 
 class Evaluator:
-    """Evaluates networks on fixed training and test images."""
+    """Evaluates a run's networks on its training and test images."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        train: Images,
-        test: Images,
-        activation: str,
-        loss: str,
-        seed: int,
-        num_masks: int = MASKS,
-    ) -> None:
+    def __init__(self, engine: Engine, experiment: Experiment, config: TrainConfig) -> None:
         """Copy the images to where the engine computes."""
-        self._num_masks = num_masks
-        self._engine, self._activation, self._loss, self._seed = engine, activation, loss, seed
+        self._engine, self._config, self._num_masks = engine, config, num_masks(config.steps)
         self._masks: list[list[NDArray[np.bool_]]] = []
         self._train, self._test = (
-            (engine.images(part.pixels), engine.array(part.one_hot()), part.labels) for part in (train, test)
+            (engine.images(part.pixels), engine.array(part.one_hot()), part.labels)
+            for part in (experiment.train, experiment.test)
         )
 
     def evaluate(self, parameters: Parameters) -> Evaluation:
         """Compute every metric for a network given by its weights [out, in] and biases [out]."""
         layers = self._on_device(parameters)
+        xp, loss = self._engine.xp, self._config.loss
         metrics: dict[str, float] = {}
-        train_outputs, activations = self._outputs(layers, self._train[0])
+        train_outputs, hidden = self._outputs(layers, self._train[0])
         metrics["train_accuracy"], _ = self._accuracy(train_outputs, self._train[2])
-        metrics["train_loss"] = loss_value(self._engine.xp, self._loss, train_outputs, self._train[1])
+        metrics["train_loss"] = loss_value(xp, loss, train_outputs, self._train[1])
         test_outputs, _ = self._outputs(layers, self._test[0])
         metrics["test_accuracy"], labels = self._accuracy(test_outputs, self._test[2])
-        metrics["test_loss"] = loss_value(self._engine.xp, self._loss, test_outputs, self._test[1])
-        metrics |= self._sparsity(activations)
-        metrics |= self._gates(activations)
+        metrics["test_loss"] = loss_value(xp, loss, test_outputs, self._test[1])
+        metrics |= self._sparsity(hidden)
+        metrics |= self._gates(hidden)
         metrics |= self._circuit_complexity(parameters, train_outputs)
         classes = train_outputs.shape[1]
         return Evaluation(metrics, np.bincount(labels, minlength=classes).astype(np.int32))
 
     def _on_device(self, parameters: Parameters) -> list[tuple[Array, Array]]:
-        pairs = zip(parameters.weights, parameters.biases, strict=True)
-        return [(self._engine.array(weight), self._engine.array(bias)) for weight, bias in pairs]
+        return [(self._engine.array(weight), self._engine.array(bias)) for weight, bias in parameters.layers]
 
     def _outputs(self, layers: list[tuple[Array, Array]], images: Array) -> tuple[Array, list[Array]]:
         """Return outputs [n, classes] and the hidden activations [n, width] of every layer."""
-        chunks = self._engine.map(lambda chunk: self._forward(layers, chunk), _chunks(images))
-        outputs, activations = zip(*chunks, strict=True)
-        concatenate = self._engine.xp.concatenate
-        return concatenate(outputs), [concatenate(parts) for parts in zip(*activations, strict=True)]
-
-    def _forward(self, layers: list[tuple[Array, Array]], images: Array) -> tuple[Array, list[Array]]:
-        """Return the outputs [chunk, classes] and the hidden activations [chunk, width] of every layer."""
-        xp, forward = self._engine.xp, ACTIVATIONS[self._activation].forward
-        values, activations = images, []
-        for weight, bias in layers[:-1]:
-            values = values @ weight.T + bias
-            forward(xp, values, xp.empty_like(values))
-            activations.append(values)
-        return values @ layers[-1][0].T + layers[-1][1], activations
+        xp, activation = self._engine.xp, self._config.activation
+        chunks = self._engine.map(lambda chunk: activations(xp, layers, chunk, activation)[0], _chunks(images))
+        *hidden, outputs = (xp.concatenate(parts) for parts in zip(*chunks, strict=True))
+        return outputs, hidden
 
     def _accuracy(self, outputs: Array, labels: NDArray[np.int64]) -> tuple[float, NDArray[np.int64]]:
         predicted = self._engine.to_numpy(outputs.argmax(1))
         return float(np.mean(predicted == labels)), predicted
 
-    def _sparsity(self, activations: list[Array]) -> dict[str, float]:
+    def _sparsity(self, hidden: list[Array]) -> dict[str, float]:
         """Return the fraction of hidden activations below each threshold (paper, eq. 9), pooled and by layer."""
-        layers = [self._engine.to_numpy(values).ravel() for values in activations]
+        layers = [self._engine.to_numpy(values).ravel() for values in hidden]
         neurons = sum(len(values) for values in layers)
         found = {}
         for name, threshold in SPARSITY_THRESHOLDS.items():
@@ -132,11 +114,11 @@ class Evaluator:
                 found[f"activation_sparsity_{name}_fc{number}"] = count / len(values)
         return found
 
-    def _gates(self, activations: list[Array]) -> dict[str, float]:
+    def _gates(self, hidden: list[Array]) -> dict[str, float]:
         """Return `gate_measures` of every hidden layer, by metric; nothing for activations that have no gates."""
-        if self._activation not in GATED:
+        if self._config.activation not in GATED:
             return {}
-        layers = [gate_measures(self._engine.to_numpy(values) > 0, self._train[2]) for values in activations]
+        layers = [gate_measures(self._engine.to_numpy(values) > 0, self._train[2]) for values in hidden]
         return {
             f"{name}_fc{number}": value
             for number, layer in enumerate(layers, start=1)
@@ -149,14 +131,15 @@ class Evaluator:
         W′ is W with a random tenth of its weights zeroed. The masks are the same at every checkpoint, so that
         a trend is the network's and not the masks'.
         """
-        xp = self._engine.xp
+        xp, activation = self._engine.xp, self._config.activation
         log_p = log_softmax(xp, outputs)
         probabilities = xp.exp(log_p)
 
         def divergence(masks: list[NDArray[np.bool_]]) -> float:
             weights = [weight * mask for weight, mask in zip(parameters.weights, masks, strict=True)]
             layers = self._on_device(Parameters(weights, parameters.biases))
-            masked = xp.concatenate([self._forward(layers, chunk)[0] for chunk in _chunks(self._train[0])])
+            chunks = [activations(xp, layers, chunk, activation)[0][-1] for chunk in _chunks(self._train[0])]
+            masked = xp.concatenate(chunks)
             return float((probabilities * (log_p - log_softmax(xp, masked))).sum())
 
         divergences = self._engine.map(divergence, self._masks_for(parameters))
@@ -171,7 +154,7 @@ class Evaluator:
         """Return the masks, which keep nine tenths of every layer's weights; they are drawn once."""
         if not self._masks:
             generators = [
-                np.random.default_rng([self._seed, MASK_STREAM, mask]) for mask in range(self._num_masks)
+                np.random.default_rng([self._config.seed, MASK_STREAM, mask]) for mask in range(self._num_masks)
             ]
             self._masks = [
                 [generator.random(weight.shape) >= ZEROED for weight in parameters.weights]

@@ -51,6 +51,11 @@ class Parameters:
     weights: Sequence[NDArray[np.floating[Any]]]
     biases: Sequence[NDArray[np.floating[Any]]]
 
+    @property
+    def layers(self) -> list[tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]]:
+        """Each layer's weight with its bias."""
+        return list(zip(self.weights, self.biases, strict=True))
+
 
 def initial_parameters(sizes: tuple[int, ...], scale: float, generator: np.random.Generator) -> Parameters:
     """Draw PyTorch's default initialisation of linear layers, times `scale`; float64.

@@ -29,14 +29,7 @@ def start(path: Path, config: TrainConfig, data_dir: Path | None, overwrite: boo
     """Create a run file and make its training ready at step 0."""
     refuse_early(path, overwrite)
     spin_briefly()
-    experiment = load_experiment(
-        config.dataset,
-        config.train_points,
-        config.seed,
-        data_dir,
-        random_labels=config.random_labels,
-        train_images=config.train_images,
-    )
+    experiment = load_experiment(config, data_dir)
     config = resolve(config, experiment)
     training = Training(config, experiment)
     return training, create_file(path, training, experiment, data_dir, overwrite)
@@ -53,9 +46,7 @@ def resume(
     run, config = open_recorded(path, given, other_place)
     spin_briefly()
     data_dir = data_folder(run, data_dir)
-    experiment = load_experiment(
-        config.dataset, config.train_points, config.seed, data_dir, train_indices(run), config.random_labels
-    )
+    experiment = load_experiment(config, data_dir, train_indices(run))
     training = Training(config, experiment)
     writer = reopen_file(run, config, data_dir)
     try:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from grokscope.runfile import LayerSpec
 from grokscope_train.config import TrainConfig
 from grokscope_train.data import CLASSES, Experiment
-from grokscope_train.measures import Evaluator, metric_names, num_masks
+from grokscope_train.measures import Evaluator, metric_names
 from grokscope_train.network import FlatLayout, Parameters, black_pixels, decay, initial_parameters, pack, unpack
 from grokscope_train.optimizer_measures import (
     LARGEST_LOSS,
@@ -77,15 +77,7 @@ class TrainedNetwork:
         self._black = black_of(config, experiment)
         self._layout = FlatLayout((int((~self._black).sum()), *sizes[1:]))
         self._places = _places(trained.layout, ~self._black[kept])
-        self._evaluator = Evaluator(
-            trained.engine,
-            experiment.train,
-            experiment.test,
-            config.activation,
-            config.loss,
-            config.seed,
-            num_masks(config.steps),
-        )
+        self._evaluator = Evaluator(trained.engine, experiment, config)
         self._training_data = experiment.train.pixels, experiment.train.one_hot()
         initial = initial_parameters(
             sizes, config.init_scale, np.random.default_rng([config.seed, INITIAL_STREAM])

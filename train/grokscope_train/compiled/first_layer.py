@@ -61,11 +61,8 @@ def copy_for_reading(plan: Any, work: Any, place: int, first: int, last: int, th
 
     Where fewer are left, the last of them fills the padding.
     """
-    reading, column, end = (
-        reading_copy(plan, work, thread),
-        place - work.first_place[thread],
-        work.first_place[thread + 1],
-    )
+    reading, end = reading_copy(plan, work, thread), work.first_place[thread + 1]
+    column = place - work.first_place[thread]
     w0, w1 = unit_weight(plan, work, place, end), unit_weight(plan, work, place + 1, end)
     w2, w3 = unit_weight(plan, work, place + 2, end), unit_weight(plan, work, place + 3, end)
     w4, w5 = unit_weight(plan, work, place + 4, end), unit_weight(plan, work, place + 5, end)
