@@ -16,7 +16,7 @@ from grokscope.runfile import LayerSpec
 from grokscope.trajectory import Trajectory, is_single
 from grokscope.turns import in_turns
 
-GATED = "relu"
+CLOSING = "relu"  # the activation of which it is known that a collapse closes gates
 HOLDING = ("mse", "meansquarederror", "squarederror", "l2")  # least where outputs are their targets
 ENDLESS = ("crossentropy", "ce", "nll")  # the less the larger outputs are
 
@@ -70,9 +70,9 @@ def why_no_gates(config: Mapping[str, Any], layers: tuple[LayerSpec, ...]) -> st
             "nothing says which activation its units have, so that it is unknown whether they are gates; "
             "`grokscope import --activation relu`, or `activation` in the configuration, says it"
         )
-    if _plain(activation) != GATED:
+    if _plain(activation) != CLOSING:
         return (
-            f"its units are {activation}: that a collapse closes gates is known of {GATED} alone, and too few "
+            f"its units are {activation}: that a collapse closes gates is known of {CLOSING} alone, and too few "
             "networks of others have been looked at to tell theirs"
         )
     if input_range(config) is None:

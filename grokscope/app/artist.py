@@ -35,15 +35,16 @@ class Artist(threading.Thread):
         self.idle.set()
         self._asked = threading.Event()
         self._wanted: tuple[Key, Trajectory] | None = None
-        self._known: dict[Key, Direction] = {}
+        self._known: dict[tuple[str, Key], Direction] = {}  # by the run's uuid as well: a file may be replaced
 
     def direction(self, key: Key, run: Trajectory) -> Direction | None:
         """A direction of a run, where it is known; else None, and it is told of once it is computed."""
-        if self._wanted is None or self._wanted[0] != key:
+        wanted = self._wanted
+        if wanted is None or wanted[0] != key or wanted[1].uuid != run.uuid:
             self._wanted = key, run
             self.idle.clear()
             self._asked.set()
-        return self._known.get(key)
+        return self._known.get((run.uuid, key))
 
     def run(self) -> None:
         """Compute what was asked for last until told to end, and meanwhile what a step would ask for."""
@@ -52,7 +53,7 @@ class Artist(threading.Thread):
             self._asked.clear()
             assert self._wanted is not None
             (number, index, layer), run = self._wanted
-            if (number, index, layer) not in self._known:
+            if (run.uuid, (number, index, layer)) not in self._known:
                 self.post(Computed(self._computed((number, index, layer), run)))
             if not self._asked.is_set():
                 self.idle.set()
@@ -63,11 +64,12 @@ class Artist(threading.Thread):
                     self._computed((number, near, layer), run)
 
     def _computed(self, key: Key, run: Trajectory) -> Direction:
-        if key not in self._known:
+        known = run.uuid, key
+        if known not in self._known:
             while len(self._known) >= CACHED:
                 del self._known[next(iter(self._known))]
-            self._known[key] = Direction(key, _direction(run, *key[1:]))
-        return self._known[key]
+            self._known[known] = Direction(key, _direction(run, *key[1:]))
+        return self._known[known]
 
     def end(self) -> None:
         """End after the direction that is being computed."""

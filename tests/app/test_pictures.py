@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from grokscope.app.artist import leading_direction
+from grokscope.app.artist import Artist, leading_direction
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.picture import image_side, picture
 from grokscope.figures.colors import DARK
+from grokscope.runfile import LayerSpec, Run, RunWriter
+from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize(("inputs", "side"), [(784, 28), (64, 8), (200, None), (4, None), (0, None)])
@@ -73,3 +77,30 @@ def test_the_leading_direction_is_numpys_first_right_singular_vector(shape: tupl
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
 def test_there_is_no_direction_where_there_is_no_finite_weight(value: float) -> None:
     assert np.isnan(leading_direction(np.full((4, 9), value))).all()
+
+
+@pytest.fixture
+def artist() -> Iterator[Artist]:
+    """The thread that computes directions; nobody hears of them."""
+    artist = Artist(lambda message: None)
+    artist.start()
+    yield artist
+    artist.end()
+    artist.join()
+
+
+def test_a_file_that_another_run_replaces_has_the_direction_of_its_own_weight(
+    tmp_path: Path, artist: Artist
+) -> None:
+    path, layers = tmp_path / "run.h5", [LayerSpec("fc1", (5, 4))]
+    for seed in (1, 2):
+        weight = np.random.default_rng(seed).normal(size=(5, 4))
+        with RunWriter.create(
+            path, steps=[0], layers=layers, metrics=[], config={}, origin="test", overwrite=True
+        ) as writer:
+            writer.commit(0, {"fc1": weight}, {"fc1": np.zeros(5)}, {})
+        run = Run.open(path)
+        wait_until(lambda run=run: artist.direction((0, 0, 0), run) is not None)  # type: ignore[misc]
+        shown = artist.direction((0, 0, 0), run)
+        assert shown is not None
+        assert shown.vector == pytest.approx(leading_direction(weight), abs=1e-6)

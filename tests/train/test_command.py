@@ -90,14 +90,22 @@ def test_what_cannot_be_meant_is_refused_in_one_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
-    """For root as well: the command has lost root's right to write where its permissions forbid it."""
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path, finished: Path, resume: bool) -> None:
+    """Before anything is compiled; for root as well, the command having lost root's right to write everywhere."""
     folder = tmp_path / "read-only"
-    folder.mkdir(mode=0o555)
-    command = [sys.executable, "-m", "grokscope", "train", *SMALL, "--steps", "5", "-o", str(folder / "run.h5")]
+    folder.mkdir()
+    options = ["--steps", "5"]
+    if resume:
+        shutil.copy(finished, folder / "run.h5")
+        options = ["--resume"]
+    before = list(folder.iterdir())
+    folder.chmod(0o555)
+    command = [sys.executable, "-m", "grokscope", "train", *SMALL, *options, "-o", str(folder / "run.h5")]
     done = subprocess.run(
         command,
         capture_output=True,
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "nothing-compiled")},
         text=True,
         timeout=60,
         check=False,
@@ -105,7 +113,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"grokscope: cannot write in {folder}; choose another folder\n"
-    assert list(folder.iterdir()) == []
+    assert list(folder.iterdir()) == before
 
 
 def lose_roots_right_to_write() -> None:

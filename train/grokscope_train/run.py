@@ -92,6 +92,7 @@ def open_recorded(path: Path, given: Mapping[str, Any], other_place: bool) -> tu
     run = Run.open(path)
     if run.origin != ORIGIN:
         raise BadRunFile(f"{path} was not made by `grokscope train` and cannot be resumed by it")
+    _refuse_read_only(path)
     config = TrainConfig.of_run(run.config)
     if run.config.get("engine") == FORMER_ENGINE and not other_place:
         raise UsageError(
@@ -155,6 +156,10 @@ def refuse_early(path: Path, overwrite: bool) -> None:
         raise UsageError(f"{path} exists; go on with it by --resume, or replace it by --overwrite")
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent} to put {path.name} in; make it first")
+    _refuse_read_only(path)
+
+
+def _refuse_read_only(path: Path) -> None:
     folder = resolved(path).parent
     if not os.access(folder, os.W_OK):
         raise StorageError(f"cannot write in {folder}; choose another folder")
