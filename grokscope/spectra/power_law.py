@@ -139,11 +139,11 @@ def distance_curve(esd: ArrayLike) -> tuple[Array, Array, Array]:
     return values[:-1].copy(), np.where(failed, np.nan, distances), np.where(failed, np.nan, alphas)
 
 
-def tail_density(x: ArrayLike, alpha: float, xmin: float, xmax: float = float("inf")) -> Array:
-    """(α − 1)/xmin · (x/xmin)^−α on [xmin, xmax], 0 elsewhere: the fitted density of the tail, integrating to
+def tail_density(x: ArrayLike, alpha: float, xmin: float) -> Array:
+    """(α − 1)/xmin · (x/xmin)^−α from xmin on, 0 below: the fitted density of the tail, integrating to
     1 over [xmin, ∞). Multiply by num_tail/M to lay it over the density of the whole spectrum."""
     values = np.asarray(x, dtype=np.float64)
-    inside = (values >= xmin) & (values <= xmax)
+    inside = values >= xmin
     ratio = np.where(inside, values, xmin) / xmin
     return np.where(inside, (alpha - 1) / xmin * ratio**-alpha, 0.0)
 
