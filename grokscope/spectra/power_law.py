@@ -38,7 +38,7 @@ TIE = 1e-9
 """KS distances that differ by less than this share are equal, and the longest of their tails is taken: which of
 them is least in the last bits depends on the processor."""
 
-OVER_TRAINED, UNDER_TRAINED = 2.0, 6.0
+OVER_TRAINED, UNDER_TRAINED = BOUNDS = 2.0, 6.0
 """A layer is over-trained below the first alpha, under-trained above the second, and well-trained between (Martin
 and Mahoney, JMLR 22, 2021)."""
 
