@@ -176,7 +176,7 @@ def test_show_as_text_never_cuts_a_number(analysed: Path, grokscope_here: Comman
     assert "…" not in done.stdout
     assert "fc1    40×64" in done.stdout
     assert "weights say:" in done.stdout
-    assert "lit by an image" in done.stdout
+    assert "units learning  of these lit" in done.stdout
 
 
 def test_traps_that_a_file_does_not_keep_are_counted(tmp_path: Path, grokscope_here: Command) -> None:
