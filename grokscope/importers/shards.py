@@ -27,7 +27,8 @@ def read_model_folder(folder: Path) -> StoredTensors:
         read = read_messagepack
     tensors = read(path)
     extra = {**tensors.extra, **_adapter(folder), **_trainer_state(folder)}
-    return StoredTensors(folder, tensors.tensors, extra, tensors.files, opened=tensors.opened)
+    config = (folder / ADAPTER,) if (folder / ADAPTER).is_file() else ()
+    return StoredTensors(folder, tensors.tensors, extra, (*tensors.files, *config), opened=tensors.opened)
 
 
 def read_pytorch_shards(path: Path) -> StoredTensors:

@@ -167,6 +167,11 @@ def test_onnx(tmp_path: Path, external: bool) -> None:
     assert np.array_equal(layers["a"], right.T)
     assert np.array_equal(layers["b"], left)
     assert tensors.read("c").tolist() == [1, 2, 3]
+    assert [file.name for file in tensors.files] == ["m.onnx", "m.bin"][: 1 + external]
+    if external:
+        (tmp_path / "m.bin").unlink()
+        with pytest.raises(UsageError, match=r"lacks 'm.bin'"):
+            read_tensors(tmp_path / "m.onnx")
 
 
 def test_gguf(tmp_path: Path) -> None:
@@ -201,6 +206,7 @@ def test_an_adapter_folder_has_its_alpha(tmp_path: Path) -> None:
         (B := model.base_model.model[0].lora_B["default"].weight).normal_()
     model.save_pretrained(tmp_path)
     tensors = read_tensors(tmp_path)
+    assert tmp_path / "adapter_config.json" in tensors.files
     (layer,) = layers_of(tensors)[0]
     assert (layer.name, layer.shape, layer.note) == ("0.lora", (12, 8), "the adapter alone, BA")
     A = model.base_model.model[0].lora_A["default"].weight
