@@ -20,7 +20,7 @@ DENSITY = "density per unit of λ"
 def positive(eigenvalues: Array) -> Array:
     """The eigenvalues that LAPACK tells from zero."""
     finite = eigenvalues[np.isfinite(eigenvalues)]
-    return finite[finite > VANISHING * finite.max(initial=0.0)]
+    return finite[finite > VANISHING * float(finite.max(initial=0.0))]
 
 
 def num_bins(count: int, most: int = 60) -> int:
