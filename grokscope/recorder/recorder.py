@@ -96,12 +96,7 @@ class Recorder:
         """Return the layers, none where they cannot be told yet; raises UsageError where the model has none."""
         if is_sharded(self._model) or _waits(state := self._model.state_dict()):
             return {}
-        return {layer.name: layer for layer in layers_of(self._tensors(state))[0]}
-
-    def _tensors(self, state: State) -> Any:
-        named = self._model.named_parameters(remove_duplicate=False)
-        parameters = None if is_sharded(self._model) else {name for name, _ in named}
-        return stored_tensors(type(self._model).__name__, state, parameters)
+        return {layer.name: layer for layer in layers_of(stored_tensors(self._model, state))[0]}
 
     def step(self, step: int, /, **metrics: Any) -> bool:
         """Tell that training has reached `step`; return whether a checkpoint was recorded. Never raises."""
@@ -187,7 +182,7 @@ class Recorder:
             )  # fmt: skip
             return False
         self._next = next_due(step, self._recording.options.per_decade)  # a failure is tried again only then
-        self._recording.add(step, self._tensors(state), self._numbers.of(step, metrics))
+        self._recording.add(step, stored_tensors(self._model, state), self._numbers.of(step, metrics))
         return True
 
     def close(self, state: str = "finished") -> None:
