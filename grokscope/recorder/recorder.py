@@ -15,10 +15,11 @@ import numpy as np
 
 from grokscope.errors import GrokscopeError, RunLocked, UsageError
 from grokscope.importers.layers import layers_of
+from grokscope.importers.metric_names import plain_name
 from grokscope.importers.tensors import LayerSource
 from grokscope.recorder.due import LARGEST_STEP, next_due
 from grokscope.recorder.last_step import LastStep, State
-from grokscope.recorder.metrics import Numbers, clean_name
+from grokscope.recorder.metrics import Numbers
 from grokscope.recorder.model import has_no_values, is_sharded, stored_tensors, unwrapped
 from grokscope.recorder.recording import Options, Recording
 from grokscope.recorder.troubles import Troubles
@@ -72,7 +73,7 @@ class Recorder:
             path=self.path,
             steps=steps,
             per_decade=checkpoints_per_decade,
-            metrics=tuple(map(clean_name, metrics)),
+            metrics=tuple(map(plain_name, metrics)),
             config=dict(config or {}),
             store_dtype=store_dtype,
             overwrite=overwrite,
