@@ -19,6 +19,8 @@ from grokscope.errors import UsageError
 from grokscope.importers.tensors import CODES
 
 BREAKS_OFF = "breaks off before its end; copy or save it again"
+SCALES = ("adapter.", "lora_scale.")
+"""How the plain values that change a weight begin (`lora_scale` in composed_weights.py)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +76,15 @@ class StoredTensors:
         return self.tensors[name].read()
 
     def crc32(self) -> int | None:
-        """Return a CRC over the CRCs of all tensors, where the format keeps those; else None."""
+        """Return a CRC over the CRCs of all tensors, where the format keeps those; else None.
+
+        And over the plain values that change a weight, the scales of adapters.
+        """
         facts = [(name, tensor.shape, tensor.dtype, tensor.crc) for name, tensor in self.tensors.items()]
-        return None if any(fact[-1] is None for fact in facts) else zlib.crc32(repr(facts).encode())
+        if any(fact[-1] is None for fact in facts):
+            return None
+        scales = [pair for pair in self.extra.items() if pair[0].startswith(SCALES)]
+        return zlib.crc32(repr([*facts, *scales]).encode())
 
     def close(self) -> None:
         """Let go of the files."""
