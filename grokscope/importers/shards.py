@@ -72,7 +72,10 @@ def read_shards(path: Path, parts: Sequence[Path]) -> StoredTensors:
 
 
 def _adapter(folder: Path) -> dict[str, object]:
+    """What scales an adapter; nothing where its configuration scales some layers otherwise."""
     config = read_json_object(folder / ADAPTER)
+    if config.get("alpha_pattern") or config.get("rank_pattern"):
+        return {}
     return {f"adapter.{name}": config[name] for name in ("lora_alpha", "r", "use_rslora") if name in config}
 
 

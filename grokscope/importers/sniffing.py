@@ -62,7 +62,7 @@ def _is_packed_dict(path: Path, head: bytes) -> bool:
     if path.suffix == ".msgpack":
         return True
     at = {0xDE: 3, 0xDF: 5}.get(head[0], 1 if 0x80 < head[0] < 0x90 else 0) if head else 0
-    return bool(at) and 0xA0 < head[at] < 0xC0 and head[at + 1 : at + 2].isalpha()
+    return bool(at) and b"\xa0" < head[at : at + 1] < b"\xc0" and head[at + 1 : at + 2].isalpha()
 
 
 def _sniff_zip(file: Bytes) -> str:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
 from grokscope.importers.tensors import CODES
-from grokscope.runfile import LeftOut
 
 BREAKS_OFF = "breaks off before its end; copy or save it again"
 SCALES = ("adapter.", "lora_scale.")
@@ -47,15 +46,18 @@ class StoredTensors:
     """One checkpoint: its tensors by name, and the plain values beside them.
 
     A `/` in a name stands between containers ("model_state_dict/fc.weight", "optimizer/state/0/exp_avg"), a dot
-    between modules.
+    between modules. What cannot be printed in a name stands as its escape, since no run file takes it.
     """
 
     path: Path
     tensors: Mapping[str, StoredTensor]
     extra: Mapping[str, object] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
     opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def __post_init__(self) -> None:
+        """Escape what cannot be printed in the names."""
+        object.__setattr__(self, "tensors", {_printable(name): tensor for name, tensor in self.tensors.items()})
 
     def names(self) -> list[str]:
         """Names of the tensors, in the order of the file."""
@@ -113,6 +115,12 @@ class Bytes:
         if offset < 0 or count < 0 or offset + count * kind.itemsize > self.size:
             raise UsageError(f"{self.path} {BREAKS_OFF}")
         return np.frombuffer(self.data, dtype=kind, count=count, offset=offset)
+
+
+def _printable(name: str) -> str:
+    if name.isprintable():
+        return name
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def size_of(shape: Iterable[int]) -> int:
