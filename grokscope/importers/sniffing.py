@@ -9,7 +9,7 @@ from pathlib import Path
 from grokscope.errors import UsageError
 from grokscope.importers.shard_index import shards_beside
 from grokscope.importers.stored import BREAKS_OFF, Bytes, StoredTensors
-from grokscope.importers.zip_archive import SIGNATURE, Archive
+from grokscope.importers.zip_archive import SIGNATURE, WITHIN_KERAS, Archive
 
 READERS = {
     "safetensors": ("safetensors_file", "read_safetensors"),
@@ -72,7 +72,7 @@ def _sniff_zip(file: Bytes) -> str:
         return "pytorch"  # whose reader says what is wrong with it
     if any(name.rpartition("/")[2] == "data.pkl" for name in entries):
         return "pytorch"
-    if "model.weights.h5" in entries:
+    if WITHIN_KERAS in entries:
         return "hdf5"
     return "npz" if entries and any(name.endswith(".npy") for name in entries) else "pytorch"
 
