@@ -41,10 +41,5 @@ def test_one_is_one_and_not_ones(number: int, text: str) -> None:
 
 
 def test_json_knows_no_nan_and_no_infinity_however_deep() -> None:
-    values = {
-        "a": [np.array([1.5, np.nan]), (np.float32(0.5), -math.inf)],
-        "b": np.int64(3),
-        "c": True,
-        "d": "nan",
-    }
-    assert json.dumps(json_value(values)) == '{"a": [[1.5, null], [0.5, null]], "b": 3, "c": true, "d": ""}'
+    values = {"a": [np.array([1.5, np.nan]), (np.float32(0.5), -math.inf)], "b": np.int64(3), "c": True}
+    assert json.dumps(json_value(values)) == '{"a": [[1.5, null], [0.5, null]], "b": 3, "c": true}'
