@@ -24,11 +24,10 @@ from grokscope.cli.show import show
 from grokscope.cli.train import train
 from grokscope.cli.verify import verify
 from grokscope.cli.view import view
-from grokscope.errors import GrokscopeError
+from grokscope.errors import FAILED, INTERRUPTED, WRONG_USAGE, GrokscopeError
 from grokscope.names import safe_name
 from grokscope.version import __version__
 
-FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 DEBUG_VARIABLE = "GROKSCOPE_DEBUG"
 
 
