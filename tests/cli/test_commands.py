@@ -186,11 +186,11 @@ def test_show_as_text_never_cuts_a_number(analysed: Path, grokscope_here: Comman
 def test_traps_that_a_file_does_not_keep_are_counted(tmp_path: Path, grokscope_here: Command) -> None:
     """The shown permutation of FC2 has 25 at the end of that run; a spectra file keeps 16."""
     run = Path(__file__).parents[2] / "sample_runs" / "mnist-wd001.h5"
-    assert "fc2: 9 weaker traps are not kept\n" in grokscope_here("show", str(run)).stdout
+    assert "fc2: 9 weaker traps not kept\n" in grokscope_here("show", str(run)).stdout
     screen = tmp_path / "screen.svg"
     keys = ("--size", "120x40", "--press", "G Down 3", "--screenshot", str(screen))
     grokscope_here("view", str(run), *keys)
-    assert "9 weaker ones are not kept" in screen.read_text().replace("&#160;", " ")
+    assert "9 weaker traps not kept" in screen.read_text().replace("&#160;", " ")
 
 
 def test_report_tells_phases_and_events(analysed: Path, trained_run: Path, grokscope_here: Command) -> None:
