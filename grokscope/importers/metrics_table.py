@@ -51,7 +51,7 @@ def read_metrics(path: Path, counts: str = "") -> Metrics:
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
     counter, within = _counter(columns, counts, path)
     names, told = renamed(name for name in columns if name not in (counter, within))
-    if trainers and names.get("loss") == "loss" and "train_loss" not in names:
+    if trainers and names.get("loss") == "loss" and "train_loss" not in names.values():
         names["loss"] = "train_loss"
         told.append("loss is read as train_loss")
     metrics = Metrics()
@@ -168,8 +168,8 @@ def _number(cell: Any) -> float | None:
 
 def _step(row: Mapping[str, Any], counter: str, path: Path, line: int) -> int:
     number = _number(row.get(counter))
-    if number is None or not math.isfinite(number) or number < 0:
-        raise UsageError(f"{path}, line {line}: {row.get(counter, '')!r} is not a step")
+    if number is None or not math.isfinite(number) or number < 0 or number != int(number):
+        raise UsageError(f"{path}, line {line}: {row.get(counter, '')!r} is not a step, which is a whole number")
     return int(number)
 
 
