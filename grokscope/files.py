@@ -93,7 +93,8 @@ def write_result(path: Path, content: str | bytes) -> None:
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     part = real.with_name(f".grokscope-{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
+        part.unlink(missing_ok=True)  # of a process that was killed, or a link that leads elsewhere
+        with part.open("xb") as file:
             file.write(data)
         if kind == "a file":
             shutil.copymode(real, part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import stat
 from collections.abc import Iterator
@@ -50,3 +51,11 @@ def test_a_result_takes_the_place_of_the_old_one_with_its_links_and_rights(tmp_p
     assert real.read_bytes() == b"new"
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
     assert set(tmp_path.iterdir()) == {real, link}
+
+
+def test_a_link_at_the_unfinished_result_is_not_followed(tmp_path: Path) -> None:
+    path, precious = tmp_path / "report.html", tmp_path / "precious"
+    precious.write_text("precious")
+    (tmp_path / f".grokscope-{os.getpid()}.part").symlink_to(precious)
+    write_result(path, "result")
+    assert (path.is_symlink(), path.read_text(), precious.read_text()) == (False, "result", "precious")

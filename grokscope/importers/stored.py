@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
 from grokscope.importers.tensors import CODES
+from grokscope.runfile import LeftOut
 
 BREAKS_OFF = "breaks off before its end; copy or save it again"
 SCALES = ("adapter.", "lora_scale.")
@@ -53,6 +54,7 @@ class StoredTensors:
     tensors: Mapping[str, StoredTensor]
     extra: Mapping[str, object] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __post_init__(self) -> None:
