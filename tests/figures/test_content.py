@@ -32,9 +32,9 @@ from grokscope.figures import (
 )
 from grokscope.figures.data import Figure, Mark
 from grokscope.figures.histogram import edges_through
-from grokscope.spectra import LayerSpectrum
+from grokscope.spectra import LayerSpectrum, analyze_layer
 from grokscope.spectra.combined import combined_p
-from tests.figures.conftest import STEPS
+from tests.figures.conftest import STEPS, history
 
 
 def one(figure: Figure, kind: type[Mark], label: str = "") -> Mark:
@@ -54,11 +54,23 @@ def test_an_esd_integrates_to_the_share_of_eigenvalues_that_it_shows(
     assert total == pytest.approx(np.mean(spectrum.esd >= low), abs=1e-12)
 
 
+def test_what_is_zero_within_rounding_is_in_no_picture() -> None:
+    """Of a single-precision matrix of rank 1 a single eigenvalue is more than that."""
+    rng = np.random.default_rng(0)
+    weight = np.outer(rng.normal(size=30), rng.normal(size=20)).astype(np.float32)
+    spectrum = analyze_layer(weight, "fc1", step=0, permutations=1, null_draws=50)
+    assert esd(spectrum).reason == "fewer than two eigenvalues above zero"
+    assert dxmin(spectrum).reason == "no power-law fit"
+    (cells,) = spectrogram(history(0), "fc1", [spectrum] * len(STEPS)).of(Heatmap)
+    assert (np.nansum(cells.values > 0, axis=0) <= 1).all()
+
+
 def with_zeros(spectrum: LayerSpectrum, count: int) -> LayerSpectrum:
     """The spectrum of a layer of lower rank: with so many eigenvalues more, which are zero."""
     zeros = np.zeros(count)
     return replace(
         spectrum,
+        num_zero=spectrum.num_zero + count,
         esd=np.concatenate([zeros, spectrum.esd]),
         randomized_esd=np.concatenate([zeros, spectrum.randomized_esd]),
     )
