@@ -9,11 +9,11 @@ import numpy as np
 
 from grokscope.figures.axis import Axis, axis_over
 from grokscope.figures.data import Curve, Fact, Figure, HLine, Mark, Points
+from grokscope.spectra.power_law import BOUNDS
 
 if TYPE_CHECKING:
     from grokscope.spectra import LayerSpectrum
 
-WELL_TRAINED = (2.0, 6.0)
 ROLES = {
     "over-trained": "anti-grokking",
     "well-trained": "grokking",
@@ -38,8 +38,8 @@ def profile(spectra: Sequence[LayerSpectrum | None], order: str = "depth", title
     ends = np.array([[np.nan] * 2 if one is None else (one.alpha_low, one.alpha_high) for one in spectra])
     reach = np.nanmin(alphas) / BEYOND, np.nanmax(alphas) * BEYOND
     seen = np.concatenate([alphas, np.clip(ends, *reach).ravel()])
-    y = axis_over("α", seen, scale="log", include=WELL_TRAINED)
-    marks: list[Mark] = [HLine(at=bound, role="faint") for bound in WELL_TRAINED]
+    y = axis_over("α", seen, scale="log", include=BOUNDS)
+    marks: list[Mark] = [HLine(at=bound, role="faint") for bound in BOUNDS]
     marks.append(_intervals(ends))
     verdicts = ["" if one is None else one.verdict for one in spectra]
     marks += [_of_verdict(verdict, alphas, verdicts) for verdict in ROLES if verdict in verdicts]

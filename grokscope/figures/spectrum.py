@@ -78,7 +78,7 @@ def esd(
         part(bars, in_tail, f"tail of {spectrum.num_tail}", "tail"),
     ]
     if other is not None:
-        marks.append(outline(edges, compared, "compared with", "mark"))
+        marks.append(outline(edges, compared))
     marks += _tail(spectrum, x)
     below = int(np.count_nonzero(spectrum.esd < x.low))
     return Figure(title, x, y, tuple(marks), _esd_facts(spectrum, below), below=below)
@@ -175,7 +175,7 @@ def randomized(
         part(bars, of_traps, "traps", "trap"),
     ]
     if other is not None:
-        marks.append(outline(edges, compared, "compared with", "mark"))
+        marks.append(outline(edges, compared))
     marks += [
         law,
         VLine(spectrum.lambda_minus, label="λ₋", role="edge"),

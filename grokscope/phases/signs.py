@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from grokscope.phases.evidence import LayerEvidence
+from grokscope.spectra.power_law import OVER_TRAINED
 
 MIN_TAIL = 20
 FEW, FIRST = 6, 2  # more layers than that are counted, and so many named
@@ -49,7 +50,7 @@ def _heavy_entries(layer: LayerEvidence) -> str:
 
 
 def _over_training(layer: LayerEvidence) -> str:
-    if not (layer.alpha_high[-1] < 2 and layer.num_tail[-1] >= MIN_TAIL):
+    if not (layer.alpha_high[-1] < OVER_TRAINED and layer.num_tail[-1] >= MIN_TAIL):
         return ""
     return f"alpha below {layer.alpha_high[-1]:.2f} on {layer.num_tail[-1]:.0f} eigenvalues"
 
