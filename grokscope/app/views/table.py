@@ -44,9 +44,12 @@ class Column:
 
 
 def traps_by_cause(spectrum: LayerSpectrum) -> str:
-    """Traps of the representative permutation as mean/entries/both/unexplained counts, e.g. `1m 6e`."""
+    """Traps of the representative permutation as mean/entries/both/unexplained counts, `1m 6e`; `16e of 25` where
+    the weaker ones are not kept."""
     counts = Counter(CAUSE_LETTERS[trap.cause] for trap in spectrum.traps)
-    return " ".join(f"{counts[letter]}{letter}" for letter in CAUSE_LETTERS.values() if counts[letter]) or "0"
+    words = " ".join(f"{counts[letter]}{letter}" for letter in CAUSE_LETTERS.values() if counts[letter]) or "0"
+    every = len(spectrum.trap_eigenvalues)
+    return words if len(spectrum.traps) == every else f"{words} of {every}"
 
 
 def traps_count(spectrum: LayerSpectrum) -> str:
