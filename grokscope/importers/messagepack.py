@@ -1,4 +1,4 @@
-"""Flax's checkpoints in MessagePack: nested dicts of arrays, mapped (`flax.serialization.msgpack_serialize`).
+"""Flax's checkpoints in MessagePack: nested dicts of arrays (`flax.serialization.msgpack_serialize`).
 
 The format is that of https://msgpack.org; Flax's arrays are extension 1, scalars extension 3, each (shape, name of
 the dtype, bytes) packed in turn, and arrays above 1 GB are cut into chunks.
@@ -33,7 +33,7 @@ def read_messagepack(path: Path) -> StoredTensors:
     """
     file = Bytes(path)
     try:
-        tree = Unpacker(file.data).value()
+        tree = Unpacker(file).value()
         tensors: dict[str, StoredTensor] = {}
         extra: dict[str, object] = {}
         _flatten(tree, (), tensors, extra)
@@ -49,7 +49,7 @@ def read_messagepack(path: Path) -> StoredTensors:
 class Unpacker:
     """Reads values from packed bytes, one after another; arrays stay where they are."""
 
-    def __init__(self, data: memoryview) -> None:
+    def __init__(self, data: Bytes) -> None:
         """Stand before the first value."""
         self._data, self._at, self._entries = data, 0, 0
 
@@ -65,10 +65,10 @@ class Unpacker:
         if code < 0xA0:
             return self._list(code & 15, depth)
         if code < 0xC0:
-            return str(self._take(code & 31), "utf-8")
+            return bytes(self._take(code & 31)).decode()
         return ACTIONS[code](self, depth)
 
-    def _take(self, count: int) -> memoryview:
+    def _take(self, count: int) -> Bytes:
         taken = self._data[self._at : self._at + count]
         if len(taken) < count:
             raise IndexError
@@ -76,7 +76,7 @@ class Unpacker:
         return taken
 
     def _number(self, layout: str) -> Any:
-        return struct.unpack(f">{layout}", self._take(struct.calcsize(f">{layout}")))[0]
+        return struct.unpack(f">{layout}", bytes(self._take(struct.calcsize(f">{layout}"))))[0]
 
     def _dict(self, count: int, depth: int) -> dict[str, Any]:
         made = {}
@@ -125,9 +125,9 @@ ACTIONS: dict[int, Callable[[Unpacker, int], Any]] = {
     **dict(zip(range(0xC7, 0xCA), map(_extended, "BHI"), strict=True)),
     **dict(zip(range(0xCA, 0xD4), map(_fixed, "fdBHIQbhiq"), strict=True)),
     **{0xD4 + power: _of_length(1 << power) for power in range(5)},
-    0xD9: lambda unpacker, depth: str(unpacker._take(unpacker._number("B")), "utf-8"),
-    0xDA: lambda unpacker, depth: str(unpacker._take(unpacker._number("H")), "utf-8"),
-    0xDB: lambda unpacker, depth: str(unpacker._take(unpacker._number("I")), "utf-8"),
+    0xD9: lambda unpacker, depth: bytes(unpacker._take(unpacker._number("B"))).decode(),
+    0xDA: lambda unpacker, depth: bytes(unpacker._take(unpacker._number("H"))).decode(),
+    0xDB: lambda unpacker, depth: bytes(unpacker._take(unpacker._number("I"))).decode(),
     0xDC: lambda unpacker, depth: unpacker._list(unpacker._number("H"), depth),
     0xDD: lambda unpacker, depth: unpacker._list(unpacker._number("I"), depth),
     0xDE: lambda unpacker, depth: unpacker._dict(unpacker._number("H"), depth),
@@ -135,12 +135,12 @@ ACTIONS: dict[int, Callable[[Unpacker, int], Any]] = {
 }
 
 
-def _array(shape: tuple[int, ...], dtype: str, content: memoryview) -> StoredTensor:
+def _array(shape: tuple[int, ...], dtype: str, content: Bytes) -> StoredTensor:
     kind = np.dtype(CODES.get(dtype, dtype))
-    if size_of(shape) * kind.itemsize != len(content):
+    if not isinstance(content, Bytes) or size_of(shape) * kind.itemsize != len(content):
         raise ValueError("an array's bytes do not fit its shape")
     return StoredTensor(
-        shape, dtype, lambda: np.frombuffer(content, dtype=kind).reshape(shape), layout=CHANNELS_LAST
+        shape, dtype, lambda: np.frombuffer(content.read(), dtype=kind).reshape(shape), layout=CHANNELS_LAST
     )
 
 
