@@ -13,7 +13,7 @@ import pytest
 
 from grokscope.errors import UsageError
 from grokscope.runfile import Run
-from grokscope.trajectory import Checkpoints, Opening, open_trajectory
+from grokscope.trajectory import Checkpoints, Opening, contents, open_trajectory
 from grokscope.trajectory.duplicates import duplicates, same_weights
 
 
@@ -116,6 +116,15 @@ def test_a_damaged_checkpoint_is_left_out_by_name_until_it_is_whole(
     (tmp_path / f"step2.{suffix}").write_bytes(whole)
     assert trajectory.refresh()
     assert trajectory.steps.tolist() == [1, 2, 3]
+    assert not trajectory.refresh()
+
+
+def test_a_second_look_opens_no_file_that_has_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in (1, 2):
+        pytorch(tmp_path / f"step{step}.pt", step)
+    trajectory = Checkpoints(tmp_path)
+    for reads in ("read_many", "read_tensors"):
+        monkeypatch.setattr(contents, reads, lambda path: pytest.fail(f"{path} is read"))
     assert not trajectory.refresh()
 
 
