@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import os
 import stat
 import zlib
@@ -120,7 +119,8 @@ class Bytes:
         """Return a byte, or a stretch of which nothing is read yet."""
         if isinstance(at, slice):
             first, last, _ = at.indices(self.size)
-            part = copy.copy(self)
+            part = Bytes.__new__(Bytes)
+            part.path, part._file = self.path, self._file
             part._first, part.size = self._first + first, max(last - first, 0)
             return part
         if not 0 <= at < self.size:
