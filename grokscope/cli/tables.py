@@ -9,6 +9,7 @@ from grokscope.numbers import UNKNOWN, counted, number, number_text, percent_sig
 from grokscope.phases import FORGOTTEN
 from grokscope.report.text import aligned, caveat_lines
 from grokscope.spectra.null import ALPHA_DRAWS
+from grokscope.spectra.power_law import UNDECIDED
 
 Described = dict[str, Any]
 
@@ -99,8 +100,10 @@ def _traps_text(layer: Described) -> str:
 
 
 def _details(layer: Described) -> Iterator[str]:
-    if layer["traps"]:
+    if layer["traps"] or layer["verdict"] in UNDECIDED:
         yield ""
+    if layer["verdict"] in UNDECIDED:
+        yield f"{layer['name']}'s α is {layer['verdict']}: {layer['verdict_reason']}"
     for rank, trap in enumerate(layer["traps"], start=1):
         ratio, z = number_text(trap["ratio"], ".2f"), number_text(trap["z"], ".1f")
         line = f"{layer['name']} trap {rank}: λ {trap['eigenvalue']:.4g}, λ/λ+ {ratio}, z {z}, {trap['cause']}"
