@@ -11,7 +11,7 @@ PARTS = {
     "name": "mnist-wd0.h5",
     "steps": "9,417,201/10,000,000",
     "rate": "3,891 steps/s",
-    "left": "42m 45s left",
+    "left": "42m45s left",
     "accuracies": "train 98.5  test 39.0",
 }
 
@@ -42,6 +42,6 @@ def test_what_is_left_out_first_is_the_rate_and_then_the_bar() -> None:
     assert "━━━━━━━━" in without_rate
     assert all(text in without_rate for text in PARTS.values() if text != PARTS["rate"])
     assert PARTS["rate"] not in without_rate
-    assert drawn(80) == "mnist-wd0.h5  9,417,201/10,000,000  42m 45s left  train 98.5  test 39.0"
+    assert drawn(80) == "mnist-wd0.h5  9,417,201/10,000,000  42m45s left  train 98.5  test 39.0"
     assert drawn(80, name="run.h5").startswith("run.h5  ━━━━━━━━")
     assert drawn(40).endswith("━  9,417,201/10,000,000")
