@@ -90,17 +90,19 @@ def write_result(path: Path, content: str | bytes) -> None:
     if (kind := kind_of(path)) not in ("a file", "nothing"):
         raise StorageError(f"{path} cannot be written: it is {kind}; name a file")
     real = resolved(path)
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     part = real.with_name(f".grokscope-{os.getpid()}.part")
     try:
         with part.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(data)
         if kind == "a file":
             shutil.copymode(real, part)
         part.replace(real)
     except OSError as error:
+        raise _refused(path, error) from None
+    finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        raise _refused(path, error) from None
 
 
 def make_folder(path: Path) -> None:

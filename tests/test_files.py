@@ -35,6 +35,11 @@ def test_a_disk_that_takes_half_leaves_what_was_there(tmp_path: Path, old: str |
     assert [one.read_text() for one in tmp_path.iterdir()] == ([] if old is None else [old])
 
 
+def test_a_text_that_is_no_unicode_is_written_with_its_escapes(tmp_path: Path) -> None:
+    write_result(tmp_path / "a.txt", "run\udcff.h5")
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("a.txt", "run\\udcff.h5")]
+
+
 def test_a_result_takes_the_place_of_the_old_one_with_its_links_and_rights(tmp_path: Path) -> None:
     real, link = tmp_path / "real.csv", tmp_path / "link.csv"
     real.write_text("old")

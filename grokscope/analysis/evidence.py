@@ -11,7 +11,7 @@ from grokscope.analysis.gates import MEASURES, chain, input_range
 from grokscope.analysis.rows import num_eigenvalues
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.phases import Evidence, Inferred, LayerEvidence, Observed, Thresholds, infer, observe
-from grokscope.phases.evidence import COLUMNS
+from grokscope.phases.evidence import COLUMNS, said_by
 from grokscope.runfile import LayerSpec
 from grokscope.trajectory import Trajectory, is_single
 from grokscope.turns import in_turns
@@ -68,7 +68,7 @@ def why_no_gates(config: Mapping[str, Any], layers: tuple[LayerSpec, ...]) -> st
     if activation is None:
         return (
             "nothing says which activation its units have, so that it is unknown whether they are gates; "
-            "`grokscope import --activation relu`, or `activation` in the configuration, says it"
+            + said_by("--activation relu", '"activation": "relu"')
         )
     if _plain(activation) != CLOSING:
         return (
@@ -78,7 +78,7 @@ def why_no_gates(config: Mapping[str, Any], layers: tuple[LayerSpec, ...]) -> st
     if input_range(config) is None:
         return (
             "nothing says between which values its inputs lie, so that it is unknown what lights a unit; "
-            "`grokscope import --input-range 0,1`, or `input_range` in the configuration, says it"
+            + said_by("--input-range 0,1", '"input_range": [0, 1]')
         )
     return ""
 
@@ -87,16 +87,13 @@ def why_no_bound(config: Mapping[str, Any]) -> str:
     """Return why outputs may grow for ever, and capacity with them; "" where the loss holds them."""
     loss = config.get("loss")
     if loss is None:
-        return (
-            "for nothing says with which loss it was trained; `grokscope import --loss mse`, or `loss` in the "
-            "configuration, says it"
-        )
+        return "nothing says with which loss it was trained; " + said_by("--loss mse", '"loss": "mse"')
     plain = _plain(loss).removesuffix("loss")
     if plain in HOLDING:
         return ""
     if plain in ENDLESS:
-        return f"for {loss} lets outputs grow for ever"
-    return f"for it is not known of {loss} that it holds outputs to their targets, as mse does"
+        return f"{loss} lets outputs grow for ever"
+    return f"it is not known of {loss} that it holds outputs to their targets, as mse does"
 
 
 def _plain(name: object) -> str:

@@ -19,11 +19,13 @@ from grokscope.analysis.spectra_layout import (
     datasets_of,
     file_plan,
     found_file,
+    in_cache,
     layer_position,
     open_file,
     places,
 )
 from grokscope.errors import DamagedCheckpoint, StorageError
+from grokscope.runfile import Run
 from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.own_bytes import refuse_endless
 from grokscope.runfile.preallocated import PreallocatedFile, create_file, storage_errors
@@ -131,21 +133,33 @@ def _open_rows(path: Path, run: Trajectory, *, writable: bool = True) -> Preallo
 
 def _writable_path(run: Trajectory) -> Path:
     path = places(run)[0]
-    if path.is_symlink() and path.is_file() and not _holds_spectra(path):
+    owner = _owner(path) if path.is_file() else None
+    if path.is_symlink() and path.is_file() and owner is None:
         raise StorageError(f"{path} is a link to a file that holds no spectra; remove the link")
+    if owner not in (None, run.uuid) and not _is_replaced(run):
+        path = in_cache(run.uuid)
     if path != beside(run.path):
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def _holds_spectra(path: Path) -> bool:
+def _owner(path: Path) -> str | None:
+    """Return the uuid of the run whose spectra a file holds; None where it holds none."""
     try:
         with open_file(path) as file:
             refuse_endless(file)
-            return str(file.attrs.get("format", "")) == FORMAT
+            return str(file.attrs["run_uuid"]) if str(file.attrs.get("format", "")) == FORMAT else None
     except (KeyError, OSError, RuntimeError, ValueError):
-        return False
+        return None
+
+
+def _is_replaced(run: Trajectory) -> bool:
+    """Tell whether other spectra in a run's place are those of a run that it has replaced, of use to nobody.
+
+    A folder read in another way has another uuid, and a run file shares its place with a folder of its name.
+    """
+    return isinstance(run, Run) and not run.path.with_suffix("").exists()
 
 
 def _create(path: Path, run: Trajectory, parameters: Parameters, kept: Path | None) -> None:

@@ -45,7 +45,7 @@ PANES = {
     "loss": "mean loss over the training and the test images",
     "strain": "steepness since the start / open gates; 64: a collapse, of squared error",
     "capacity": "norm of the paths × product of the layers' norms; a collapse makes it grow",
-    "units that a bright image lights": "gates: share of the units that a fair-sized bright image lights",
+    "units that a bright image lights": "gates: share of the units that still turn that a bright image lights",
     "chance that no unit is lit": "gates: chance that a fair-coin image lights no unit of the layer",
     "units that still learn": "gates: share of rows that have turned since the last checkpoint",
     "bias / ‖w‖ of a unit": "gates: bias over the norm of the unit's row; below 0 closes it",

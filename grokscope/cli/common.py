@@ -20,6 +20,8 @@ from grokscope.steps import parse_number
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from grokscope.analysis import Spectra
+
 RunPath = Annotated[Path, typer.Argument(help="A run file.", metavar="RUN.h5", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object with stable keys.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file where it exists.")]
@@ -120,6 +122,14 @@ def name_damaged(damaged: Mapping[int, str]) -> None:
     """Name the checkpoints that were left out because they are damaged, a sentence each, on stderr."""
     for sentence in damaged.values():
         echo(f"grokscope: {sentence}", err=True)
+
+
+def name_unmeasured(spectra: Spectra) -> None:
+    """Say on stderr how many sound checkpoints of a run are not measured, and what measures them."""
+    run, unmeasured = spectra.run, ~spectra.done.all(axis=1)
+    if missing := int(unmeasured.sum()) - len(spectra.damaged):
+        count = f"{missing:,} of {run.num_checkpoints:,} checkpoints are not measured"
+        echo(f"{run.name}: {count}; `grokscope analyze {run.path}` measures them", err=True)
 
 
 def note_if_moved(config: Mapping[str, Any]) -> None:

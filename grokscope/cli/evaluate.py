@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from grokscope.cli.common import AsJson, echo, name_damaged
+from grokscope.cli.common import AsJson, echo, name_damaged, name_unmeasured
 from grokscope.cli.opening import AnyPaths, open_every, opens
 from grokscope.errors import UsageError
 
@@ -72,6 +72,8 @@ def evaluate(
     for source in sources:
         name_damaged(source.damaged)
     scored = [read_run(source.spectra, column or (), limits) for source in sources]
+    for source in sources:
+        name_unmeasured(source.spectra)
     scores = score(scored, bootstrap, seed)
     if as_json:
         echo(json.dumps(evaluation_plain(scored, scores, limits), indent=2, allow_nan=False))

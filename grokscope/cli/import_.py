@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from grokscope.cli.common import Overwrite, echo, progress
+from grokscope.cli.common import Overwrite, echo, name_damaged, progress
 from grokscope.cli.opening import open_noted, opens
 from grokscope.errors import UsageError
 
@@ -39,7 +39,8 @@ def import_(
 
     No import is needed to look at them: view, analyze, show, report, info and export take them as they are. The
     step is found inside the files, else in their names, and is told. No code of a pickled file is run. Whether a
-    network of ReLUs has collapsed can be told where its activation and the range of its inputs are said.
+    network of ReLUs has collapsed can be told where its activation and the range of its inputs are said. Damaged
+    checkpoints are named and left out, exit code 1.
     """
     from grokscope.trajectory import Checkpoints
     from grokscope.trajectory.importing import write_run
@@ -54,8 +55,11 @@ def import_(
     if not isinstance(opened, Checkpoints):
         raise UsageError(f"{path} is a run file already; copy it")
     with progress("importing", unit="checkpoints") as bar:
-        write_run(opened, output, config=config, overwrite=overwrite, on_checkpoint=bar.update)
+        damaged = write_run(opened, output, config=config, overwrite=overwrite, on_checkpoint=bar.update)
     echo(f"{output}")
+    name_damaged(damaged)
+    if damaged:
+        raise typer.Exit(1)
 
 
 def _range(text: str | None) -> list[float] | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grokscope.cli.common import AsJson, Step, echo, name_damaged
+from grokscope.cli.common import AsJson, Step, echo, name_damaged, name_unmeasured
 from grokscope.cli.opening import AnyPaths, open_every, opens
 from grokscope.cli.view import parse_size
 
@@ -101,7 +101,6 @@ def has_colors() -> bool:
 
 def _note_unmeasured(figures: Sequence[Figure], sources: Sequence[Source]) -> None:
     """Say on stderr what to do where a figure has nothing to show because nothing is measured."""
-    for source in sources:
-        if not source.spectra.done.any() and any(figure.reason for figure in figures):
-            note = f"no checkpoint of {source.run.name} is measured yet; `grokscope analyze {source.path}` does it"
-            echo(note, err=True)
+    if any(figure.reason for figure in figures):
+        for source in sources:
+            name_unmeasured(source.spectra)

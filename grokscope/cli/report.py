@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grokscope.cli.common import AsJson, echo, name_damaged
+from grokscope.cli.common import AsJson, echo, name_damaged, name_unmeasured
 from grokscope.cli.opening import AnyPaths, open_every, opens
 from grokscope.names import safe_name
 
@@ -53,6 +53,7 @@ def report(
     sources = [Source.of(run) for run in open_every(runs, **how)]
     for source in sources:
         name_damaged(source.damaged)
+        name_unmeasured(source.spectra)
     reports = [run_report(source.run, source.spectra) for source in sources]
     refuse_twice(reports)
     if output is not None:

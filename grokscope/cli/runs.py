@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grokscope.cli.common import AsJson, RunPath, echo, name_damaged
+from grokscope.cli.common import AsJson, RunPath, echo, name_damaged, name_unmeasured
 from grokscope.cli.opening import AnyPath, open_noted, opens
 from grokscope.names import safe_lines, safe_name
 
@@ -151,8 +151,6 @@ def export(
 
 
 def _export_layers(opened: Trajectory) -> None:
-    import numpy as np
-
     from grokscope.analysis import Spectra
     from grokscope.analysis.profile import profile_rows
     from grokscope.trajectory import find_damaged
@@ -166,8 +164,7 @@ def _export_layers(opened: Trajectory) -> None:
             table.writerow(row)
         values = (safe_name(value) if isinstance(value, str) else value for value in row.values())
         table.writerow(["" if value is None else value for value in values])
-    if not np.delete(spectra.done, list(damaged), axis=0).all():
-        echo(f"not all is measured yet; `grokscope analyze {opened.path}` does it", err=True)
+    name_unmeasured(spectra)
 
 
 def _export_metrics(opened: Trajectory) -> None:

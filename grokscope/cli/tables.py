@@ -18,7 +18,7 @@ HEADER = [
     "norm", "verdict",
 ]  # fmt: skip
 GATES = {
-    "lit": ("lit by an image", ".1%"), "none_lit": ("none lit", ".2g"), "live_rows": ("units learning", ".0%"),
+    "live_rows": ("units learning", ".0%"), "lit": ("of these lit", ".1%"), "none_lit": ("none lit", ".2g"),
     "turned_columns": ("inputs learnt from", ".0%"), "bias_over_norm": ("bias/norm", ".3f"),
     "row_mean_z": ("row mean, z", ".2f"), "mean_spike": ("mean spike", ".2f"), "scale": ("scale", ".3g"),
 }  # fmt: skip

@@ -10,19 +10,17 @@ from numpy.typing import NDArray
 
 from grokscope.figures.axis import Axis, Scale
 from grokscope.figures.data import Bars, Curve
+from grokscope.spectra.power_law import VANISHING
 
 Array = NDArray[np.float64]
-
-SMALLEST = 1e-12
-"""Of the largest eigenvalue: what lies below is rounding."""
 
 DENSITY = "density per unit of λ"
 
 
 def positive(eigenvalues: Array) -> Array:
-    """The eigenvalues that are more than rounding."""
+    """The eigenvalues that LAPACK tells from zero."""
     finite = eigenvalues[np.isfinite(eigenvalues)]
-    return finite[finite > SMALLEST * finite.max()] if len(finite) and finite.max() > 0 else finite[:0]
+    return finite[finite > VANISHING * float(finite.max(initial=0.0))]
 
 
 def num_bins(count: int, most: int = 60) -> int:

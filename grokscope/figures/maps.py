@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from grokscope.figures.axis import Axis, Form, axis_over
 from grokscope.figures.data import Curve, Figure, Heatmap, Mark, Points
-from grokscope.figures.histogram import num_bins, positive
+from grokscope.figures.histogram import num_bins
 from grokscope.figures.history import History, broken, on_axis, step_axis, step_cells
 from grokscope.names import safe_name
 
@@ -79,7 +79,7 @@ def spectrogram(
     Colours are the share of eigenvalues per e-fold of λ.
     """
     title, x = f"spectrogram {safe_name(layer)}", x or step_axis([run])
-    shown = [np.empty(0) if one is None else positive(one.esd) for one in spectra]
+    shown = [np.empty(0) if one is None else one.counted for one in spectra]
     every = np.concatenate([np.empty(0), *shown])
     if not len(every):
         return Figure(title, x, Axis("λ, eigenvalue of WᵀW", "log", 0.1, 10.0), reason=NOT_YET)

@@ -57,10 +57,10 @@ def esd(
     `other` is a spectrum to compare with, as an outline. The density's unit is 1/λ: there p(λ) ∝ λ^−α is straight.
     """
     title = f"ESD {spectrum.name}"
-    values = positive(spectrum.esd)
+    values = spectrum.counted
     if len(values) < 2:
-        return _nothing(title, EIGENVALUE, spectrum.reason or "no positive eigenvalues")
-    others = np.empty(0) if other is None else positive(other.esd)
+        return _nothing(title, EIGENVALUE, spectrum.reason or "fewer than two eigenvalues above zero")
+    others = np.empty(0) if other is None else other.counted
     seen = [values[~(values < _depth(spectrum, values))] if scales[0] == "log" else values]
     if other is not None and len(others):
         seen.append(others[~(others < _depth(other, others))] if scales[0] == "log" else others)
@@ -120,7 +120,7 @@ def _esd_facts(spectrum: LayerSpectrum, below: int) -> tuple[Fact, ...]:
 def dxmin(spectrum: LayerSpectrum) -> Figure:
     """The KS distance D of every candidate xmin, the least of which chose it, and what is near the least."""
     title = f"D(xmin) {spectrum.name}"
-    xmins, distances, _ = power_law.distance_curve(spectrum.esd)
+    xmins, distances, _ = power_law.distance_curve(spectrum.counted)
     if not np.isfinite(distances).any():
         return _nothing(title, "xmin", spectrum.reason or "no power-law fit")
     least = float(np.nanmin(distances))

@@ -66,7 +66,7 @@ def layers_of(tensors: Tensors, network: str = "") -> tuple[list[LayerSource], l
     if not layers:
         why = f"layer ({unfit[0].name}: {unfit[0].reason})" if unfit else "float tensor of two or more axes"
         raise UsageError(f"{tensors.path} holds no {why}; save `model.state_dict()`")
-    return _with_unlike_names(layers), [*getattr(tensors, "left_out", ()), *left_out, *unfit]
+    return _with_unlike_names(layers), [*left_out, *unfit]
 
 
 def _of_network(tensors: Tensors, network: str) -> tuple[list[str], list[LeftOut]]:

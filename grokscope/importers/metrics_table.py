@@ -48,7 +48,7 @@ def read_metrics(path: Path) -> Metrics:
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
     counter = _step_column(columns, path)
     names, told = renamed(name for name in columns if name != counter)
-    if trainers and names.get("loss") == "loss" and "train_loss" not in names:
+    if trainers and names.get("loss") == "loss" and "train_loss" not in names.values():
         names["loss"] = "train_loss"
         told.append("loss is read as train_loss")
     metrics = Metrics()
@@ -159,8 +159,8 @@ def _number(cell: Any) -> float | None:
 
 def _step(row: Mapping[str, Any], counter: str, path: Path, line: int) -> int:
     number = _number(row.get(counter))
-    if number is None or not math.isfinite(number) or number < 0:
-        raise UsageError(f"{path}, line {line}: {row.get(counter, '')!r} is not a step")
+    if number is None or not math.isfinite(number) or number < 0 or number != int(number):
+        raise UsageError(f"{path}, line {line}: {row.get(counter, '')!r} is not a step, which is a whole number")
     return int(number)
 
 

@@ -7,6 +7,7 @@ import importlib
 from pathlib import Path
 
 from grokscope.errors import UsageError
+from grokscope.importers.shard_index import shards_beside
 from grokscope.importers.stored import BREAKS_OFF, Bytes, StoredTensors
 from grokscope.importers.zip_archive import SIGNATURE, Archive
 
@@ -61,7 +62,7 @@ def _is_packed_dict(path: Path, head: bytes) -> bool:
     if path.suffix == ".msgpack":
         return True
     at = {0xDE: 3, 0xDF: 5}.get(head[0], 1 if 0x80 < head[0] < 0x90 else 0) if head else 0
-    return bool(at) and 0xA0 < head[at] < 0xC0 and head[at + 1 : at + 2].isalpha()
+    return bool(at) and b"\xa0" < head[at : at + 1] < b"\xc0" and head[at + 1 : at + 2].isalpha()
 
 
 def _sniff_zip(file: Bytes) -> str:
@@ -94,15 +95,19 @@ def _sniff_folder(folder: Path) -> str | None:
     return "orbax" if any((folder / name).exists() for name in ORBAX) else None
 
 
-def read_tensors(path: Path) -> StoredTensors:
+def read_tensors(path: Path, *, alone: bool = False) -> StoredTensors:
     """Open one checkpoint, a file or a folder that is one, told by its contents.
 
-    Raises UsageError where it is none that can be read, MissingPackage where its format needs a package that is
-    not installed.
+    A shard is opened with all of its set, unless `alone`. Raises UsageError where it is none that can be read,
+    MissingPackage where its format needs a package that is not installed.
     """
     kind = sniff(path)
     if kind is None:
         raise UsageError(f"{path} {why_not(path)}")
+    if not alone and (parts := shards_beside(path)):
+        from grokscope.importers.shards import read_shards
+
+        return read_shards(path, parts)
     module, function = READERS[kind]
     tensors: StoredTensors = getattr(importlib.import_module(f"grokscope.importers.{module}"), function)(path)
     return tensors

@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
+def said_by(option: str, entry: str) -> str:
+    """Tell how a run comes to say a thing of its training, which nothing can add to a run file that there is."""
+    return f"`grokscope import {option}` says it of checkpoints, `Recorder(config={{{entry}}})` of a run to come"
+
+
 @dataclass(frozen=True)
 class LayerEvidence:
     """One layer's measures over the checkpoints up to now, float64 [n] each, NaN where unknown.

@@ -60,8 +60,8 @@ RULE = (
 """The rule in words, for whoever asks why."""
 
 ONLY_SQUARED = (
-    "only where squared error is the loss (`grokscope import --loss mse` says so) does that mean that nothing "
-    "generalises yet: with cross-entropy networks did without one"
+    "only where squared error is the loss does that mean that nothing generalises yet: with cross-entropy "
+    "networks did without one; here"
 )
 GROWTH = {
     "grokking": "the network needs no larger weights than before for its answers",
@@ -165,7 +165,7 @@ def _without_structure(evidence: Evidence, large: Sequence[LayerEvidence], seen:
     if evidence.left_out:
         return Inferred("undecided", (f"{quiet}, but {evidence.left_out} weights are left out", *seen))
     if evidence.no_bound:
-        return Inferred("undecided", (f"{quiet}, but {ONLY_SQUARED}", *seen))
+        return Inferred("undecided", (f"{quiet}, but {ONLY_SQUARED} {evidence.no_bound}", *seen))
     return Inferred("undecided" if seen else "pre-grokking", (quiet, *seen))
 
 
@@ -197,7 +197,7 @@ def _by_gates(evidence: Evidence) -> tuple[str, str]:
 def _by_capacity(evidence: Evidence) -> tuple[str, str]:
     grown = growth(evidence)
     if np.isnan(grown[-1]):
-        return "unknown", f"its capacity tells nothing, {evidence.no_bound or 'for it is not measured'}"
+        return "unknown", f"its capacity tells nothing, for {evidence.no_bound or 'it is not measured'}"
     label = _lasting(grown, GROWING, GROWN)
     return label, f"{GROWTH[label]}: {_grown_in_words(grown[-1])}"
 
@@ -216,7 +216,10 @@ def _by_strain(evidence: Evidence) -> tuple[str, str]:
         return _by_gates(evidence)
     strained = strain(evidence)
     if np.isnan(strained[-1]):
-        return "unknown", "its strain is not measured"
+        return "unknown", (
+            "its strain is not measured, which takes the first checkpoint as well as this one; "
+            "`grokscope analyze` measures all"
+        )
     label, first = _lasting(strained, TENSE, STRAINED), evidence.layers[0]
     lit = first.lit[-1] * first.live_rows[-1]
     return label, (
@@ -261,6 +264,6 @@ def _gates_in_words(first: LayerEvidence, second: LayerEvidence) -> str:
     best, bias = float(np.nanmax(first.lit)), float(second.bias_over_norm[-1])
     way = "close" if bias < 0 else "open"
     return (
-        f"a fair-sized bright image lights {first.lit[-1]:.1%} of {first.name}'s units, {best:.0%} at best; "
-        f"{second.name}'s biases help to {way} its own ({bias:+.2f} of a row's norm)"
+        f"a fair-sized bright image lights {first.lit[-1]:.1%} of those of {first.name}'s units that still turn, "
+        f"{best:.0%} at best; {second.name}'s biases help to {way} its own ({bias:+.2f} of a row's norm)"
     )

@@ -104,16 +104,17 @@ class RunScore:
     """What a detector makes of one run.
 
     auroc: within the run alone. found: alarms among its `collapsed` checkpoints. early: alarms before a collapse,
-    or anywhere in a run that has none. alarm, fall: steps of the first alarm from the onset on and of the
-    collapse, None where there is none. lead: how many checkpoints the alarm comes before the fall, NaN where one
-    is missing. fallen: how far test accuracy was below its peak so far at the alarm.
+    or anywhere in a run that has none. Either is None where the detector says nothing of any of those checkpoints.
+    alarm, fall: steps of the first alarm from the onset on and of the collapse, None where there is none. lead:
+    how many checkpoints the alarm comes before the fall, NaN where one is missing. fallen: how far test accuracy
+    was below its peak so far at the alarm.
     """
 
     run: str
     auroc: float
     collapsed: int
-    found: int
-    early: int
+    found: int | None
+    early: int | None
     alarm: int | None
     fall: int | None
     lead: float
@@ -143,8 +144,8 @@ class DetectorScore:
 
     @property
     def healthy(self) -> tuple[RunScore, ...]:
-        """The runs without a collapse."""
-        return tuple(run for run in self.runs if run.fall is None)
+        """The runs without a collapse of which it says anything."""
+        return tuple(run for run in self.runs if run.fall is None and run.early is not None)
 
     @property
     def collapsing(self) -> tuple[RunScore, ...]:
@@ -154,7 +155,7 @@ class DetectorScore:
     @property
     def false_alarms(self) -> float:
         """Alarms a run without a collapse, NaN where there is none."""
-        return sum(run.early for run in self.healthy) / len(self.healthy) if self.healthy else NAN
+        return sum(run.early or 0 for run in self.healthy) / len(self.healthy) if self.healthy else NAN
 
     @property
     def lead(self) -> float:
@@ -189,7 +190,7 @@ def _score(name: str, runs: Sequence[ScoredRun], draws: int, seed: int) -> Detec
         num_scored=sum(int(which.sum()) for which in scored),
         confusion=dict(confusion),
         own_rule=runs[0].readings[name].labels is not None,
-        alarms=any(labels is not None for labels in said),
+        alarms=any(set(labels or ()) - {"unknown"} for labels in said),
         runs=tuple(_run_score(run, name, labels) for run, labels in zip(runs, said, strict=True)),
     )
 
@@ -210,17 +211,17 @@ def _said(place: int, name: str, runs: Sequence[ScoredRun]) -> tuple[str, ...] |
 
 def _run_score(run: ScoredRun, name: str, said: tuple[str, ...] | None) -> RunScore:
     collapsed, fall = run.are(COLLAPSED), run.observed.collapse
-    alarms = np.array([word == COLLAPSED for word in said or [""] * len(run.steps)], dtype=bool)
+    words = np.array(said or ["unknown"] * len(run.steps), dtype=object)
     before = np.arange(len(run.steps)) < (len(run.steps) if fall is None else fall)
     onset = run.observed.onset
-    late = np.flatnonzero(alarms[onset:]) + onset if onset is not None else np.empty(0, np.int64)
+    late = np.flatnonzero(words[onset:] == COLLAPSED) + onset if onset is not None else np.empty(0, np.int64)
     alarm = int(late[0]) if len(late) else None
     return RunScore(
         run=run.name,
         auroc=pooled_pairs([run.classified(name)]).auroc(),
         collapsed=int(collapsed.sum()),
-        found=int((alarms & collapsed).sum()),
-        early=int((alarms & before).sum()),
+        found=_alarms(words[collapsed]),
+        early=_alarms(words[before]),
         alarm=None if alarm is None else int(run.steps[alarm]),
         fall=None if fall is None else int(run.steps[fall]),
         lead=NAN if alarm is None or fall is None else float(fall - alarm),
@@ -228,3 +229,8 @@ def _run_score(run: ScoredRun, name: str, said: tuple[str, ...] | None) -> RunSc
         if alarm is None
         else float(np.nanmax(run.test_accuracy[onset : alarm + 1]) - run.test_accuracy[alarm]),
     )
+
+
+def _alarms(words: NDArray[np.object_]) -> int | None:
+    """Count the alarms in what is said of some checkpoints; None where nothing is."""
+    return None if len(words) and (words == "unknown").all() else int((words == COLLAPSED).sum())

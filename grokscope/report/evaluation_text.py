@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from grokscope.names import safe_lines, safe_name
-from grokscope.numbers import UNKNOWN, counted, fixed, whole
+from grokscope.numbers import UNKNOWN, counted, fixed, number_text, whole
 from grokscope.phases import Thresholds
 from grokscope.report.detectors import COLLAPSED, DETECTORS
 from grokscope.report.evaluate import ALLOWED, DetectorScore, RunScore, ScoredRun
@@ -63,11 +63,11 @@ def _heading(runs: Sequence[ScoredRun]) -> Iterator[str]:
 
 
 def _cells(score: DetectorScore) -> list[str]:
-    found, collapsed = (sum(getattr(run, name) for run in score.runs) for name in ("found", "collapsed"))
-    alarmed = sum(run.early > 0 for run in score.healthy)
+    found, collapsed = (_sum(getattr(run, name) for run in score.runs) for name in ("found", "collapsed"))
+    alarmed = sum(bool(run.early) for run in score.healthy)
     warned = sum(run.lead == run.lead for run in score.collapsing)
     alarms = [
-        f"{found} of {collapsed}",
+        _of(found, collapsed),
         f"{alarmed} of {len(score.healthy)}",
         fixed(score.false_alarms, 2),
         f"{_signed(score.lead)} ({warned} of {len(score.collapsing)})",
@@ -101,12 +101,16 @@ def _run_cells(run: ScoredRun, score: RunScore) -> list[str]:
         fixed(float(known.max()), 3) if len(known) else UNKNOWN,
         fixed(float(accuracy[-1]), 3) if len(accuracy) else UNKNOWN,
         fixed(score.auroc, 3),
-        f"{score.found} of {score.collapsed}",
-        str(score.early),
+        _of(score.found, score.collapsed),
+        number_text(score.early, "d"),
         _step(score.alarm),
         _signed(score.lead),
         fixed(score.fallen, 3),
     ]
+
+
+def _of(found: int | None, collapsed: int | None) -> str:
+    return UNKNOWN if found is None else f"{found} of {collapsed}"
 
 
 def _between(ends: tuple[float, float]) -> str:
@@ -151,7 +155,7 @@ def _plain_score(score: DetectorScore) -> dict[str, Any]:
         "checkpoints": score.num_scored,
         "own_rule": score.own_rule,
         "healthy_runs": len(score.healthy),
-        "healthy_runs_alarmed": sum(run.early > 0 for run in score.healthy) if score.alarms else None,
+        "healthy_runs_alarmed": sum(bool(run.early) for run in score.healthy) if score.alarms else None,
         "false_alarms_a_run": known(score.false_alarms) if score.alarms else None,
         "lead": known(score.lead),
         "confusion": [
@@ -168,13 +172,19 @@ def evaluation_rows(scores: Sequence[DetectorScore]) -> Iterator[Sequence[object
     """Yield the header, and for every detector a row of all runs together, without a name, and one a run."""
     yield CSV_HEADER
     for score in scores:
-        sums = [sum(getattr(run, name) for run in score.runs) for name in ("collapsed", "found", "early")]
+        sums = [_sum(getattr(run, name) for run in score.runs) for name in ("collapsed", "found", "early")]
         pooled = (score.auroc, *score.interval, score.matched, *score.matched_interval)
         yield _blank([score.name, "", *pooled, *sums, None, None, score.lead, None])
         for run in score.runs:
             ends = [None] * (len(pooled) - 1)
             counts = (run.collapsed, run.found, run.early, run.alarm, run.fall, run.lead, run.fallen)
             yield _blank([score.name, run.run, run.auroc, *ends, *counts])
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """Add what is known; None where nothing is."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def _blank(cells: Sequence[object]) -> list[object]:

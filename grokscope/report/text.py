@@ -26,7 +26,7 @@ def report_text(reports: Sequence[RunReport]) -> str:
     groups = experiments([report for report in reports if not report.single])
     for group, words in zip(groups, differences(groups), strict=True):
         lines += ["", *_heading(group, words), *_events(group)]
-    return safe_lines([*lines, "", *_unmeasured(reports), *_confusion(reports)])
+    return safe_lines([*lines, "", *_confusion(reports)])
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -106,15 +106,6 @@ def _interval(name: str, group: Sequence[RunReport], event: str) -> str:
     lows, highs = ([row[name + bound] for row in rows if math.isfinite(row.get(name + bound, math.nan))]
                    for bound in BOUNDS)  # fmt: skip
     return f" [{min(lows):.1f}, {max(highs):.1f}]" if lows and highs else ""
-
-
-def _unmeasured(reports: Sequence[RunReport]) -> Iterator[str]:
-    for report in reports:
-        if not report.measured:
-            yield (
-                f"no checkpoint of {report.name} is measured yet: `grokscope analyze {report.path}` first, "
-                "to see what the weights say"
-            )
 
 
 def _confusion(reports: Sequence[RunReport]) -> Iterator[str]:

@@ -5,21 +5,31 @@ from __future__ import annotations
 import json
 import uuid
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.errors import UsageError
+from grokscope.errors import DamagedCheckpoint, UsageError
 from grokscope.importers import layers_of
 from grokscope.importers.tensors import LayerSource, Tensors, widened
 from grokscope.runfile import LayerSpec, LeftOut, Liveness
-from grokscope.trajectory.contents import Contents, Layer, Source, Stamp, contents_of, sources_of, stamps_of
+from grokscope.trajectory.contents import (
+    Contents,
+    Layer,
+    Source,
+    Stamp,
+    Unreadable,
+    contents_of,
+    files_about,
+    sources_of,
+    stamps_of,
+)
+from grokscope.trajectory.elsewhere import Elsewhere, State
 from grokscope.trajectory.layouts import find_checkpoints
 from grokscope.trajectory.metrics import Metrics, metrics_of_checkpoints
 from grokscope.trajectory.numbering import Numbering, number_checkpoints
@@ -40,8 +50,9 @@ class Checkpoints:
         """Find the checkpoints, read their descriptions, and give them their steps."""
         self.path = path
         self.opening = opening or Opening()
-        self._known: dict[Source, Contents | LeftOut] = {}
+        self._known: dict[Source, Contents | Unreadable] = {}
         self._keys: dict[tuple[Stamp, int | None], str] = {}
+        self._sound: set[tuple[Stamp, int | None]] = set()
         self._opened: tuple[Source, Tensors, dict[str, LayerSource]] | None = None
         self._look(*self._find())
 
@@ -55,7 +66,7 @@ class Checkpoints:
             source: self._current(source) or contents_of(source, self.opening.network) for source in sources
         }
         whole = {source: known for source, known in self._known.items() if isinstance(known, Contents)}
-        unreadable = [known for known in self._known.values() if isinstance(known, LeftOut)]
+        unreadable = [known.left_out for known in self._known.values() if isinstance(known, Unreadable)]
         if not whole:
             raise UsageError(unreadable[0].reason if unreadable else f"{self.path} holds no checkpoint")
         self.numbering = self._numbered({source.name: known.extra for source, known in whole.items()})
@@ -72,11 +83,12 @@ class Checkpoints:
     def _numbered(self, inside: Mapping[str, Mapping[str, object]]) -> Numbering:
         return number_checkpoints(inside, step_regex=self.opening.step_regex, steps_from=self.opening.steps_from)
 
-    def _current(self, source: Source) -> Contents | LeftOut | None:
+    def _current(self, source: Source) -> Contents | Unreadable | None:
         """Return what is known of a checkpoint if its files have not been written since."""
         known = self._known.get(source)
+        files = known.files if isinstance(known, Contents) else files_about(source.path)
         try:
-            return known if isinstance(known, Contents) and known.stamp == stamps_of(known.files) else None
+            return known if known is not None and known.stamp == stamps_of(files) else None
         except OSError:
             return None
 
@@ -174,14 +186,20 @@ class Checkpoints:
             return np.broadcast_to(MISSING, self._union.spec(layer).shape[:1])
         source, tensors = self._source(index, layer)
         assert source.bias is not None
-        return source.bias(tensors)
+        return self._whole(index, source.bias, tensors)
+
+    def _whole(self, index: int, read: Callable[[Tensors], NDArray[Any]], tensors: Tensors) -> NDArray[Any]:
+        try:
+            return read(tensors)
+        except UsageError as error:
+            raise DamagedCheckpoint(f"checkpoint {index} (step {self.steps[index]:,}): {error}") from None
 
     def stored_weight(self, index: int, layer: str) -> tuple[NDArray[Any], str] | None:
         """Return a layer's weight as it is stored, and the dtype of its codes or numbers; None for no weight."""
         if self.layer_at(index, layer) is None:
             return None
         source, tensors = self._source(index, layer)
-        return source.weight(tensors), source.dtype
+        return self._whole(index, source.weight, tensors), source.dtype
 
     def layer_at(self, index: int, layer: str) -> Layer | None:
         """Return what a layer is at a checkpoint, or None where that checkpoint does not have it."""
@@ -253,14 +271,20 @@ class Checkpoints:
         return np.array(keys, dtype=np.uint32)
 
     def verify(self, index: int) -> None:
-        """Do nothing: what a format says of its own damage is told when a tensor is read."""
+        """Raise DamagedCheckpoint where bytes do not have the CRC that a zip archive keeps of them."""
+        contents = self._contents[index]
+        if contents.crc is None or (contents.stamp, contents.part) in self._sound:
+            return
+        for layer in self.layers:
+            self.stored_weight(index, layer.name)
+        self._sound.add((contents.stamp, contents.part))
+
+    @property
+    def state(self) -> State:
+        """What tells these checkpoints from others that lie at the same path later."""
+        numbers = [tuple(file[1:] for file in one.stamp) for one in self._contents]
+        return tuple(zip(self.steps.tolist(), numbers, strict=True))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the path: a worker opens it once."""
-        return _reopened, (self.path.resolve(), self.opening, tuple(one.stamp for one in self._contents))
-
-
-@lru_cache(maxsize=4)
-def _reopened(path: Path, opening: Opening, stamps: tuple[Stamp, ...]) -> Checkpoints:
-    """Open a trajectory in another process, once for each state of its files."""
-    return Checkpoints(path, opening)
+        return Elsewhere, (Checkpoints, self.path.absolute(), self.opening, self.state)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from grokscope.errors import DamagedCheckpoint
 from grokscope.runfile.preallocated import raw_bytes
 from grokscope.trajectory.protocol import Trajectory
 from grokscope.turns import in_turns
@@ -34,6 +35,9 @@ def same_weights(trajectory: Trajectory) -> list[str]:
 def _alike(trajectory: Trajectory, group: Iterable[int], layer: str) -> list[tuple[int, ...]]:
     by_content: dict[tuple[int, int], list[int]] = {}
     for index in in_turns(group):
-        content = raw_bytes(trajectory.weight(index, layer))
+        try:
+            content = raw_bytes(trajectory.weight(index, layer))
+        except DamagedCheckpoint:  # equal to none
+            continue
         by_content.setdefault((zlib.crc32(content), zlib.adler32(content)), []).append(index)
     return [tuple(indices) for indices in by_content.values() if len(indices) > 1]

@@ -21,6 +21,7 @@ from grokscope.runfile.layout import LEFT_OUT
 from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.preallocated import in_the_name_of, storage_errors, sync_folder
 from grokscope.trajectory.checkpoints import Checkpoints
+from grokscope.trajectory.damage import find_damaged
 
 WHOLE_NUMBERS_AS = "float32"
 
@@ -32,10 +33,11 @@ def write_run(
     config: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     on_checkpoint: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
+) -> dict[int, str]:
     """Write checkpoints into a new run file at `output`, a layer at a time.
 
-    bfloat16 stays two bytes; a layer that some checkpoints do not have is NaN there. `config` is what is known of
+    bfloat16 stays two bytes; a layer that some checkpoints do not have is NaN there. A damaged checkpoint is left
+    out, and a sentence on each returned. `config` is what is known of
     their training, such as activation and input_range. `on_checkpoint(done, total)` is called after each. Raises
     UsageError where `output` is in the way, RunLocked where it is being written.
     """
@@ -50,10 +52,11 @@ def write_run(
         with storage_errors(output):
             unfinished.unlink(missing_ok=True)  # an import's that was killed, or a link that leads elsewhere
         with in_the_name_of(output):
-            _write(checkpoints, unfinished, config or {}, on_checkpoint)
+            damaged = _write(checkpoints, unfinished, config or {}, on_checkpoint)
         with storage_errors(output):
             unfinished.replace(real)
             sync_folder(real.parent)
+        return damaged
     finally:
         with suppress(OSError):
             unfinished.unlink()
@@ -70,27 +73,33 @@ def _write(
     path: Path,
     config: Mapping[str, Any],
     on_checkpoint: Callable[[int, int], None],
-) -> None:
+) -> dict[int, str]:
+    damaged = find_damaged(checkpoints)
+    indices = [index for index in range(checkpoints.num_checkpoints) if index not in damaged]
+    if not indices:
+        raise UsageError(damaged[0])
     layers = [replace(layer, dtype=_dtype(checkpoints, layer)) for layer in checkpoints.layers]
-    pairs = json.dumps([(out.name, out.reason) for out in checkpoints.left_out])
+    left_out = [(out.name, out.reason) for out in checkpoints.left_out]
+    left_out += [(f"step {checkpoints.steps[index]}", sentence) for index, sentence in damaged.items()]
     with RunWriter.create(
         path,
-        steps=checkpoints.steps,
+        steps=checkpoints.steps[indices],
         layers=layers,
         metrics=checkpoints.metric_names,
-        config={"files": checkpoints.num_checkpoints, **config},
+        config={"files": len(indices), **config},
         origin=f"imported from {safe_name(checkpoints.name)}",
-        fixed={LEFT_OUT: np.frombuffer(pairs.encode(), dtype=np.uint8)},
+        fixed={LEFT_OUT: np.frombuffer(json.dumps(left_out).encode(), dtype=np.uint8)},
         overwrite=True,
     ) as writer:
         for note in checkpoints.notes:
             writer.note(note)
         metrics = checkpoints.metrics()
-        for index in range(checkpoints.num_checkpoints):
+        for done, index in enumerate(indices):
             row = {name: float(values[index]) for name, values in metrics.items()}
             biases = {layer.name: checkpoints.bias(index, layer.name) for layer in layers if layer.bias}
-            writer.commit(index, _Weights(checkpoints, index, layers), biases, row)
-            on_checkpoint(index + 1, checkpoints.num_checkpoints)
+            writer.commit(done, _Weights(checkpoints, index, layers), biases, row)
+            on_checkpoint(done + 1, len(indices))
+    return damaged
 
 
 def _dtype(checkpoints: Checkpoints, layer: LayerSpec) -> str:

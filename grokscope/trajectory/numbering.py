@@ -17,6 +17,7 @@ from grokscope.errors import UsageError
 from grokscope.files import read_text
 from grokscope.runfile import LeftOut
 from grokscope.steps import parse_number
+from grokscope.trajectory.layouts import bare_name
 from grokscope.trajectory.numbers_in_names import EPOCHS, ITERATIONS, STEPS, Number, numbers_in, skeleton
 
 LARGEST_STEP = 2**63 - 1
@@ -145,7 +146,10 @@ def _from_regex(checkpoints: Mapping[str, Inside], pattern: str) -> Numbering:
 
 
 def _from_table(checkpoints: Mapping[str, Inside], path: Path) -> Numbering:
-    """Read lines `name,step`; a first line that says so is skipped, and a name may have its suffix or not."""
+    """Read lines `name,step`; a first line that says so is skipped, and a name may have its suffix or not.
+
+    Where both stand there, the line with the name as it is counts.
+    """
     try:
         rows = [row for row in csv.reader(read_text(path, LARGEST_TABLE, "utf-8-sig").splitlines()) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -156,16 +160,15 @@ def _from_table(checkpoints: Mapping[str, Inside], path: Path) -> Numbering:
             continue
         if len(row) != 2:
             raise UsageError(f"{path}, line {line}: give `name,step`")
-        listed[row[0].strip()] = _given(row[1], f"{path}, line {line}: {row[1]!r}")
-    steps = {name: listed[key] for name in checkpoints if (key := _listed_as(name, listed)) is not None}
+        name, step = row[0].strip(), _given(row[1], f"{path}, line {line}: {row[1]!r}")
+        if (first := listed.setdefault(name, step)) != step:
+            raise UsageError(f"{path}, line {line}: {name} has step {step} and had {first} in an earlier line")
+    known = {bare_name(Path(name)): step for name, step in listed.items()} | listed
+    steps = {name: known[key] for name in checkpoints for key in (Path(name).name, name) if key in known}
     if not steps:
         raise UsageError(f"{path} lists none of {_some(list(checkpoints))}")
     others = tuple(LeftOut(name, f"{path.name} does not list it") for name in checkpoints if name not in steps)
     return Numbering(steps, f"{path.name}", others)
-
-
-def _listed_as(name: str, listed: Mapping[str, int]) -> str | None:
-    return next((key for key in (name, Path(name).stem, Path(name).name) if key in listed), None)
 
 
 def _given(text: str, where: str) -> int:

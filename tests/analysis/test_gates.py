@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -211,6 +213,15 @@ def test_why_outputs_may_grow_for_ever(loss: str | None, why: str) -> None:
     said = why_no_bound({"loss": loss})
     assert why in said
     assert bool(said) == bool(why)
+
+
+def test_what_a_recorder_is_told_to_say_is_what_was_missing() -> None:
+    config: dict[str, object] = {}
+    while said := why_no_gates(config, CHAIN) or why_no_bound(config):
+        way_out = re.search(r"`Recorder\(config=(.*)\)`", said)
+        assert way_out is not None, said
+        config |= json.loads(way_out[1])
+    assert config == {"activation": "relu", "input_range": [0, 1], "loss": "mse"}
 
 
 def test_layers_that_are_no_chain_have_no_gates_and_ranges_are_numbers() -> None:

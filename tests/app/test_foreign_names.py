@@ -25,20 +25,23 @@ from grokscope.trajectory import Opening, open_trajectory
 
 HOSTILE = "x\x1b]0;owned\x07\u202e\n\x9b2J"
 HARMLESS = "x·]0;owned····2J"
+INSIDE = {HOSTILE: (HOSTILE, HOSTILE), HARMLESS: (r"x\x1b]0;owned\x07\u202e\n\x9b2J", "x ]0;owned    2J")}
+"""What the arrays and the column of such a folder are called: of the hostile one as they are read."""
+
 WIDTH, HEIGHT = 120, 40
 SHEETS = ("", "why", "events", "checkpoints", "help")
 
 
 def seen(folder: Path, name: str, *, measured: bool = False) -> State:
     """A folder of checkpoints in which everything has that name, as the viewer has it; its troubles, too."""
-    folder = folder / name
+    folder, (array, column) = folder / name, INSIDE[name]
     folder.mkdir()
     for step in (1, 2, 3):
         weight = np.random.default_rng(step).normal(size=(30, 40)) + 0.4 * (step > 1)
-        arrays = {f"{name}.{k}.weight": weight for k in (1, 2)} | {f"{name}.code": np.ones((3, 3), np.int64)}
+        arrays = {f"{array}.{k}.weight": weight for k in (1, 2)} | {f"{array}.code": np.ones((3, 3), np.int64)}
         np.savez(folder / f"step{step}.npz", **arrays)
     rows = ((step, 1.0, step / 4) for step in (1, 2, 3))
-    lines = [f'step,"{name}",test_accuracy', *(",".join(map(str, row)) for row in rows)]
+    lines = [f'step,"{column}",test_accuracy', *(",".join(map(str, row)) for row in rows)]
     table = folder / "metrics.csv"
     table.write_text("\n".join(lines))
     run = open_trajectory(folder, Opening(metrics=table))

@@ -190,7 +190,7 @@ def test_what_foreign_checkpoints_name_can_neither_move_the_cursor_nor_begin_a_l
     table.write_text(f'step,"{name}",train_accuracy,test_accuracy\n1,1,.1,.1\n2,2,.2,.2\n')
     analyze(open_trajectory(folder), parameters=Parameters(permutations=1, null_draws=100))
     for command, *options in (
-        ["info"], ["show"], ["plot", name], ["report"], ["export"], ["export", "--layers"],
+        ["info"], ["show"], ["plot", "accuracy"], ["report"], ["export"], ["export", "--layers"],
         ["evaluate"], ["evaluate", "--csv"],
     ):  # fmt: skip
         done = grokscope_here(command, folder, *options, "--metrics", table)

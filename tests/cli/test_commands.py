@@ -169,6 +169,10 @@ def test_show_measures_what_is_not_measured(trained_run: Path, tmp_path: Path, g
     path = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
     shown = parsed(grokscope_here("show", path, "--json"))
     assert all(layer["norm"] > 0 for layer in shown["layers"])
+    left = f"{shown['num_checkpoints'] - 1} of {shown['num_checkpoints']} checkpoints are not measured"
+    note = f"run.h5: {left}; `grokscope analyze {path}` measures them\n"
+    for command in (("report",), ("evaluate", "--csv"), ("export", "--layers")):
+        assert grokscope_here(*command, path).stderr == note
 
 
 def test_show_as_text_never_cuts_a_number(analysed: Path, grokscope_here: Command) -> None:
@@ -176,7 +180,7 @@ def test_show_as_text_never_cuts_a_number(analysed: Path, grokscope_here: Comman
     assert "…" not in done.stdout
     assert "fc1    40×64" in done.stdout
     assert "weights say:" in done.stdout
-    assert "lit by an image" in done.stdout
+    assert "units learning  of these lit" in done.stdout
 
 
 def test_traps_that_a_file_does_not_keep_are_counted(tmp_path: Path, grokscope_here: Command) -> None:

@@ -57,7 +57,7 @@ def test_a_spectrum_is_measured_when_it_is_drawn(
     missing = grokscope_here("plot", path, "alpha")
     assert missing.exit_code == 0
     assert "nothing recorded or analysed yet" in missing.stdout
-    assert f"`grokscope analyze {path}` does it" in missing.stderr
+    assert f"`grokscope analyze {path}` measures them" in missing.stderr
     assert "ESD fc1 · fresh.h5 step 300" in grokscope_here("plot", path, "esd").stdout
     (figure,) = json.loads(grokscope_here("plot", path, "alpha", "--json").stdout)
     known = [mark for mark in figure["marks"] if mark["kind"] == "points"]

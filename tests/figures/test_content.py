@@ -32,9 +32,9 @@ from grokscope.figures import (
 )
 from grokscope.figures.data import Figure, Mark
 from grokscope.figures.histogram import edges_through
-from grokscope.spectra import LayerSpectrum
+from grokscope.spectra import LayerSpectrum, analyze_layer
 from grokscope.spectra.combined import combined_p
-from tests.figures.conftest import STEPS
+from tests.figures.conftest import STEPS, history
 
 
 def one(figure: Figure, kind: type[Mark], label: str = "") -> Mark:
@@ -52,6 +52,17 @@ def test_an_esd_integrates_to_the_share_of_eigenvalues_that_it_shows(
     total = sum(float(np.nansum(bars.heights * np.diff(bars.edges))) for bars in figure.of(Bars))
     low = figure.of(Bars)[0].edges[0]
     assert total == pytest.approx(np.mean(spectrum.esd >= low), abs=1e-12)
+
+
+def test_what_is_zero_within_rounding_is_in_no_picture() -> None:
+    """Of a single-precision matrix of rank 1 a single eigenvalue is more than that."""
+    rng = np.random.default_rng(0)
+    weight = np.outer(rng.normal(size=30), rng.normal(size=20)).astype(np.float32)
+    spectrum = analyze_layer(weight, "fc1", step=0, permutations=1, null_draws=50)
+    assert esd(spectrum).reason == "fewer than two eigenvalues above zero"
+    assert dxmin(spectrum).reason == "no power-law fit"
+    (cells,) = spectrogram(history(0), "fc1", [spectrum] * len(STEPS)).of(Heatmap)
+    assert (np.nansum(cells.values > 0, axis=0) <= 1).all()
 
 
 def test_the_tail_begins_in_a_bin_of_its_own_and_holds_its_eigenvalues(spectrum: LayerSpectrum) -> None:

@@ -141,3 +141,11 @@ def test_equal_weights_have_equal_crcs_whatever_lies_beside_them(tmp_path: Path)
     torch.save({"model": changed.state_dict(), "step": 3}, tmp_path / "3.pt")
     first, second, third = (read_tensors(tmp_path / f"{step}.pt").crc32() for step in (1, 2, 3))
     assert first == second != third
+
+
+def test_the_scale_of_an_adapter_is_in_the_crc(tmp_path: Path) -> None:
+    for alpha in (16, 64):
+        torch.save(
+            {"model": network().state_dict(), "adapter": {"lora_alpha": alpha, "r": 8}}, tmp_path / f"{alpha}.pt"
+        )
+    assert read_tensors(tmp_path / "16.pt").crc32() != read_tensors(tmp_path / "64.pt").crc32()

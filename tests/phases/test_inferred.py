@@ -56,8 +56,8 @@ def grown(*capacity: float, lit: float = OPEN, **options: object) -> Evidence:
     [
         (network(), "pre-grokking"),
         (network(left_out=2), "undecided"),
-        (network(no_bound="for its loss is another"), "undecided"),  # it may generalise all the same
-        (network(layer(num_signal=3), no_bound="for its loss is another"), "grokking"),  # gates need no bound
+        (network(no_bound="its loss is another"), "undecided"),  # it may generalise all the same
+        (network(layer(num_signal=3), no_bound="its loss is another"), "grokking"),  # gates need no bound
         (network(layer(num_signal=3, live_rows=0)), "unknown"),  # it stands still
         (network(layer(num_entry_traps=1)), "undecided"),
         (gated(OPEN, OPEN, OPEN), "grokking"),
@@ -118,10 +118,10 @@ def strained(
         (strained(0, 6, 6, lit=1, scale=4.0), "anti-grokking"),
         (strained(0, 6, 6, lit=1, scale=4.0 - SMALLEST), "grokking"),  # from a smaller start gates decide
         (
-            strained(0, 9, 9, no_bound="for its loss is another"),
+            strained(0, 9, 9, no_bound="its loss is another"),
             "grokking",
         ),  # outputs may grow for ever: gates decide
-        (strained(0, 0, 0, lit=SHUT, no_bound="for its loss is another"), "anti-grokking"),
+        (strained(0, 0, 0, lit=SHUT, no_bound="its loss is another"), "anti-grokking"),
         (strained(0, 9, 9, no_gates="tanh"), "unknown"),
         (strained(0, 9, 9, random_labels=True), "undecided"),
         (network(), "pre-grokking"),
@@ -132,12 +132,17 @@ def test_label(evidence: Evidence, label: str) -> None:
     assert inferred.label == label, inferred.reasons
 
 
+def test_a_strain_that_is_not_measured_at_first_says_what_measures_it() -> None:
+    [reason, *_] = infer(strained(np.nan, 6, 6)).reasons
+    assert "not measured, which takes the first checkpoint as well as this one; `grokscope analyze`" in reason
+
+
 def test_it_is_known_whether_strain_decides() -> None:
     assert infer(strained(0, 1, 1)).by_strain
     assert not infer(strained(0, 1, 1), by="gates").by_strain
     for other in (
         {"scale": 3.9},
-        {"no_bound": "for its loss is another"},
+        {"no_bound": "its loss is another"},
         {"no_gates": "tanh"},
         {"random_labels": True},
     ):
@@ -159,7 +164,7 @@ def test_it_is_known_whether_strain_decides() -> None:
         (grown(np.nan, 10, 20), "undecided"),  # not measured at the first checkpoint
         (grown(10, 20, np.nan), "unknown"),
         (grown(10, 10, 10, lit=0.0), "grokking"),  # gates do not decide here
-        (grown(10, 20, 20, no_bound="for its loss is another"), "unknown"),  # outputs may grow for ever
+        (grown(10, 20, 20, no_bound="its loss is another"), "unknown"),  # outputs may grow for ever
         (grown(10, 20, 20, random_labels=True), "undecided"),
         (network(), "pre-grokking"),
         (grown(10, 20, 20, no_gates="tanh"), "unknown"),
@@ -185,7 +190,7 @@ def test_reasons_are_words_for_a_newcomer() -> None:
     assert reason.startswith("the first layer's gates have closed: ")
     assert infer(gated(OPEN, OPEN, OPEN), by="gates").reasons[0].startswith("the first layer's gates are open: ")
     assert "nearly closed" in infer(gated(OPEN, OPEN, HALF), by="gates").reasons[0]
-    assert "lights 3.0% of fc1's units, 20% at best" in reason
+    assert "lights 3.0% of those of fc1's units that still turn, 20% at best" in reason
     assert "fc2's biases help to close" in reason
     assert infer(strained(0, 5, 5, live=0.5)).reasons[0] == (
         "the network is very steep for the few gates that are open: 32 times as steep as at the first checkpoint, "
@@ -209,13 +214,13 @@ def test_a_capacity_that_has_grown_is_named_and_decides_nothing() -> None:
     assert inferred.reasons[-1] == "seen as well: its capacity is 2.00 times its least so far"
     far = infer(grown(1e-60, 1, 1e80)).reasons[-1]
     assert far == "seen as well: its capacity is 1.00e140 times its least so far"
-    for quiet in (grown(10, 20, 20 - SMALLEST), grown(10, 20, 20, no_bound="for its loss is another")):
+    for quiet in (grown(10, 20, 20 - SMALLEST), grown(10, 20, 20, no_bound="its loss is another")):
         assert not any("capacity" in reason for reason in infer(quiet).reasons)
 
 
 def test_capacity_has_grown_from_the_least_so_far_where_the_loss_holds_outputs() -> None:
     np.testing.assert_allclose(growth(grown(40, 10, 20)), [0, 0, 1])
-    for blind in (grown(10, 20, 20, no_gates="tanh"), grown(10, 20, 20, no_bound="for its loss is another")):
+    for blind in (grown(10, 20, 20, no_gates="tanh"), grown(10, 20, 20, no_bound="its loss is another")):
         assert np.isnan(growth(blind)).all()
 
 
@@ -247,7 +252,7 @@ def test_a_label_never_changes_when_later_checkpoints_are_appended(data: st.Data
         series = st.lists(values, min_size=count, max_size=count)
         columns = {column: np.array(data.draw(series)) for column in COLUMNS}
         layers.append(LayerEvidence(name, size, **columns))
-    no_bound = data.draw(st.sampled_from(["", "for its loss is another"]))
+    no_bound = data.draw(st.sampled_from(["", "its loss is another"]))
     whole = Evidence(tuple(layers), no_bound=no_bound)
     for index in range(count):
         cut = [

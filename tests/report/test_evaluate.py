@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from grokscope.report.auroc import (
 )
 from grokscope.report.detectors import Reading
 from grokscope.report.evaluate import DetectorScore, ScoredRun, evaluate, read_run, scored_run
+from grokscope.report.evaluation_text import evaluation_rows
 from grokscope.runfile import LayerSpec, Run, RunWriter
 
 Command = Callable[..., Result]
@@ -223,6 +225,15 @@ def test_checkpoints_without_a_score_are_counted() -> None:
     score = score_of([a_run(FALLING, score=[0, 0, np.nan, 2, 3, 9, np.nan, 9])], "score")
     assert (score.known, score.num_scored) == (4, 6)
     assert score.auroc == 1
+
+
+def test_nothing_is_found_or_missed_by_a_detector_that_says_nothing() -> None:
+    silent = {"rule": Reading(np.full(8, np.nan), ("unknown",) * 8)}
+    score = score_of([replace(a_run(values), readings=silent) for values in (FALLING, HEALTHY)], "rule")
+    assert [(run.found, run.early) for run in score.runs] == [(None, None), (0, None)]
+    assert (score.alarms, score.healthy) == (False, ())
+    cells = [row[9:11] for row in evaluation_rows([score])]
+    assert cells == [("found", "early"), [0, ""], ["", ""], [0, ""]]
 
 
 def test_a_run_of_embeddings_alone_has_nothing_to_be_scored(tmp_path: Path) -> None:

@@ -119,13 +119,9 @@ def test_a_mean_over_fewer_runs_than_got_there_says_so() -> None:
     assert rows(report_text(reports))["step"] == [["10 ± 0"]]
 
 
-def test_a_run_that_is_not_analysed_gives_a_hint_and_no_empty_rows() -> None:
+def test_a_run_that_is_not_analysed_has_no_empty_rows() -> None:
     text = report_text([report("a", {"step": 10, "fc1 alpha": math.nan}, measured=False)])
     assert "alpha" not in text
-    assert "no checkpoint of a.h5 is measured yet: `grokscope analyze a.h5`" in text
-    both = report_text([report("a", {"step": 10}, measured=False), report("b", {"step": 10})])
-    assert "`grokscope analyze a.h5`" in both
-    assert "`grokscope analyze b.h5`" not in both
 
 
 def test_a_p_value_at_its_bound_is_said_to_be_below() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -94,14 +95,43 @@ def test_the_one_file_of_a_models_folder_is_not_said_to_be_left_out(tmp_path: Pa
     assert [out.name for out in opened.left_out] == ["extra.safetensors"]
 
 
-def test_a_damaged_checkpoint_is_left_out_by_name(tmp_path: Path) -> None:
+def pytorch(path: Path, value: float) -> None:
+    """A file of PyTorch's."""
+    torch = pytest.importorskip("torch")
+    torch.save({"fc.weight": torch.full((4, 3), float(value))}, path)
+
+
+@pytest.mark.parametrize(("save", "suffix"), [(safetensors, "safetensors"), (pytorch, "pt")])
+def test_a_damaged_checkpoint_is_left_out_by_name_until_it_is_whole(
+    tmp_path: Path, save: Callable[[Path, float], None], suffix: str
+) -> None:
     for step in (1, 2, 3):
-        safetensors(tmp_path / f"step{step}.safetensors", step)
-    with (tmp_path / "step2.safetensors").open("r+b") as file:
-        file.truncate(100)
+        save(tmp_path / f"step{step}.{suffix}", step)
+    whole = (tmp_path / f"step2.{suffix}").read_bytes()
+    (tmp_path / f"step2.{suffix}").write_bytes(whole[:100])
     trajectory = Checkpoints(tmp_path)
     assert trajectory.steps.tolist() == [1, 3]
     assert [out.name for out in trajectory.left_out] == ["step2"]
+    assert not trajectory.refresh()
+    (tmp_path / f"step2.{suffix}").write_bytes(whole)
+    assert trajectory.refresh()
+    assert trajectory.steps.tolist() == [1, 2, 3]
+    assert not trajectory.refresh()
+
+
+def test_a_checkpoint_whose_shards_come_one_by_one_is_read_when_all_are_there(tmp_path: Path) -> None:
+    shard = "model-00001-of-00001.safetensors"
+    for step in (1, 2):
+        safetensors(tmp_path / f"checkpoint-{step}" / shard, step)
+        index = json.dumps({"weight_map": {"fc.weight": shard}})
+        (tmp_path / f"checkpoint-{step}" / "model.safetensors.index.json").write_text(index)
+    last = (tmp_path / "checkpoint-2" / shard).rename(tmp_path / ".late")
+    trajectory = Checkpoints(tmp_path)
+    assert [out.name for out in trajectory.left_out] == ["checkpoint-2"]
+    assert not trajectory.refresh()
+    last.rename(tmp_path / "checkpoint-2" / shard)
+    assert trajectory.refresh()
+    assert trajectory.steps.tolist() == [1, 2]
 
 
 def test_folders_and_files_of_checkpoints_side_by_side_are_refused(tmp_path: Path) -> None:

@@ -120,6 +120,9 @@ def test_the_user_has_the_last_word(tmp_path: Path) -> None:
     table = tmp_path / "steps.csv"
     table.write_text("name,step\na1_b2,10k\na3_b4.pt,20k\na3_b4,30k\n")
     assert number_checkpoints(names, steps_from=table).steps == {"a1_b2": 10_000, "a3_b4": 30_000}
+    decimals: dict[str, dict[str, object]] = {"m-val_loss=0.91": {}, "m-val_loss=0.47": {}, "folder/model": {}}
+    table.write_text("m-val_loss=0.91.pt,1\nruns/m-val_loss=0.47.ckpt,2\nm-val_loss=0,3\nmodel.pt,4\n")
+    assert number_checkpoints(decimals, steps_from=table).steps == dict(zip(decimals, (1, 2, 4), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,13 @@ def test_a_regex_that_gives_no_step_is_refused(pattern: str, words: str) -> None
         number_checkpoints({"a1": {}, "a2": {}}, step_regex=pattern)
 
 
-@pytest.mark.parametrize(("text", "words"), [("a1,x\n", "no step"), ("a1\n", "line 1"), ("b,3\n", "lists none")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a1,x\n", "no step"), ("a1\n", "line 1"), ("b,3\n", "lists none"),
+        ("a1,3\na2,4\na1,5\n", "line 3: a1 has step 5 and had 3"),
+    ],
+)  # fmt: skip
 def test_a_table_that_gives_no_step_is_refused(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "steps.csv").write_text(text)
     with pytest.raises(UsageError, match=words):
