@@ -7,7 +7,6 @@ from pathlib import Path
 from threading import Event
 
 import numpy as np
-from numpy.typing import NDArray
 
 from grokscope.analysis.gates import chain, measured_gates, read_gates, row_crc, sources
 from grokscope.analysis.rows import crc_of_row, num_eigenvalues, to_row
@@ -24,6 +23,7 @@ from grokscope.analysis.spectra_layout import (
     open_file,
     places,
 )
+from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.errors import DamagedCheckpoint, StorageError
 from grokscope.runfile import Run
 from grokscope.runfile.lock import WriterLock
@@ -58,15 +58,21 @@ class SpectraWriter:
             raise
 
     def write(self, index: int, spectrum: LayerSpectrum) -> None:
-        """Write one layer's spectrum at a checkpoint; it counts once its CRC is written, last."""
+        """Write one layer's spectrum at a checkpoint; it counts once its CRC is written, last.
+
+        What WeightWatcher said of the weights that the checkpoint had before goes first.
+        """
         layer = self.run.layers[layer_position(self.run, spectrum.name)]
         group = f"layers/{layer.name}"
         row = to_row(spectrum, max(num_eigenvalues(layer), 1))
+        source = self.run.crc32(index)
+        if self._file.read(f"{group}/source_crc32")[index] != source:
+            self.write_weightwatcher(index, layer.name, dict.fromkeys(COLUMNS, np.nan))
         stored = {}
         for key, value in row.items():
             stored[key] = np.asarray(value, dtype=self._file.extents[f"{group}/{key}"].dtype)
             self._file.write_row(f"{group}/{key}", index, stored[key])
-        self._file.write_row(f"{group}/source_crc32", index, self.run.crc32(index))
+        self._file.write_row(f"{group}/source_crc32", index, source)
         self._file.write_row(f"{group}/crc32", index, crc_of_row(stored))
 
     def measure_gates(self, until: int, stop: Event | None = None) -> None:
@@ -97,10 +103,6 @@ class SpectraWriter:
         """Write WeightWatcher's own columns for a layer at a checkpoint."""
         for column, value in columns.items():
             self._file.write_row(f"weightwatcher/{name}/{column}", index, value)
-
-    def read_weightwatcher(self, name: str, column: str) -> NDArray[np.float64]:
-        """Return one of WeightWatcher's columns over all planned checkpoints, NaN where it has not been run."""
-        return self._file.read(f"weightwatcher/{name}/{column}")
 
     def close(self) -> None:
         """Close the file and release its lock."""

@@ -45,8 +45,8 @@ def report(
     """
     import json
 
-    from grokscope.analysis.checkpoint import plain
     from grokscope.analysis.profile import profile_rows
+    from grokscope.numbers import json_value
     from grokscope.report import refuse_twice, report_text, run_report
     from grokscope.report.pictures import Source
 
@@ -69,9 +69,7 @@ def report(
             "uuid": report.uuid,
             "branch": report.branch or None,
             "phases": [{"label": label, "first": first, "last": last} for label, first, last in report.phases],
-            "events": {
-                event: {name: plain(value) for name, value in row.items()} for event, row in report.events.items()
-            },
+            "events": json_value(report.events),
             "single": report.single,
             **report.caveats,
             "layers": list(profile_rows(source.spectra)) if report.single else None,

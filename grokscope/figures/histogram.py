@@ -58,9 +58,9 @@ def part(bars: Bars, keep: NDArray[np.bool_], label: str, role: str) -> Bars:
     return Bars(bars.edges, np.where(keep, bars.heights, np.nan), label=label, role=role)
 
 
-def outline(edges: Array, heights: Array, label: str, role: str) -> Curve:
-    """A histogram's outline, broken where a bin is empty."""
-    return Curve(np.repeat(edges, 2)[1:-1], np.repeat(heights, 2), label=label, role=role)
+def outline(edges: Array, heights: Array) -> Curve:
+    """The histogram of a spectrum to compare with, as an outline, broken where a bin is empty."""
+    return Curve(np.repeat(edges, 2)[1:-1], np.repeat(heights, 2), label="compared with", role="mark")
 
 
 def density_axis(densities: Sequence[Array], scale: Scale) -> Axis:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from grokscope.figures.axis import Axis
+from grokscope.figures.axis import Axis, to_the_frame
 from grokscope.figures.colors import DARK
 from grokscope.figures.data import Band, Bars, Curve, Figure, Heatmap, HLine, Mark, Points, Span, VLine
 from grokscope.names import safe_name
@@ -167,8 +167,8 @@ class _Canvas:
         return np.array([self.figure.x.value(float(p)) for p in np.linspace(0, 1, 2 * self.width)])
 
     def _curve(self, x: ArrayLike, y: ArrayLike, marker: str, role: str) -> None:
-        """A line through x and y in data units, broken where one is unknown or outside."""
-        across, up = self.figure.x.position(x), self.figure.y.position(y)
+        """A line through x and y in data units, broken where one is unknown or outside the frame."""
+        across, up = to_the_frame(self.figure.x.position(x), self.figure.y.position(y))
         for piece in _pieces(across, up):
             self._plot(across[piece], up[piece], marker, role)
 

@@ -19,14 +19,12 @@ from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
 from grokscope.importers.layer_names import depth_order
-from grokscope.importers.stored import Bytes, StoredTensor, StoredTensors
+from grokscope.importers.stored import CHANNELS_LAST, Bytes, StoredTensor, StoredTensors
 from grokscope.importers.torch_tree import plain
-from grokscope.importers.zip_archive import LARGE, MOST_EXPANDED, SIGNATURE, Archive
+from grokscope.importers.zip_archive import LARGE, MOST_EXPANDED, SIGNATURE, WITHIN_KERAS, Archive
 from grokscope.runfile.opening import locked
 
-WITHIN_KERAS = "model.weights.h5"
 DEEPEST = 24
-CHANNELS_LAST = "channels last"
 
 
 def read_hdf5(path: Path) -> StoredTensors:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
 from grokscope.importers.layer_names import is_of_optimizer
-from grokscope.importers.stored import BREAKS_OFF, Bytes, StoredTensor, StoredTensors, size_of
+from grokscope.importers.stored import BREAKS_OFF, CHANNELS_LAST, Bytes, StoredTensor, StoredTensors, size_of
 from grokscope.importers.tensors import CODES
 from grokscope.importers.torch_tree import plain
 
@@ -140,7 +140,7 @@ def _array(shape: tuple[int, ...], dtype: str, content: memoryview) -> StoredTen
     if size_of(shape) * kind.itemsize != len(content):
         raise ValueError("an array's bytes do not fit its shape")
     return StoredTensor(
-        shape, dtype, lambda: np.frombuffer(content, dtype=kind).reshape(shape), layout="channels last"
+        shape, dtype, lambda: np.frombuffer(content, dtype=kind).reshape(shape), layout=CHANNELS_LAST
     )
 
 
@@ -149,7 +149,7 @@ def _chunked(node: dict[str, Any]) -> StoredTensor:
     shape = tuple(node["shape"][str(index)] for index in range(len(node["shape"])))
     if sum(size_of(chunk.shape) for chunk in chunks) != size_of(shape):
         raise ValueError("chunks do not make up their array")
-    return StoredTensor(shape, chunks[0].dtype, partial(_joined, chunks, shape), layout="channels last")
+    return StoredTensor(shape, chunks[0].dtype, partial(_joined, chunks, shape), layout=CHANNELS_LAST)
 
 
 def _joined(chunks: list[StoredTensor], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
 from grokscope.importers.protobuf import fields, floats, integers
-from grokscope.importers.stored import Bytes, StoredTensor, StoredTensors, size_of
+from grokscope.importers.stored import CHANNELS_LAST, Bytes, StoredTensor, StoredTensors, size_of
 from grokscope.importers.tensors import CODES
 
 GRAPH, NODE, INITIALIZER = 7, 1, 5
@@ -60,7 +60,7 @@ def _multiplied_from_right(nodes: Iterator[Any]) -> Iterator[tuple[str, str]]:
             _is_set(value, "transB") for number, value in fields(node) if number == ATTRIBUTE
         )
         if kind in ("MatMul", "Gemm") and not turned and len(inputs) > 1:
-            yield inputs[1], "channels last"
+            yield inputs[1], CHANNELS_LAST
 
 
 def _is_set(attribute: Any, name: str) -> bool:

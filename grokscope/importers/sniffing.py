@@ -7,9 +7,10 @@ import importlib
 from pathlib import Path
 
 from grokscope.errors import UsageError
+from grokscope.files import kind_of
 from grokscope.importers.shard_index import shards_beside
 from grokscope.importers.stored import BREAKS_OFF, Bytes, StoredTensors
-from grokscope.importers.zip_archive import SIGNATURE, Archive
+from grokscope.importers.zip_archive import SIGNATURE, WITHIN_KERAS, Archive
 
 READERS = {
     "safetensors": ("safetensors_file", "read_safetensors"),
@@ -36,10 +37,9 @@ def sniff(path: Path) -> str | None:
 
     Formats are the keys of READERS.
     """
-    if path.is_dir():
-        return _sniff_folder(path)
-    if not path.is_file():
-        return None
+    kind = kind_of(path)
+    if kind != "a file":
+        return _sniff_folder(path) if kind == "a folder" else None
     if path.name.endswith(".index.json"):
         return "safetensors" if ".safetensors" in path.name else "pytorch shards"
     file = Bytes(path)
@@ -72,7 +72,7 @@ def _sniff_zip(file: Bytes) -> str:
         return "pytorch"  # whose reader says what is wrong with it
     if any(name.rpartition("/")[2] == "data.pkl" for name in entries):
         return "pytorch"
-    if "model.weights.h5" in entries:
+    if WITHIN_KERAS in entries:
         return "hdf5"
     return "npz" if entries and any(name.endswith(".npy") for name in entries) else "pytorch"
 
@@ -88,11 +88,11 @@ ORBAX = ("_CHECKPOINT_METADATA", "manifest.ocdbt", "_METADATA", "_sharding")
 
 
 def _sniff_folder(folder: Path) -> str | None:
-    if (folder / ".metadata").is_file():
+    if kind_of(folder / ".metadata") == "a file":
         return "torch distributed"
-    if any((folder / name).is_file() for name in MODEL_FILES):
+    if any(kind_of(folder / name) == "a file" for name in MODEL_FILES):
         return "huggingface"
-    return "orbax" if any((folder / name).exists() for name in ORBAX) else None
+    return "orbax" if any(kind_of(folder / name) in ("a file", "a folder") for name in ORBAX) else None
 
 
 def read_tensors(path: Path, *, alone: bool = False) -> StoredTensors:
@@ -131,10 +131,13 @@ def _read_many(path: Path, modified: int, size: int) -> list[StoredTensors] | No
 
 def why_not(path: Path) -> str:
     """Say what a file or folder is that is no checkpoint: its first bytes tell more than its name."""
-    if path.is_dir():
+    kind = kind_of(path)
+    if kind == "a folder":
         return "is a folder that holds no checkpoint of a known format"
-    if not path.exists():
+    if kind == "nothing":
         return "does not exist; give a checkpoint file or a folder of them"
+    if kind != "a file":
+        return f"is {kind}; give a checkpoint file or a folder of them"
     head = bytes(Bytes(path).data[:64])
     if not head:
         return "is empty; copy or save it again"

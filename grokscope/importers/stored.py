@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
 from grokscope.importers.tensors import CODES
+from grokscope.runfile import LeftOut
 
+CHANNELS_LAST = "channels last"
 BREAKS_OFF = "breaks off before its end; copy or save it again"
 SCALES = ("adapter.", "lora_scale.")
 """How the plain values that change a weight begin (`lora_scale` in composed_weights.py)."""
@@ -29,7 +31,7 @@ class StoredTensor:
 
     `identity` is equal for two tensors that are one array, and None where that is not known. `parameter` tells
     what is trained (True) from buffers (False), None where the file does not say. `layout` is how its axes lie:
-    "" is PyTorch's [out, in, ...], "channels last" Keras's and Flax's [..., in, out].
+    "" is PyTorch's [out, in, ...], CHANNELS_LAST Keras's and Flax's [..., in, out].
     """
 
     shape: tuple[int, ...]
@@ -53,6 +55,7 @@ class StoredTensors:
     tensors: Mapping[str, StoredTensor]
     extra: Mapping[str, object] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __post_init__(self) -> None:

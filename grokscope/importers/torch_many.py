@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grokscope.importers.layer_names import OPTIMIZERS
 from grokscope.importers.pytorch import read_tree
 from grokscope.importers.stored import StoredTensors
-from grokscope.importers.torch_tree import NOT_THE_NETWORK, Found, flattened, plain
+from grokscope.importers.torch_tree import Found, flattened, plain
 from grokscope.runfile import LeftOut
 
 LABEL = re.compile(r"^(?P<word>[a-z]+)?[\s_=:-]*(?P<number>\d+)$", re.I)
@@ -61,7 +62,7 @@ def _series(tree: Any) -> Series | None:
     if not isinstance(tree, dict):
         return None
     for name, value in tree.items():
-        if NOT_THE_NETWORK.search(str(name)) or (inner := _entries(value)) is None:
+        if OPTIMIZERS.search(str(name)) or (inner := _entries(value)) is None:
             continue
         others = {str(other): entry for other, entry in tree.items() if other != name}
         series = dataclasses.replace(inner, beside={**inner.beside, **others})
@@ -113,7 +114,7 @@ def _know_their_steps(contents: Sequence[Any]) -> bool:
 
 def _with_matrices(beside: Mapping[str, Any]) -> dict[str, dict[str, tuple[int, ...]]]:
     """Return the shapes of the matrices beside checkpoints, those of optimizers aside."""
-    shapes = {name: _shapes({name: value}) for name, value in beside.items() if not NOT_THE_NETWORK.search(name)}
+    shapes = {name: _shapes({name: value}) for name, value in beside.items() if not OPTIMIZERS.search(name)}
     return {name: found for name, found in shapes.items() if found}
 
 

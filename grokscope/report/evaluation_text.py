@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from grokscope.names import safe_lines, safe_name
-from grokscope.numbers import UNKNOWN, counted, fixed, number_text, whole
+from grokscope.numbers import UNKNOWN, counted, fixed, json_value, number_text, whole
 from grokscope.phases import Thresholds
 from grokscope.report.detectors import COLLAPSED, DETECTORS
 from grokscope.report.evaluate import ALLOWED, DetectorScore, RunScore, ScoredRun
@@ -147,23 +147,23 @@ def evaluation_plain(
 def _plain_score(score: DetectorScore) -> dict[str, Any]:
     return {
         "detector": score.name,
-        "auroc": known(score.auroc),
-        "interval": [known(end) for end in score.interval],
-        "matched_auroc": known(score.matched),
-        "matched_interval": [known(end) for end in score.matched_interval],
+        "auroc": json_value(score.auroc),
+        "interval": json_value(score.interval),
+        "matched_auroc": json_value(score.matched),
+        "matched_interval": json_value(score.matched_interval),
         "scored": score.known,
         "checkpoints": score.num_scored,
         "own_rule": score.own_rule,
         "healthy_runs": len(score.healthy),
         "healthy_runs_alarmed": sum(bool(run.early) for run in score.healthy) if score.alarms else None,
-        "false_alarms_a_run": known(score.false_alarms) if score.alarms else None,
-        "lead": known(score.lead),
+        "false_alarms_a_run": json_value(score.false_alarms) if score.alarms else None,
+        "lead": json_value(score.lead),
         "confusion": [
             {"observed": observed, "said": said, "checkpoints": count}
             for (observed, said), count in sorted(score.confusion.items())
         ],
         "runs": [
-            {name: known(getattr(run, name)) for name in RunScore.__dataclass_fields__} for run in score.runs
+            {name: json_value(getattr(run, name)) for name in RunScore.__dataclass_fields__} for run in score.runs
         ],
     }
 
@@ -188,9 +188,6 @@ def _sum(counts: Iterable[int | None]) -> int | None:
 
 
 def _blank(cells: Sequence[object]) -> list[object]:
-    return [safe_name(cell) if isinstance(cell, str) else "" if known(cell) is None else cell for cell in cells]
-
-
-def known(value: Any) -> Any:
-    """Return a value, or None where it is not known."""
-    return None if value is None or value != value else value
+    return [
+        safe_name(cell) if isinstance(cell, str) else "" if json_value(cell) is None else cell for cell in cells
+    ]

@@ -18,6 +18,7 @@ from grokscope.figures import Figure
 from grokscope.figures.plain import plain
 from grokscope.files import make_folder, write_result
 from grokscope.names import safe_lines, safe_name, safe_text
+from grokscope.numbers import json_value
 from grokscope.phases import PHASES
 from grokscope.report.pictures import Source, figures_of
 from grokscope.report.table import Table
@@ -151,7 +152,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "grokscope": __version__,
         "runs": [{"run": source.run.name, "uuid": source.uuid} for source in report.sources],
         "tables": [
-            {"table": table.number, "title": table.title, "rows": [_plain(row) for row in table.rows],
+            {"table": table.number, "title": table.title, "rows": [json_value(row) for row in table.rows],
              "notes": list(table.notes)}
             for table in report.tables
         ],
@@ -160,14 +161,6 @@ def as_json(report: Report) -> dict[str, Any]:
             for picture in report.pictures
         ],
     }  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _csv(table: Table) -> str:

@@ -138,6 +138,15 @@ class LayerSpectrum:
         """How many spectra of noise stand behind alpha_p."""
         return min(self.null_draws, ALPHA_DRAWS)
 
+    @property
+    def trap_eigenvalues(self) -> Array:
+        """Every trap of the permutation that pictures show, ascending, float64 [num_traps_shown].
+
+        `traps` describes the largest of them; where no trap is known there is none.
+        """
+        shown = int(np.nan_to_num(self.num_traps_shown))
+        return self.randomized_esd[len(self.randomized_esd) - shown :]
+
 
 def analyze_layer(
     weight: NDArray[np.generic],

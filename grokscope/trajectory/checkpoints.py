@@ -95,7 +95,8 @@ class Checkpoints:
     def _read_metrics(self) -> Metrics:
         extras = [contents.extra for contents in self._contents]
         given = None if self.opening.metrics is None else Path(self.opening.metrics)
-        return metrics_of_checkpoints(self.path, self.steps.tolist(), extras, self._sources[-1].path, given)
+        last, counts = self._sources[-1].path, self.numbering.counts
+        return metrics_of_checkpoints(self.path, self.steps.tolist(), extras, last, given, counts)
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -39,7 +39,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer of one checkpoint: its name there, its weight's shape [out, in, ...], its kind and dtype."""
+    """A layer of one checkpoint: its name there, its weight's shape [out, in, ...], its kind and dtype, whether it
+    has a bias, and what the reader should know of it.
+    """
 
     name: str
     shape: tuple[int, ...]

@@ -74,6 +74,14 @@ def test_a_file_that_is_no_checkpoint_is_called_what_it_is(tmp_path: Path, conte
         read_tensors(tmp_path / "step-1.pt")
 
 
+def test_what_is_out_of_reach_is_no_checkpoint(tmp_path: Path) -> None:
+    for name in ("model.safetensors", ".metadata", "manifest.ocdbt"):
+        (tmp_path / name).symlink_to("x" * 300)  # to look there fails, as behind a folder that may not be entered
+    assert sniff(tmp_path) is sniff(tmp_path / ".metadata") is None
+    with pytest.raises(UsageError, match="is a name that is too long"):
+        read_tensors(tmp_path / "model.safetensors")
+
+
 @pytest.mark.parametrize(("shape", "says"), [((9000, 9000), "would unpack"), (None, "no arrays")])
 def test_an_hdf5_file_that_is_refused_is_let_go(tmp_path: Path, shape: tuple[int, int] | None, says: str) -> None:
     with h5py.File(tmp_path / "model.h5", "w") as file:

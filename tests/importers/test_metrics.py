@@ -153,6 +153,12 @@ def test_tensorboard(tmp_path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:-5])  # still being written
     assert sorted(read_metrics(path)) == [1, 20]
+    for at, why in ((content.rindex(b"Accuracy") + 2, "not what was written"), (8, "damaged at byte 0")):
+        flipped = bytearray(content)
+        flipped[at] ^= 4
+        path.write_bytes(flipped)
+        with pytest.raises(UsageError, match=why):
+            read_metrics(path)
     path.write_bytes(b"hello, this is no event file, but it is long enough")
     with pytest.raises(UsageError, match="no event file"):
         read_metrics(path)

@@ -126,10 +126,11 @@ def test_what_torch_cannot_show_as_numbers_is_left_out(tmp_path: Path) -> None:
         "meta.weight": torch.ones(3, 3, device="meta"),
     }
     state["quantised.weight"] = torch.quantize_per_tensor(dense, 0.1, 0, torch.qint8)
+    state["rare.weight"] = dense.to(torch.float8_e4m3fnuz)
     torch.save(state, tmp_path / "model.pt")
     layers, left_out = layers_of(read_tensors(tmp_path / "model.pt"))
     assert [layer.name for layer in layers] == ["fc"]
-    assert [one.name for one in left_out] == ["sparse.weight", "meta.weight", "quantised.weight"]
+    assert [one.name for one in left_out] == ["sparse.weight", "meta.weight", "quantised.weight", "rare.weight"]
 
 
 def test_equal_weights_have_equal_crcs_whatever_lies_beside_them(tmp_path: Path) -> None:
