@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from grokscope.names import safe_lines
 from grokscope.numbers import UNKNOWN, counted, number, number_text, percent_sign, probability
 from grokscope.phases import FORGOTTEN
 from grokscope.report.text import aligned, caveat_lines
@@ -32,7 +33,7 @@ def checkpoint_text(checkpoint: Described, worst_first: bool = False) -> str:
     The layers stand by depth, or those that look worst come first.
     """
     layers = sorted(checkpoint["layers"], key=lambda layer: layer["worst" if worst_first else "depth"])
-    return "\n".join(_lines({**checkpoint, "layers": layers}, worst_first))
+    return safe_lines(_lines({**checkpoint, "layers": layers}, worst_first))
 
 
 def _lines(checkpoint: Described, worst_first: bool) -> Iterator[str]:
