@@ -31,7 +31,7 @@ class ProgressDisplay:
         console = Console(stderr=True)
         self._terminal = console.is_interactive
         # a refreshing thread would take time from training
-        self._live = Live(StepLine({"name": name}, first, last), console=console, auto_refresh=False)
+        self._live = Live(StepLine({"name": self._name}, first, last), console=console, auto_refresh=False)
 
     def __enter__(self) -> ProgressDisplay:
         """Show the bar."""
