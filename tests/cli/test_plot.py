@@ -98,11 +98,11 @@ def test_a_terminal_gets_its_size_and_colours(run: Path, variables: dict[str, st
     assert len(lines) == 30  # one is left for the prompt
 
 
-@pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
-def test_pictures_go_to_a_file(run: Path, tmp_path: Path, grokscope_here: Command, suffix: str) -> None:
+@pytest.mark.parametrize(("kind", "suffix"), [("randomised", "svg"), ("randomized", "png"), ("esd", "pdf")])
+def test_pictures_go_to_a_file(run: Path, tmp_path: Path, grokscope_here: Command, kind: str, suffix: str) -> None:
     """And its name to stdout; another suffix, or a folder that is not there, is a sentence."""
     path = tmp_path / f"traps.{suffix}"
-    done = grokscope_here("plot", run, "randomized", "-o", path)
+    done = grokscope_here("plot", run, kind, "-o", path)
     assert (done.exit_code, done.stdout.strip()) == (0, str(path)), done.stderr
     assert path.stat().st_size > 1000
 
