@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from grokscope.names import safe_lines
 from grokscope.numbers import UNKNOWN, counted, number, number_text, percent_sign, probability
 from grokscope.phases import FORGOTTEN
 from grokscope.report.text import aligned, caveat_lines
 from grokscope.spectra.null import ALPHA_DRAWS
+from grokscope.spectra.power_law import UNDECIDED
 
 Described = dict[str, Any]
 
@@ -31,7 +33,7 @@ def checkpoint_text(checkpoint: Described, worst_first: bool = False) -> str:
     The layers stand by depth, or those that look worst come first.
     """
     layers = sorted(checkpoint["layers"], key=lambda layer: layer["worst" if worst_first else "depth"])
-    return "\n".join(_lines({**checkpoint, "layers": layers}, worst_first))
+    return safe_lines(_lines({**checkpoint, "layers": layers}, worst_first))
 
 
 def _lines(checkpoint: Described, worst_first: bool) -> Iterator[str]:
@@ -99,8 +101,10 @@ def _traps_text(layer: Described) -> str:
 
 
 def _details(layer: Described) -> Iterator[str]:
-    if layer["traps"]:
+    if layer["traps"] or layer["verdict"] in UNDECIDED:
         yield ""
+    if layer["verdict"] in UNDECIDED:
+        yield f"{layer['name']}'s α is {layer['verdict']}: {layer['verdict_reason']}"
     for rank, trap in enumerate(layer["traps"], start=1):
         ratio, z = number_text(trap["ratio"], ".2f"), number_text(trap["z"], ".1f")
         line = f"{layer['name']} trap {rank}: λ {trap['eigenvalue']:.4g}, λ/λ+ {ratio}, z {z}, {trap['cause']}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from grokscope.experiments import differences, experiments
+from grokscope.names import safe_lines
 from grokscope.numbers import mean_text
 from grokscope.phases import FORGOTTEN, PHASES
 from grokscope.report.events import EVENTS, GATE_MEASURES, LAYER_MEASURES, RunReport
@@ -25,7 +26,7 @@ def report_text(reports: Sequence[RunReport]) -> str:
     groups = experiments([report for report in reports if not report.single])
     for group, words in zip(groups, differences(groups), strict=True):
         lines += ["", *_heading(group, words), *_events(group)]
-    return "\n".join([*lines, "", *_confusion(reports)])
+    return safe_lines([*lines, "", *_confusion(reports)])
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
