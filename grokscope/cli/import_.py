@@ -9,7 +9,7 @@ import typer
 
 from grokscope.cli.common import Overwrite, echo, given_path, name_damaged, progress
 from grokscope.cli.opening import open_noted, opens
-from grokscope.errors import UsageError
+from grokscope.errors import FAILED, UsageError
 
 
 @opens()
@@ -62,7 +62,7 @@ def import_(
     echo(f"{output}")
     name_damaged(damaged)
     if damaged:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _range(text: str | None) -> list[float] | None:

@@ -25,11 +25,10 @@ from grokscope.cli.show import show
 from grokscope.cli.train import train
 from grokscope.cli.verify import verify
 from grokscope.cli.view import view
-from grokscope.errors import GrokscopeError
+from grokscope.errors import FAILED, INTERRUPTED, WRONG_USAGE, GrokscopeError
 from grokscope.names import safe_name
 from grokscope.version import __version__
 
-FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 DEBUG_VARIABLE = "GROKSCOPE_DEBUG"
 
