@@ -7,7 +7,7 @@ from typing import Any
 
 from grokscope.names import safe_lines
 from grokscope.numbers import counted, interval, number, number_text, percent_sign, probability, with_range
-from grokscope.phases import FORGOTTEN
+from grokscope.phases import NO_PHASE
 from grokscope.report.text import aligned, caveat_lines
 from grokscope.spectra.null import ALPHA_DRAWS
 from grokscope.spectra.power_law import UNDECIDED
@@ -40,7 +40,7 @@ def _lines(checkpoint: Described, worst_first: bool) -> Iterator[str]:
     which = f"checkpoint {checkpoint['checkpoint'] + 1} of {checkpoint['num_checkpoints']}"
     yield f"{checkpoint['run']}  step {checkpoint['step']:,}  ({which})"
     phase = checkpoint["phase"]
-    why = f" ({FORGOTTEN})" if phase["observed"] == "undecided" else ""
+    why = f" ({NO_PHASE})" if phase["observed"] == "undecided" else ""
     yield f"observed: {phase['observed']}{why}   weights say: {phase['inferred']}"
     yield from (f"  - {reason}" for reason in phase["reasons"])
     yield from caveat_lines(checkpoint)

@@ -10,7 +10,7 @@ from typing import Any
 from grokscope.experiments import differences, experiments
 from grokscope.names import safe_lines
 from grokscope.numbers import mean_text
-from grokscope.phases import FORGOTTEN, PHASES
+from grokscope.phases import NO_PHASE, PHASES
 from grokscope.report.events import EVENTS, GATE_MEASURES, LAYER_MEASURES, RunReport
 from grokscope.report.p_values import p_words
 from grokscope.spectra.null import ALPHA_DRAWS
@@ -52,7 +52,7 @@ def _phases(reports: Sequence[RunReport]) -> Iterator[str]:
 def _phase(report: RunReport, label: str, first: int, last: int) -> str:
     if report.single:
         return f"  {label:<13} step {first:,}: one checkpoint has no history"
-    why = f": {FORGOTTEN}" if label == "undecided" else ""
+    why = f": {NO_PHASE}" if label == "undecided" else ""
     return f"  {label:<13} steps {first:,} to {last:,}{why}"
 
 
