@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from grokscope.experiments import differences, experiments
+from grokscope.names import safe_name
 from grokscope.numbers import mean_text
 from grokscope.phases import FORGOTTEN, PHASES
 from grokscope.report.events import EVENTS, GATE_MEASURES, LAYER_MEASURES, RunReport
 from grokscope.report.p_values import p_words
+from grokscope.report.table import Table
 from grokscope.spectra.null import ALPHA_DRAWS
 
 BOUNDS = ("_low", "_high")
 MEASURED = {*LAYER_MEASURES, *GATE_MEASURES}
+Column = tuple[str, ...]
 LABELS = (*PHASES, "undecided", "unknown")
 
 
@@ -28,14 +32,36 @@ def report_text(reports: Sequence[RunReport]) -> str:
     return "\n".join([*lines, "", *_confusion(reports)])
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Align cells in columns: the first to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+def table_text(table: Table, width: float) -> str:
+    """Lay out a table with its title and its notes; a number is never broken, so that lines may be longer."""
+    columns = [(name, *map(safe_name, cells)) for name, *cells in zip(table.header, *table.cells(), strict=True)]
+    rows = list(zip(*_fitting(columns, width), strict=True))
+    lines = aligned(rows, names=1 if rows[0][0] == "phase" else 2)
+    title = safe_name(f"Table {table.number}: {table.title}")
+    notes = map(safe_name, table.notes)
+    wrapped = notes if math.isinf(width) else (textwrap.fill(note, int(width)) for note in notes)
+    return "\n".join(["", title, "", *lines, "", *wrapped])
+
+
+def _fitting(columns: list[Column], width: float) -> list[Column]:
+    """Leave out what there is no room for: an experiment that all rows share, then what was published."""
+    apart = [column for column in columns if column[0] != "experiment" or len(set(column[1:])) > 1]
+    measured = [column for column in apart if column[0] != "published"]
+    for some in (columns, apart):
+        if max(map(len, aligned(list(zip(*some, strict=True))))) <= width:
+            return some
+    return measured
+
+
+def aligned(rows: Sequence[Sequence[str]], names: int = 1) -> Iterator[str]:
+    """Align cells in columns: those of names, which come first, to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        first, *others = (
-            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        cells = (
+            cell.ljust(width) if place < names else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        yield "  ".join([first, *others]).rstrip()
+        yield "  ".join(cells).rstrip()
 
 
 def _phases(reports: Sequence[RunReport]) -> Iterator[str]:
