@@ -40,7 +40,7 @@ def run_weightwatcher(run: Trajectory, on_done: Callable[[int, int], None] = lam
     Raises MissingPackage where weightwatcher or torch is not installed.
     """
     if importlib.util.find_spec("weightwatcher") is None or importlib.util.find_spec("torch") is None:
-        raise MissingPackage("--weightwatcher needs WeightWatcher; install it by `pip install 'grokscope[train]'`")
+        raise MissingPackage("--weightwatcher needs WeightWatcher", "train")
     with SpectraWriter(run) as writer:
         seen = np.asarray(np.any([_seen(writer, layer.name) for layer in run.layers], axis=0))
         waiting = [index for index in range(run.num_checkpoints) if not seen[index]]

@@ -10,6 +10,8 @@ import typer
 
 from grokscope.cli.common import AsJson, echo, name_damaged, name_unmeasured
 from grokscope.cli.opening import AnyPaths, open_every, opens
+from grokscope.errors import UsageError
+from grokscope.files import kind_of
 
 if TYPE_CHECKING:
     from grokscope.report.pictures import Source
@@ -45,6 +47,8 @@ def report(
     from grokscope.report import refuse_twice, report_text, run_report
     from grokscope.report.pictures import Source
 
+    if output is not None and (kind := kind_of(output)) not in ("a folder", "nothing"):
+        raise UsageError(f"{output} is {kind}; -o takes the folder that the report is written to")
     sources = [Source.of(run) for run in open_every(runs, **how)]
     for source in sources:
         name_damaged(source.damaged)
@@ -82,12 +86,8 @@ def report(
 
 def _write(sources: Sequence[Source], folder: Path) -> None:
     """Write the report's files, and say where the page is."""
-    from grokscope.errors import UsageError
-    from grokscope.files import kind_of
     from grokscope.report.page import report_of, write_report
 
-    if (kind := kind_of(folder)) not in ("a folder", "nothing"):
-        raise UsageError(f"{folder} is {kind}; -o takes the folder that the report is written to")
     write_report(report_of(sources), folder)
     echo(str(folder / "report.html"))
 
