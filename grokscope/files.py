@@ -1,6 +1,6 @@
 """What a path leads to, told before it is opened: opening a pipe waits for ever, and a device is no file.
 
-And results that are written whole or not at all.
+And results that are written whole or not at all, those that are kept between runs among them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import errno
 import os
 import shutil
 import stat
+import tempfile
+import threading
 from pathlib import Path
 
 from grokscope.errors import StorageError, UsageError
@@ -90,17 +92,37 @@ def write_result(path: Path, content: str | bytes) -> None:
     if (kind := kind_of(path)) not in ("a file", "nothing"):
         raise StorageError(f"{path} cannot be written: it is {kind}; name a file")
     real = resolved(path)
-    part = real.with_name(f".grokscope-{os.getpid()}.part")
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+    part = real.with_name(f".grokscope-{os.getpid()}-{threading.get_ident()}.part")
     try:
-        with part.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+        part.unlink(missing_ok=True)  # of a process that was killed, or a link that leads elsewhere
+        with part.open("xb") as file:
+            file.write(data)
         if kind == "a file":
             shutil.copymode(real, part)
         part.replace(real)
     except OSError as error:
+        raise _refused(path, error) from None
+    finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        raise _refused(path, error) from None
+
+
+def cache_folder() -> Path:
+    """Return the user's folder for what is kept between runs: $XDG_CACHE_HOME/grokscope, or ~/.cache/grokscope."""
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "grokscope"
+    try:
+        return Path.home() / ".cache" / "grokscope"
+    except RuntimeError:  # a user without a home, as in some containers
+        return Path(tempfile.gettempdir()) / "grokscope"
+
+
+def write_to_cache(path: Path, content: bytes) -> None:
+    """Write a file and the folder that it lies in; where that fails, what it keeps is computed again next time."""
+    with contextlib.suppress(StorageError):
+        make_folder(path.parent)
+        write_result(path, content)
 
 
 def make_folder(path: Path) -> None:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 UNKNOWN = "–"
 SIGNIFICANT = 4
 """Digits of a mean and of its standard deviation."""
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def json_value(value: Any) -> Any:
+    """A value as JSON knows it, to its depths: arrays are lists, and numbers that are not finite None."""
+    if isinstance(value, dict):
+        return {key: json_value(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_value(one) for one in value]
+    if hasattr(value, "tolist"):  # of NumPy
+        return json_value(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def number_text(value: float | None, form: str) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import stat
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from grokscope.errors import StorageError
-from grokscope.files import write_result
+from grokscope.files import cache_folder, write_result
 
 
 @contextmanager
@@ -35,6 +38,11 @@ def test_a_disk_that_takes_half_leaves_what_was_there(tmp_path: Path, old: str |
     assert [one.read_text() for one in tmp_path.iterdir()] == ([] if old is None else [old])
 
 
+def test_a_text_that_is_no_unicode_is_written_with_its_escapes(tmp_path: Path) -> None:
+    write_result(tmp_path / "a.txt", "run\udcff.h5")
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("a.txt", "run\\udcff.h5")]
+
+
 def test_a_result_takes_the_place_of_the_old_one_with_its_links_and_rights(tmp_path: Path) -> None:
     real, link = tmp_path / "real.csv", tmp_path / "link.csv"
     real.write_text("old")
@@ -45,3 +53,26 @@ def test_a_result_takes_the_place_of_the_old_one_with_its_links_and_rights(tmp_p
     assert real.read_bytes() == b"new"
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
     assert set(tmp_path.iterdir()) == {real, link}
+
+
+def test_a_link_at_the_unfinished_result_is_not_followed(tmp_path: Path) -> None:
+    path, precious = tmp_path / "report.html", tmp_path / "precious"
+    precious.write_text("precious")
+    (tmp_path / f".grokscope-{os.getpid()}-{threading.get_ident()}.part").symlink_to(precious)
+    write_result(path, "result")
+    assert (path.is_symlink(), path.read_text(), precious.read_text()) == (False, "result", "precious")
+
+
+def test_threads_that_write_at_once_into_one_folder_do_not_mix(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda number: write_result(tmp_path / str(number), str(number) * 9999), range(100)))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        str(n): str(n) * 9999 for n in range(100)
+    }
+
+
+def test_the_cache_folder_follows_the_xdg_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", f"{os.sep}somewhere")
+    assert cache_folder() == Path(os.sep, "somewhere", "grokscope")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache" / "grokscope"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 
+import numpy as np
 import pytest
 
-from grokscope.numbers import count, counted, probability
+from grokscope.numbers import count, counted, json_value, probability
 
 
 @pytest.mark.parametrize("draws", [1, 19, 99, 100, 200, 500, 999, 3999, 4000, 9999, 123_456, 1_000_000])
@@ -36,3 +38,8 @@ def test_counts(value: float, text: str) -> None:
 )
 def test_one_is_one_and_not_ones(number: int, text: str) -> None:
     assert counted(number, "trap") == text
+
+
+def test_json_knows_no_nan_and_no_infinity_however_deep() -> None:
+    values = {"a": [np.array([1.5, np.nan]), (np.float32(0.5), -math.inf)], "b": np.int64(3), "c": True}
+    assert json.dumps(json_value(values)) == '{"a": [[1.5, null], [0.5, null]], "b": 3, "c": true}'

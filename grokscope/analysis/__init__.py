@@ -8,17 +8,16 @@ from grokscope.lazy import lazy_names
 
 if TYPE_CHECKING:
     from grokscope.analysis.engine import analyze
-    from grokscope.analysis.evidence import infer_phase, observe_run
+    from grokscope.analysis.evidence import observe_run
     from grokscope.analysis.spectra_file import Spectra
     from grokscope.analysis.spectra_layout import Parameters
 
-__all__ = ["Parameters", "Spectra", "analyze", "infer_phase", "observe_run"]
+__all__ = ["Parameters", "Spectra", "analyze", "observe_run"]
 
 _HOMES = {
     "Parameters": "grokscope.analysis.spectra_layout",
     "Spectra": "grokscope.analysis.spectra_file",
     "analyze": "grokscope.analysis.engine",
-    "infer_phase": "grokscope.analysis.evidence",
     "observe_run": "grokscope.analysis.evidence",
 }
 

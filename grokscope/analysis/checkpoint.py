@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
@@ -10,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from grokscope.analysis.engine import analyze
-from grokscope.analysis.evidence import gated_layers, observe_run, read_evidence
+from grokscope.analysis.evidence import gated_layers, observe_run, read_evidence, why_no_bound, why_no_gates
 from grokscope.analysis.profile import worst_first
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.analysis.weightwatcher_columns import weightwatcher_columns
 from grokscope.errors import RunLocked, UsageError
+from grokscope.numbers import json_value
 from grokscope.phases import Evidence, infer
 from grokscope.phases.gates import GATES
-from grokscope.phases.inferred import growth
+from grokscope.phases.inferred import CONFIRM, growth
 from grokscope.phases.strain import times
 from grokscope.runfile import LayerSpec
 from grokscope.spectra import LayerSpectrum, Trap
@@ -49,8 +49,9 @@ def describe_checkpoint(
 ) -> dict[str, Any]:
     """Describe a checkpoint: metrics, phase and every layer, measured now where that was not done before.
 
-    Plain numbers, strings and None for what is not known. `single` tells a model without a history; each layer has
-    its `depth`, from 0, and its rank among those that look worst, from 1. `on_done(done, total)` as in `analyze`.
+    So is what its verdict hangs on. Plain numbers, strings and None for what is not known. `single` tells a model
+    without a history; each layer has its `depth`, from 0, and its rank among those that look worst, from 1.
+    `on_done(done, total)` as in `analyze`.
     """
     run.verify(index)
     find_damaged(run, range(index))  # the metrics of what is damaged before do not count
@@ -64,7 +65,7 @@ def describe_checkpoint(
         "checkpoint": index,
         "num_checkpoints": run.num_checkpoints,
         "step": int(run.steps[index]),
-        "metrics": {name: plain(values[index]) for name, values in run.metrics().items()},
+        "metrics": {name: json_value(values[index]) for name, values in run.metrics().items()},
         "phase": {
             "observed": observe_run(run).labels[index],
             "inferred": inferred.label,
@@ -77,7 +78,7 @@ def describe_checkpoint(
             for depth, layer in enumerate(run.layers)
         ],
         "no_gates": evidence.no_gates or None,
-        "strain": plain(times(inferred.strain)),
+        "strain": json_value(times(inferred.strain)),
         **_capacity(evidence),
     }
 
@@ -95,8 +96,8 @@ def _capacity(evidence: Evidence) -> dict[str, Any]:
     if evidence.no_gates:
         return {"capacity": None, "capacity_grown": None}
     return {
-        "capacity": plain(evidence.layers[-1].capacity[-1]),
-        "capacity_grown": plain(times(growth(evidence)[-1])),
+        "capacity": json_value(evidence.layers[-1].capacity[-1]),
+        "capacity_grown": json_value(times(growth(evidence)[-1])),
     }
 
 
@@ -105,35 +106,32 @@ def _ranks(spectra: Spectra, index: int) -> dict[int, int]:
     return {depth: rank for rank, depth in enumerate(order, start=1)}
 
 
-def plain(value: object) -> Any:
-    """Turn a number into one that JSON knows, NaN and infinities into None."""
-    if isinstance(value, str) or value is None:
-        return value
-    number = float(value)  # type: ignore[arg-type]
-    if not math.isfinite(number):
-        return None
-    return int(number) if isinstance(value, (int, np.integer)) else number
-
-
 def _measured(run: Trajectory, index: int, on_done: Callable[[int, int], None]) -> Spectra:
     try:
-        return analyze(run, indices=[index], on_done=on_done)
+        return analyze(run, indices=_asked_of(run, index), on_done=on_done)
     except RunLocked:  # another process is measuring this run: show what it has
         return Spectra(run)
+
+
+def _asked_of(run: Trajectory, index: int) -> list[int]:
+    """List what a verdict asks of: a collapse has to last, and strain grows from the first checkpoint on."""
+    if why_no_gates(run.config, run.layers) or why_no_bound(run.config):
+        return [index]
+    return sorted({0, *range(max(0, index - CONFIRM + 1), index + 1)}, reverse=True)
 
 
 def _layer(spectra: Spectra, index: int, layer: LayerSpec) -> dict[str, Any]:
     spectrum = spectra.layer(index, layer.name) or LayerSpectrum(layer.name, layer.shape, "not measured yet")
     reasons = spectrum.reason or _verdict_unknown(spectrum) or spectrum.randomised_reason
     described: dict[str, Any] = {"name": layer.name, "shape": list(layer.shape), "reason": reasons or None}
-    described |= {key: plain(getattr(spectrum, key)) for key in LAYER_KEYS}
+    described |= {key: json_value(getattr(spectrum, key)) for key in LAYER_KEYS}
     described["traps"] = [_trap(trap) for trap in spectrum.traps]
-    described["num_signal"] = plain(spectra.column("num_signal", layer.name)[index])
+    described["num_signal"] = json_value(spectra.column("num_signal", layer.name)[index])
     gated = layer.name in gated_layers(spectra.run)
     gates = spectra.gates(layer.name)
-    described["gates"] = {name: plain(gates[name][index]) for name in GATES} if gated else None
+    described["gates"] = {name: json_value(gates[name][index]) for name in GATES} if gated else None
     columns = weightwatcher_columns(spectra, layer.name)
-    described["weightwatcher"] = {key: plain(values[index]) for key, values in columns.items()} or None
+    described["weightwatcher"] = {key: json_value(values[index]) for key, values in columns.items()} or None
     return described
 
 
@@ -142,6 +140,6 @@ def _verdict_unknown(spectrum: LayerSpectrum) -> str:
 
 
 def _trap(trap: Trap) -> dict[str, Any]:
-    described = {key: plain(getattr(trap, key)) for key in TRAP_KEYS}
+    described = {key: json_value(getattr(trap, key)) for key in TRAP_KEYS}
     described["entries"] = [{"row": row, "column": column, "value": value} for row, column, value in trap.entries]
     return described

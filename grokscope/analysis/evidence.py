@@ -10,7 +10,7 @@ import numpy as np
 from grokscope.analysis.gates import MEASURES, chain, input_range
 from grokscope.analysis.rows import num_eigenvalues
 from grokscope.analysis.spectra_file import Spectra
-from grokscope.phases import Evidence, Inferred, LayerEvidence, Observed, Thresholds, infer, observe
+from grokscope.phases import Evidence, Inferred, LayerEvidence, Observed, infer, observe
 from grokscope.phases.evidence import COLUMNS, said_by
 from grokscope.runfile import LayerSpec
 from grokscope.trajectory import Trajectory, is_single
@@ -21,14 +21,14 @@ HOLDING = ("mse", "meansquarederror", "squarederror", "l2")  # least where outpu
 ENDLESS = ("crossentropy", "ce", "nll")  # the less the larger outputs are
 
 
-def observe_run(run: Trajectory, thresholds: Thresholds | None = None) -> Observed:
+def observe_run(run: Trajectory) -> Observed:
     """Label every checkpoint of a run from its accuracies; "unknown" where they were not recorded.
 
     So is a single model, which has no history.
     """
     metrics = {} if is_single(run) else run.metrics()
     unknown = np.full(run.num_checkpoints, np.nan)
-    return observe(metrics.get("train_accuracy", unknown), metrics.get("test_accuracy", unknown), thresholds)
+    return observe(metrics.get("train_accuracy", unknown), metrics.get("test_accuracy", unknown))
 
 
 def read_evidence(spectra: Spectra) -> Evidence:
@@ -43,11 +43,6 @@ def read_evidence(spectra: Spectra) -> Evidence:
         left_out=len(run.left_out),
         random_labels=config.get("random_labels") is True,
     )
-
-
-def infer_phase(spectra: Spectra, index: int) -> Inferred:
-    """Infer the phase at a checkpoint from the weights up to it."""
-    return infer(read_evidence(spectra).until(index))
 
 
 def infer_all(spectra: Spectra) -> list[Inferred]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from grokscope.numbers import json_value
 from grokscope.spectra import LayerSpectrum
+from grokscope.spectra.power_law import BOUNDS
 
 if TYPE_CHECKING:
     from grokscope.analysis.spectra_file import Spectra
@@ -40,7 +41,7 @@ def _badness(spectrum: LayerSpectrum | None) -> tuple[float, ...]:
         return len(FIRST_TO_LAST), 0.0, 0.0
     traps = float(np.nan_to_num(spectrum.num_traps))
     kind = "traps" if traps > 0 and spectrum.verdict not in ("over-trained", "under-trained") else spectrum.verdict
-    return FIRST_TO_LAST.index(kind), -traps, -float(np.nan_to_num(abs(spectrum.alpha - 4.0)))
+    return FIRST_TO_LAST.index(kind), -traps, -float(np.nan_to_num(abs(spectrum.alpha - sum(BOUNDS) / 2)))
 
 
 FIRST_COLUMNS = (
@@ -75,10 +76,6 @@ def profile_rows(spectra: Spectra) -> Iterator[dict[str, Any]]:
                 "step": step, "depth": depth, "worst": ranks[depth], "layer": layer.name,
                 "shape": "x".join(map(str, layer.shape)), "kind": layer.kind, "note": layer.note,
                 "verdict": shown.verdict, "reason": shown.reason or shown.verdict_reason,
-                **{name: None if spectrum is None else _known(getattr(shown, name)) for name in names},
-                **{name: _known(float(values[index])) for name, values in others[depth].items()},
+                **{name: None if spectrum is None else json_value(getattr(shown, name)) for name in names},
+                **{name: json_value(float(values[index])) for name, values in others[depth].items()},
             }  # fmt: skip
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -45,11 +45,6 @@ class Spectra:
         self.done = np.zeros((run.num_checkpoints, len(run.layers)), dtype=bool)
         self.refresh()
 
-    @classmethod
-    def open(cls, run: Trajectory) -> Spectra:
-        """Return the spectra of a run, measured or not."""
-        return cls(run)
-
     def refresh(self) -> bool:
         """Look again at the run's committed checkpoints; return whether anything new is measured."""
         before = self.done

@@ -16,13 +16,13 @@ from grokscope.analysis.gates import gates_datasets
 from grokscope.analysis.row_reader import File, file_of
 from grokscope.analysis.rows import row_datasets
 from grokscope.analysis.weightwatcher_names import COLUMNS
+from grokscope.files import cache_folder
 from grokscope.runfile import LayerSpec
 from grokscope.runfile.exact_layout import Declared, Extent, exact_extents
 from grokscope.runfile.own_bytes import refuse_endless
 from grokscope.runfile.preallocated import Plan
 from grokscope.spectra import ANALYSIS_VERSION
 from grokscope.spectra.null import DRAWS
-from grokscope.spectra.null_store import cache_folder
 from grokscope.trajectory import Trajectory
 from grokscope.trajectory.whose import is_of_hub
 from grokscope.turns import in_turns

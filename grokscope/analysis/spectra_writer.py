@@ -7,7 +7,6 @@ from pathlib import Path
 from threading import Event
 
 import numpy as np
-from numpy.typing import NDArray
 
 from grokscope.analysis.gates import chain, measured_gates, read_gates, row_crc, sources
 from grokscope.analysis.rows import crc_of_row, num_eigenvalues, to_row
@@ -19,11 +18,14 @@ from grokscope.analysis.spectra_layout import (
     datasets_of,
     file_plan,
     found_file,
+    in_cache,
     layer_position,
     open_file,
     places,
 )
+from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.errors import DamagedCheckpoint, StorageError
+from grokscope.runfile import Run
 from grokscope.runfile.lock import WriterLock
 from grokscope.runfile.own_bytes import refuse_endless
 from grokscope.runfile.preallocated import PreallocatedFile, create_file, storage_errors
@@ -56,15 +58,21 @@ class SpectraWriter:
             raise
 
     def write(self, index: int, spectrum: LayerSpectrum) -> None:
-        """Write one layer's spectrum at a checkpoint; it counts once its CRC is written, last."""
+        """Write one layer's spectrum at a checkpoint; it counts once its CRC is written, last.
+
+        What WeightWatcher said of the weights that the checkpoint had before goes first.
+        """
         layer = self.run.layers[layer_position(self.run, spectrum.name)]
         group = f"layers/{layer.name}"
         row = to_row(spectrum, max(num_eigenvalues(layer), 1))
+        source = self.run.crc32(index)
+        if self._file.read(f"{group}/source_crc32")[index] != source:
+            self.write_weightwatcher(index, layer.name, dict.fromkeys(COLUMNS, np.nan))
         stored = {}
         for key, value in row.items():
             stored[key] = np.asarray(value, dtype=self._file.extents[f"{group}/{key}"].dtype)
             self._file.write_row(f"{group}/{key}", index, stored[key])
-        self._file.write_row(f"{group}/source_crc32", index, self.run.crc32(index))
+        self._file.write_row(f"{group}/source_crc32", index, source)
         self._file.write_row(f"{group}/crc32", index, crc_of_row(stored))
 
     def measure_gates(self, until: int, stop: Event | None = None) -> None:
@@ -95,10 +103,6 @@ class SpectraWriter:
         """Write WeightWatcher's own columns for a layer at a checkpoint."""
         for column, value in columns.items():
             self._file.write_row(f"weightwatcher/{name}/{column}", index, value)
-
-    def read_weightwatcher(self, name: str, column: str) -> NDArray[np.float64]:
-        """Return one of WeightWatcher's columns over all planned checkpoints, NaN where it has not been run."""
-        return self._file.read(f"weightwatcher/{name}/{column}")
 
     def close(self) -> None:
         """Close the file and release its lock."""
@@ -131,21 +135,33 @@ def _open_rows(path: Path, run: Trajectory, *, writable: bool = True) -> Preallo
 
 def _writable_path(run: Trajectory) -> Path:
     path = places(run)[0]
-    if path.is_symlink() and path.is_file() and not _holds_spectra(path):
+    owner = _owner(path) if path.is_file() else None
+    if path.is_symlink() and path.is_file() and owner is None:
         raise StorageError(f"{path} is a link to a file that holds no spectra; remove the link")
+    if owner not in (None, run.uuid) and not _is_replaced(run):
+        path = in_cache(run.uuid)
     if path != beside(run.path):
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def _holds_spectra(path: Path) -> bool:
+def _owner(path: Path) -> str | None:
+    """Return the uuid of the run whose spectra a file holds; None where it holds none."""
     try:
         with open_file(path) as file:
             refuse_endless(file)
-            return str(file.attrs.get("format", "")) == FORMAT
+            return str(file.attrs["run_uuid"]) if str(file.attrs.get("format", "")) == FORMAT else None
     except (KeyError, OSError, RuntimeError, ValueError):
-        return False
+        return None
+
+
+def _is_replaced(run: Trajectory) -> bool:
+    """Tell whether other spectra in a run's place are those of a run that it has replaced, of use to nobody.
+
+    A folder read in another way has another uuid, and a run file shares its place with a folder of its name.
+    """
+    return isinstance(run, Run) and not run.path.with_suffix("").exists()
 
 
 def _create(path: Path, run: Trajectory, parameters: Parameters, kept: Path | None) -> None:

@@ -14,17 +14,17 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.analysis.spectra_file import Spectra
+from grokscope.analysis.spectra_layout import layer_position, open_file
 from grokscope.analysis.spectra_writer import SpectraWriter
 from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.errors import MissingPackage
 from grokscope.runfile import LayerSpec
 from grokscope.spectra.layer import LARGEST_MAGNITUDE
-from grokscope.trajectory import Trajectory
+from grokscope.trajectory import Trajectory, find_damaged
 
 if TYPE_CHECKING:
     import pandas
@@ -35,18 +35,16 @@ Layers = dict[str, NDArray[np.float64]]
 
 
 def run_weightwatcher(run: Trajectory, on_done: Callable[[int, int], None] = lambda done, total: None) -> None:
-    """Run WeightWatcher on every checkpoint that it has not seen, and keep its columns in the spectra file.
+    """Run WeightWatcher on every measured checkpoint that it has not seen; the spectra file keeps its columns.
 
-    Raises MissingPackage where weightwatcher or torch is not installed.
+    Damaged checkpoints are left out. Raises MissingPackage where weightwatcher or torch is not installed.
     """
     if importlib.util.find_spec("weightwatcher") is None or importlib.util.find_spec("torch") is None:
         raise MissingPackage("--weightwatcher needs WeightWatcher", "train")
     with SpectraWriter(run) as writer:
-        seen = np.asarray(np.any([_seen(writer, layer.name) for layer in run.layers], axis=0))
-        waiting = [index for index in range(run.num_checkpoints) if not seen[index]]
+        waiting = _waiting(Spectra(run))
         on_done(0, len(waiting))
         for done, index in enumerate(waiting, start=1):
-            run.verify(index)
             weights = {layer.name: run.weight(index, layer.name).astype(np.float64) for layer in run.layers}
             table = weightwatcher_table(weights, run.layers, seed=int(run.steps[index]))
             for name, columns in table.items():
@@ -77,18 +75,30 @@ def weightwatcher_table(weights: Layers, layers: tuple[LayerSpec, ...], seed: in
 
 
 def weightwatcher_columns(spectra: Spectra, name: str) -> dict[str, NDArray[np.float64]]:
-    """Return column → float64 [n] of a layer over the checkpoints; empty where WeightWatcher has not been run."""
+    """Return column → float64 [n] of a layer over the checkpoints; empty where WeightWatcher has not been run.
+
+    What it said of other weights, which a checkpoint had before it was replaced, is NaN.
+    """
     if spectra.path is None:
         return {}
-    with h5py.File(spectra.path, "r", locking=False) as file:
-        group = file[f"weightwatcher/{name}"]
-        columns = {column: np.asarray(group[column][: len(spectra.done)]) for column in COLUMNS}
+    done = spectra.done[:, layer_position(spectra.run, name)]
+    columns = {column: np.full(len(done), np.nan) for column in COLUMNS}
+    with open_file(spectra.path) as file:
+        for column, values in columns.items():
+            stored = np.asarray(file[f"weightwatcher/{name}/{column}"][: len(done)])
+            values[: len(stored)] = np.where(done[: len(stored)], stored, np.nan)
     return columns if any(np.isfinite(values).any() for values in columns.values()) else {}
 
 
-def _seen(writer: SpectraWriter, name: str) -> NDArray[np.bool_]:
-    values = np.array([writer.read_weightwatcher(name, column) for column in COLUMNS])
-    return np.asarray(np.isfinite(values).any(axis=0))
+def _waiting(spectra: Spectra) -> list[int]:
+    """List the checkpoints that are whole and measured, and of whose layers WeightWatcher has said nothing yet."""
+    waiting = spectra.done.all(axis=1)
+    for layer in spectra.run.layers:
+        for values in weightwatcher_columns(spectra, layer.name).values():
+            waiting &= ~np.isfinite(values)
+    chosen = np.flatnonzero(waiting).tolist()
+    damaged = find_damaged(spectra.run, chosen)
+    return [index for index in chosen if index not in damaged]
 
 
 def _columns(row: pandas.Series[Any]) -> dict[str, float]:

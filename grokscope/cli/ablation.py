@@ -97,7 +97,7 @@ def _trapped(spectra: Spectra, index: int, number: int) -> list[tuple[str, float
     found = []
     for layer in run.layers:
         spectrum = spectra.layer(index, layer.name)
-        if spectrum is None or len(spectrum.traps) < number:
+        if spectrum is None or len(spectrum.trap_eigenvalues) < number:
             continue
         weight = without_trap(
             run.weight(index, layer.name),
@@ -108,7 +108,7 @@ def _trapped(spectra: Spectra, index: int, number: int) -> list[tuple[str, float
             permutations=parameters.permutations,
             null_draws=parameters.null_draws,
         )
-        found.append((layer.name, spectrum.traps[number - 1].eigenvalue, weight.astype(float)))
+        found.append((layer.name, float(spectrum.trap_eigenvalues[-number]), weight.astype(float)))
     if not found:
         raise UsageError(f"no layer of {run.path} has {number} or more traps at step {int(run.steps[index]):,}")
     return found

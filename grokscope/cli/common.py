@@ -14,7 +14,7 @@ import typer
 
 from grokscope.children import python_module
 from grokscope.errors import UsageError
-from grokscope.names import safe_text
+from grokscope.names import safe_name, safe_text
 from grokscope.steps import parse_number
 
 if TYPE_CHECKING:
@@ -110,11 +110,12 @@ def progress(description: str, unit: str) -> Iterator[Bar]:
 
 
 def echo(text: object, *, err: bool = False, colors: bool = False) -> None:
-    """Print a text on stdout or stderr, with nothing in it that could move the cursor, whatever file it came from.
+    """Print a text on stdout or a sentence on stderr, with nothing in it that could move the cursor, whatever file
+    it came from.
 
     `colors` lets the sequences through that colour.
     """
-    typer.echo(safe_text(str(text), colors=colors), err=err)
+    typer.echo(safe_name(str(text)) if err else safe_text(str(text), colors=colors), err=err)
 
 
 def name_damaged(damaged: Mapping[int, str]) -> None:

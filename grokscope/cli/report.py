@@ -10,8 +10,6 @@ import typer
 
 from grokscope.cli.common import AsJson, echo, name_damaged, name_unmeasured
 from grokscope.cli.opening import AnyPaths, open_every, opens
-from grokscope.errors import UsageError
-from grokscope.files import kind_of
 
 if TYPE_CHECKING:
     from grokscope.report.pictures import Source
@@ -42,13 +40,13 @@ def report(
     """
     import json
 
-    from grokscope.analysis.checkpoint import plain
     from grokscope.analysis.profile import profile_rows
+    from grokscope.numbers import json_value
     from grokscope.report import refuse_twice, report_text, run_report
     from grokscope.report.pictures import Source
 
-    if output is not None and (kind := kind_of(output)) not in ("a folder", "nothing"):
-        raise UsageError(f"{output} is {kind}; -o takes the folder that the report is written to")
+    if output is not None:
+        _refuse_no_folder(output)
     sources = [Source.of(run) for run in open_every(runs, **how)]
     for source in sources:
         name_damaged(source.damaged)
@@ -68,9 +66,7 @@ def report(
             "uuid": report.uuid,
             "branch": report.branch or None,
             "phases": [{"label": label, "first": first, "last": last} for label, first, last in report.phases],
-            "events": {
-                event: {name: plain(value) for name, value in row.items()} for event, row in report.events.items()
-            },
+            "events": json_value(report.events),
             "single": report.single,
             **report.caveats,
             "layers": list(profile_rows(source.spectra)) if report.single else None,
@@ -82,6 +78,14 @@ def report(
         for report, source in zip(reports, sources, strict=True)
     ]
     echo(json.dumps(described, indent=2, allow_nan=False))
+
+
+def _refuse_no_folder(output: Path) -> None:
+    from grokscope.errors import UsageError
+    from grokscope.files import kind_of
+
+    if (kind := kind_of(output)) not in ("a folder", "nothing"):
+        raise UsageError(f"{output} is {kind}; -o takes the folder that the report is written to")
 
 
 def _write(sources: Sequence[Source], folder: Path) -> None:

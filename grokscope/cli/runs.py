@@ -12,7 +12,7 @@ import typer
 
 from grokscope.cli.common import AsJson, RunPath, echo, name_damaged, name_unmeasured
 from grokscope.cli.opening import AnyPath, open_noted, opens
-from grokscope.names import safe_name
+from grokscope.names import safe_lines, safe_name
 
 if TYPE_CHECKING:
     from grokscope.trajectory import Trajectory
@@ -91,7 +91,7 @@ def _summary(run: Trajectory) -> str:
     lines += ["", "configuration", *_column(config)] if config else []
     if isinstance(environment, dict):
         lines += ["", "environment", *_column(environment)]
-    return "\n".join(lines)
+    return safe_lines(lines)
 
 
 def _column(values: Mapping[str, object]) -> list[str]:

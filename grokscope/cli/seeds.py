@@ -161,5 +161,6 @@ def _interrupted(request: Request) -> None:
     words = ["grokscope", "train", "-o", str(request.output), "--resume"]
     for name, value in request.spelt.items():
         words += [] if name in NOT_AGAIN else _again(name, value)
-    echo(f"stopped, everything saved; to go on:\n  {join(words)}", err=True)
+    echo("stopped, everything saved; to go on:", err=True)
+    echo(f"  {join(words)}", err=True)
     raise typer.Exit(INTERRUPTED)

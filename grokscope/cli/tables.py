@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from grokscope.numbers import UNKNOWN, number, number_text, probability
+from grokscope.names import safe_lines
+from grokscope.numbers import UNKNOWN, counted, number, number_text, percent_sign, probability
 from grokscope.phases import FORGOTTEN
 from grokscope.report.text import aligned, caveat_lines
 from grokscope.spectra.null import ALPHA_DRAWS
@@ -17,8 +18,8 @@ HEADER = [
     "norm", "verdict",
 ]  # fmt: skip
 GATES = {
-    "live_rows": ("units learning", ".0%"), "lit": ("of these lit", ".1%"), "none_lit": ("none lit", ".2g"),
-    "turned_columns": ("inputs learnt from", ".0%"), "bias_over_norm": ("bias/norm", ".3f"),
+    "live_rows": ("units learning", "%"), "lit": ("of these lit", "%"), "none_lit": ("none lit", ".2g"),
+    "turned_columns": ("inputs learnt from", "%"), "bias_over_norm": ("bias/norm", ".3f"),
     "row_mean_z": ("row mean, z", ".2f"), "mean_spike": ("mean spike", ".2f"), "scale": ("scale", ".3g"),
 }  # fmt: skip
 LEFT_ALIGNED = {"layer", "shape", "verdict"}
@@ -31,7 +32,7 @@ def checkpoint_text(checkpoint: Described, worst_first: bool = False) -> str:
     The layers stand by depth, or those that look worst come first.
     """
     layers = sorted(checkpoint["layers"], key=lambda layer: layer["worst" if worst_first else "depth"])
-    return "\n".join(_lines({**checkpoint, "layers": layers}, worst_first))
+    return safe_lines(_lines({**checkpoint, "layers": layers}, worst_first))
 
 
 def _lines(checkpoint: Described, worst_first: bool) -> Iterator[str]:
@@ -106,9 +107,9 @@ def _details(layer: Described) -> Iterator[str]:
         line = f"{layer['name']} trap {rank}: λ {trap['eigenvalue']:.4g}, λ/λ+ {ratio}, z {z}, {trap['cause']}"
         entries = [f"[{entry['row']}, {entry['column']}] {entry['value']:.4g}" for entry in trap["entries"]]
         yield line + (": " + ", ".join(entries[:SHOWN_ENTRIES]) if entries else "")
-    unkept = (layer["num_traps_shown"] or 0) - len(layer["traps"])
+    unkept = int(layer["num_traps_shown"] or 0) - len(layer["traps"])
     if unkept > 0:
-        yield f"{layer['name']}: {unkept:.0f} weaker traps are not kept"
+        yield f"{layer['name']}: {counted(unkept, 'weaker trap')} not kept"
     if layer["weightwatcher"]:
         columns = (f"{name} {number_text(value, '.4g')}" for name, value in layer["weightwatcher"].items())
         yield f"{layer['name']} by WeightWatcher: {'  '.join(columns)}"
@@ -123,18 +124,22 @@ def _gates(checkpoint: Described) -> Iterator[str]:
     gated = [layer for layer in checkpoint["layers"] if layer["gates"] is not None]
     header = ["gates", *(words for words, _ in GATES.values())]
     rows = [
-        [layer["name"], *(number_text(layer["gates"][name], form) for name, (_, form) in GATES.items())]
+        [layer["name"], *(_gate(layer["gates"][name], form) for name, (_, form) in GATES.items())]
         for layer in gated
     ]
     yield from aligned([header, *rows])
     if checkpoint["strain"] is not None:
-        yield f"strain {checkpoint['strain']:.4g}"
+        yield f"strain {number(checkpoint['strain'])}"
     if checkpoint["capacity"] is not None:
         grown = checkpoint["capacity_grown"]
         of_least = f", {number(grown)} times its least so far" if grown else ""
-        yield f"capacity {checkpoint['capacity']:.4g}{of_least}"
+        yield f"capacity {number(checkpoint['capacity'])}{of_least}"
     if any(layer["gates"]["lit"] is None for layer in gated):
         yield "not measured at the first checkpoint, nor where no unit has changed direction since the one before"
+
+
+def _gate(value: float | None, form: str) -> str:
+    return percent_sign(value) if form == "%" and value is not None else number_text(value, form)
 
 
 def _interventions(rows: list[Described]) -> Iterator[str]:

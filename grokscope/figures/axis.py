@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from grokscope.numbers import compact, count, number, percent_sign, power_of_ten, probability
 
+Array = NDArray[np.float64]
 Scale = Literal["linear", "log"]
 Form = Literal["number", "percent", "count", "p"]
 """How a value is spelled: a share as a percentage, a count in as few digits as it has, a p-value as one."""
@@ -98,6 +99,21 @@ def axis_over(
         return Axis(label, scale, 10 ** max(lowest, -300.0), 10 ** min(highest, 300.0), unit)
     span = high - low or abs(high) * 0.1 or 1.0
     return Axis(label, scale, low - padding * span, high + padding * span, unit)
+
+
+def to_the_frame(across: Array, up: Array) -> tuple[Array, Array]:
+    """A line through places on two axes, float64 [n] each, with a point more where it crosses the second's ends.
+
+    Who draws no further than the last point inside then draws up to the frame.
+    """
+    for end in (0.0, 1.0):
+        with np.errstate(invalid="ignore"):
+            sides = (up[:-1] - end) * (up[1:] - end)
+        before = np.flatnonzero((sides < 0) & np.isfinite(sides))
+        share = (end - up[before]) / (up[before + 1] - up[before])
+        across = np.insert(across, before + 1, across[before] + share * (across[before + 1] - across[before]))
+        up = np.insert(up, before + 1, end)
+    return across, up
 
 
 def is_decade(value: float) -> bool:

@@ -10,19 +10,17 @@ from numpy.typing import NDArray
 
 from grokscope.figures.axis import Axis, Scale
 from grokscope.figures.data import Bars, Curve
+from grokscope.spectra.power_law import VANISHING
 
 Array = NDArray[np.float64]
-
-SMALLEST = 1e-12
-"""Of the largest eigenvalue: what lies below is rounding."""
 
 DENSITY = "density per unit of λ"
 
 
 def positive(eigenvalues: Array) -> Array:
-    """The eigenvalues that are more than rounding."""
+    """The eigenvalues that LAPACK tells from zero."""
     finite = eigenvalues[np.isfinite(eigenvalues)]
-    return finite[finite > SMALLEST * finite.max()] if len(finite) and finite.max() > 0 else finite[:0]
+    return finite[finite > VANISHING * float(finite.max(initial=0.0))]
 
 
 def num_bins(count: int, most: int = 60) -> int:
@@ -60,9 +58,9 @@ def part(bars: Bars, keep: NDArray[np.bool_], label: str, role: str) -> Bars:
     return Bars(bars.edges, np.where(keep, bars.heights, np.nan), label=label, role=role)
 
 
-def outline(edges: Array, heights: Array, label: str, role: str) -> Curve:
-    """A histogram's outline, broken where a bin is empty."""
-    return Curve(np.repeat(edges, 2)[1:-1], np.repeat(heights, 2), label=label, role=role)
+def outline(edges: Array, heights: Array) -> Curve:
+    """The histogram of a spectrum to compare with, as an outline, broken where a bin is empty."""
+    return Curve(np.repeat(edges, 2)[1:-1], np.repeat(heights, 2), label="compared with", role="mark")
 
 
 def density_axis(densities: Sequence[Array], scale: Scale) -> Axis:

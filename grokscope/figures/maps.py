@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from grokscope.figures.axis import Axis, Form, axis_over
 from grokscope.figures.data import Curve, Figure, Heatmap, Mark, Points
-from grokscope.figures.histogram import num_bins, positive
+from grokscope.figures.histogram import num_bins
 from grokscope.figures.history import History, broken, on_axis, step_axis, step_cells
 from grokscope.names import safe_name
 
@@ -79,7 +79,8 @@ def spectrogram(
     Colours are the share of eigenvalues per e-fold of λ.
     """
     title, x = f"spectrogram {safe_name(layer)}", x or step_axis([run])
-    shown = [np.empty(0) if one is None else positive(one.esd) for one in spectra]
+    shown = [np.empty(0) if one is None else one.counted for one in spectra]
+    sizes = [1 if one is None else max(1, len(one.esd)) for one in spectra]
     every = np.concatenate([np.empty(0), *shown])
     if not len(every):
         return Figure(title, x, Axis("λ, eigenvalue of WᵀW", "log", 0.1, 10.0), reason=NOT_YET)
@@ -88,7 +89,7 @@ def spectrogram(
     bins = num_bins(max(len(values) for values in shown))
     edges = np.array([y.value(float(p)) for p in np.linspace(0, 1, bins + 1)])
     per_fold = float(np.log(edges[1] / edges[0]))
-    values = np.array([np.histogram(one, edges)[0] / (max(len(one), 1) * per_fold) for one in shown]).T
+    values = np.array([np.histogram(one, edges)[0] for one in shown]).T / (np.array(sizes) * per_fold)
     values[:, [not len(one) for one in shown]] = np.nan
     cells = _cells(x, run, edges, values, "share of eigenvalues per e-fold of λ", False, ())
     at = on_axis(run.steps, x)
@@ -104,10 +105,10 @@ def _lines(at: Array, spectra: Sequence[LayerSpectrum | None], x: Axis) -> list[
         Curve(*broken(at, xmin, x), label="xmin", role="fit"),
         Curve(*broken(at, edge, x), label="λ₊", role="edge"),
     ]
-    traps = [(float(x), trap.eigenvalue) for x, one in zip(at, spectra, strict=True) if one for trap in one.traps]
-    if traps:
-        where = np.array(traps)
-        marks.append(Points(where[:, 0], where[:, 1], label="traps", role="trap"))
+    traps = [np.empty(0) if one is None else one.trap_eigenvalues for one in spectra]
+    if any(map(len, traps)):
+        where = np.repeat(at, [len(each) for each in traps])
+        marks.append(Points(where, np.concatenate(traps), label="traps", role="trap"))
     return marks
 
 

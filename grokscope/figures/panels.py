@@ -16,6 +16,7 @@ from grokscope.figures.over_time import (
     metric,
     total_norm,
 )
+from grokscope.spectra.power_law import BOUNDS
 
 Layers = Sequence[str]
 
@@ -35,7 +36,8 @@ def loss(run: History, layers: Layers = ()) -> Panel:
 def alpha(run: History, layers: Layers = ()) -> Panel:
     """The power-law exponent of each layer; of one layer with its interval."""
     lines = by_layer(run, "alpha", interval=("alpha_low", "alpha_high"), layers=layers)
-    return Panel("α", "α, power-law exponent of the ESD's tail", lines, "log", ((2.0, "α = 2"), (6.0, "α = 6")))
+    bounds = tuple((bound, f"α = {bound:.0f}") for bound in BOUNDS)
+    return Panel("α", "α, power-law exponent of the ESD's tail", lines, "log", bounds)
 
 
 def traps(run: History, layers: Layers = ()) -> Panel:

@@ -9,11 +9,11 @@ import numpy as np
 
 from grokscope.figures.axis import Axis, axis_over
 from grokscope.figures.data import Curve, Fact, Figure, HLine, Mark, Points
+from grokscope.spectra.power_law import BOUNDS
 
 if TYPE_CHECKING:
     from grokscope.spectra import LayerSpectrum
 
-WELL_TRAINED = (2.0, 6.0)
 ROLES = {
     "over-trained": "anti-grokking",
     "well-trained": "grokking",
@@ -22,7 +22,8 @@ ROLES = {
     "like noise": "unknown",
 }
 BEYOND = 1.5
-"""How far beyond the least and greatest alpha the axis goes at most for the sake of intervals."""
+"""How far beyond the least and greatest alpha the axis goes at most for the sake of intervals; longer ones leave
+the frame."""
 
 
 def profile(spectra: Sequence[LayerSpectrum | None], order: str = "depth", title: str = "layer profile") -> Figure:
@@ -36,9 +37,9 @@ def profile(spectra: Sequence[LayerSpectrum | None], order: str = "depth", title
         return Figure(title, x, Axis("α"), reason="no layer has an alpha: nothing is measured yet")
     ends = np.array([[np.nan] * 2 if one is None else (one.alpha_low, one.alpha_high) for one in spectra])
     reach = np.nanmin(alphas) / BEYOND, np.nanmax(alphas) * BEYOND
-    ends = np.clip(ends, *reach)
-    y = axis_over("α", np.concatenate([alphas, ends.ravel()]), scale="log", include=WELL_TRAINED)
-    marks: list[Mark] = [HLine(at=bound, role="faint") for bound in WELL_TRAINED]
+    seen = np.concatenate([alphas, np.clip(ends, *reach).ravel()])
+    y = axis_over("α", seen, scale="log", include=BOUNDS)
+    marks: list[Mark] = [HLine(at=bound, role="faint") for bound in BOUNDS]
     marks.append(_intervals(ends))
     verdicts = ["" if one is None else one.verdict for one in spectra]
     marks += [_of_verdict(verdict, alphas, verdicts) for verdict in ROLES if verdict in verdicts]

@@ -57,10 +57,10 @@ def esd(
     `other` is a spectrum to compare with, as an outline. The density's unit is 1/λ: there p(λ) ∝ λ^−α is straight.
     """
     title = f"ESD {spectrum.name}"
-    values = positive(spectrum.esd)
+    values = spectrum.counted
     if len(values) < 2:
-        return _nothing(title, EIGENVALUE, spectrum.reason or "no positive eigenvalues")
-    others = np.empty(0) if other is None else positive(other.esd)
+        return _nothing(title, EIGENVALUE, spectrum.reason or "fewer than two eigenvalues above zero")
+    others = np.empty(0) if other is None else other.counted
     seen = [values[~(values < _depth(spectrum, values))] if scales[0] == "log" else values]
     if other is not None and len(others):
         seen.append(others[~(others < _depth(other, others))] if scales[0] == "log" else others)
@@ -68,7 +68,8 @@ def esd(
                   include=(spectrum.xmin * BELOW_XMIN,))  # fmt: skip
     edges = edges_through(spectrum.xmin, x, num_bins(len(values), most_bins))
     x = over_edges(x, edges)
-    heights, compared = density(values, edges), density(others, edges)
+    heights = density(spectrum.esd, edges)
+    compared = density(others if other is None else other.esd, edges)
     y = density_axis([heights, compared], scales[1])
     in_tail = edges[:-1] >= spectrum.xmin * (1 - 1e-9)
     bars = Bars(edges, heights)
@@ -77,9 +78,9 @@ def esd(
         part(bars, in_tail, f"tail of {spectrum.num_tail}", "tail"),
     ]
     if other is not None:
-        marks.append(outline(edges, compared, "compared with", "mark"))
+        marks.append(outline(edges, compared))
     marks += _tail(spectrum, x)
-    below = int(np.count_nonzero(values < x.low))
+    below = int(np.count_nonzero(spectrum.esd < x.low))
     return Figure(title, x, y, tuple(marks), _esd_facts(spectrum, below), below=below)
 
 
@@ -95,7 +96,7 @@ def _tail(spectrum: LayerSpectrum, x: Axis) -> list[Mark]:
     points = np.array([x.value(p) for p in np.linspace(0, 1, 200)])
     inside = points[(points > spectrum.xmin) & (points < spectrum.xmax)]
     points = np.concatenate([[spectrum.xmin], inside, [spectrum.xmax]])
-    share = spectrum.num_tail / max(1, len(spectrum.esd))
+    share = spectrum.num_tail / len(spectrum.esd)
     law = share * power_law.tail_density(points, spectrum.alpha, spectrum.xmin)
     return [
         Curve(points, law, label=f"λ^−α, α = {fixed(spectrum.alpha, 2)}", role="fit"),
@@ -120,7 +121,7 @@ def _esd_facts(spectrum: LayerSpectrum, below: int) -> tuple[Fact, ...]:
 def dxmin(spectrum: LayerSpectrum) -> Figure:
     """The KS distance D of every candidate xmin, the least of which chose it, and what is near the least."""
     title = f"D(xmin) {spectrum.name}"
-    xmins, distances, _ = power_law.distance_curve(spectrum.esd)
+    xmins, distances, _ = power_law.distance_curve(spectrum.counted)
     if not np.isfinite(distances).any():
         return _nothing(title, "xmin", spectrum.reason or "no power-law fit")
     least = float(np.nanmin(distances))
@@ -163,38 +164,41 @@ def randomized(
                   include=(spectrum.lambda_plus * 1.05,))  # fmt: skip
     edges = edges_through(spectrum.lambda_plus, x, num_bins(len(values), most_bins))
     x = over_edges(x, edges)
-    heights, compared = density(values, edges), density(others, edges)
-    law = _marchenko_pastur(spectrum, values, x)
+    heights = density(spectrum.randomized_esd, edges)
+    compared = density(others if other is None else other.randomized_esd, edges)
+    law = _marchenko_pastur(spectrum, x)
     y = density_axis([heights, compared, law.y], scales[1])
-    least = min((trap.eigenvalue for trap in spectrum.traps), default=np.inf)
-    of_traps = edges[1:] > least
+    of_traps = edges[1:] > _least_trap(spectrum)
     bars = Bars(edges, heights)
     marks: list[Mark] = [
         part(bars, ~of_traps, "shuffled entries", "bars"),
         part(bars, of_traps, "traps", "trap"),
     ]
     if other is not None:
-        marks.append(outline(edges, compared, "compared with", "mark"))
+        marks.append(outline(edges, compared))
     marks += [
         law,
         VLine(spectrum.lambda_minus, label="λ₋", role="edge"),
         VLine(spectrum.lambda_plus, label="λ₊", role="edge"),
         *_trap_points(spectrum, bars, y),
     ]
-    below = int(np.count_nonzero(values < x.low))
+    below = int(np.count_nonzero(spectrum.randomized_esd < x.low))
     return Figure(title, x, y, tuple(marks), _randomized_facts(spectrum, below), below=below)
 
 
-def _marchenko_pastur(spectrum: LayerSpectrum, values: Array, x: Axis) -> Curve:
+def _marchenko_pastur(spectrum: LayerSpectrum, x: Axis) -> Curve:
     """The law over the axis, times the share of eigenvalues that are no traps."""
     lower, upper = max(spectrum.lambda_minus, x.low), min(spectrum.lambda_plus, x.high)
     positions = np.linspace(float(x.position(lower)), float(x.position(upper)), 401)
     points = np.array([x.value(float(p)) for p in positions])
     rows, columns = spectrum.shape[0], int(np.prod(spectrum.shape[1:]))
     law = marchenko_pastur.density(points, max(rows, columns), min(rows, columns), spectrum.sigma_robust)
-    least = min((trap.eigenvalue for trap in spectrum.traps), default=np.inf)
-    share = np.count_nonzero(values < least) / len(values)
+    share = np.mean(spectrum.randomized_esd < _least_trap(spectrum))
     return Curve(points, np.where(law > 0, share * law, np.nan), label="Marchenko–Pastur", role="fit")
+
+
+def _least_trap(spectrum: LayerSpectrum) -> float:
+    return float(spectrum.trap_eigenvalues.min(initial=np.inf))
 
 
 def _trap_points(spectrum: LayerSpectrum, bars: Bars, y: Axis) -> list[Points]:
@@ -209,7 +213,7 @@ def _trap_points(spectrum: LayerSpectrum, bars: Bars, y: Axis) -> list[Points]:
 
 
 def _randomized_facts(spectrum: LayerSpectrum, below: int) -> tuple[Fact, ...]:
-    count = len(spectrum.traps)
+    count = len(spectrum.trap_eigenvalues)
     facts = (
         Fact(f"σ_mp {fixed(spectrum.sigma_mp, 3)}"),
         Fact(f"p {probability(spectrum.ks_p, spectrum.null_draws)}"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,6 +140,14 @@ def _pruned(parts: Parts) -> Parts:
 
 
 LOW_RANK = re.compile(r"^(?P<base>.+)\.lora_A(?:\.(?P<adapter>[^.]+))?\.weight$")
+ADAPTER = "lora of "
+
+
+class Scale(NamedTuple):
+    """What an adapter's product is multiplied by, alpha/r, and whether its base lies as [in, out] (GPT-2's)."""
+
+    factor: float
+    turned: bool = False
 
 
 def _adapted(parts: Parts, extra: Mapping[str, object]) -> Parts:
@@ -149,23 +158,31 @@ def _adapted(parts: Parts, extra: Mapping[str, object]) -> Parts:
         if found is None or up is None or len(down.shape) != 2 or len(up.shape) != 2:
             continue
         del parts[name], parts[up.name]
-        base, scale = found["base"], lora_scale(extra, found["base"])
-        weight = parts.pop(f"{base}.base_layer.weight", None) or parts.pop(f"{base}.weight", None)
-        if weight is not None and weight.shape == (up.shape[0], down.shape[1]) and scale is not None:
-            parts[f"{base}.weight"] = computed(
-                weight, [down, up], lambda W, A, B, s=scale: W + np.float32(s) * (B @ A), name=f"{base}.weight"
-            ).with_note(f"W + {scale:g}·BA")
+        base, scale, shape = found["base"], _scale(extra, name), (up.shape[0], down.shape[1])
+        whole = f"{base}.weight"
+        weight = parts.pop(f"{base}.base_layer.weight", None) or parts.pop(whole, None)
+        if weight is not None and scale is not None and weight.shape == (shape[::-1] if scale.turned else shape):
+            parts[whole] = computed(weight, [down, up], partial(_with_adapter, scale), name=whole).with_note(
+                f"W + {scale.factor:g}·BA"
+            )
             continue
         if weight is not None:
-            parts[f"{base}.weight"] = weight.moved(
-                weight.shape, lambda array: array, name=f"{base}.weight"
-            ).with_note("without its adapter, whose alpha is not known")
+            parts[whole] = weight.moved(weight.shape, lambda array: array, name=whole).with_note(
+                "without its adapter, whose alpha is not known"
+            )
         alone = f"{base}.lora.weight"
+        if alone in parts:
+            alone = f"{base}.lora.{found['adapter']}.weight"
+        factor = scale.factor if scale else 1.0
         parts[alone] = computed(
-            up, [down], lambda B, A, s=scale or 1.0: np.float32(s) * (B @ A), name=alone,
-            shape=(up.shape[0], down.shape[1]),
-        ).with_note("the adapter alone, BA")  # fmt: skip
+            up, [down], lambda B, A, s=factor: np.float32(s) * (B @ A), name=alone, shape=shape
+        ).with_note("the adapter alone, BA")
     return {name.replace(".base_layer.", "."): _renamed(part) for name, part in parts.items()}
+
+
+def _with_adapter(scale: Scale, weight: NDArray[Any], down: NDArray[Any], up: NDArray[Any]) -> NDArray[Any]:
+    product = up @ down
+    return np.asarray(weight + np.float32(scale.factor) * (product.T if scale.turned else product))
 
 
 def _renamed(part: Part) -> Part:
@@ -173,12 +190,17 @@ def _renamed(part: Part) -> Part:
     return part if name == part.name else part.moved(part.shape, lambda array: array, name=name)
 
 
-def lora_scale(extra: Mapping[str, object], base: str) -> float | None:
-    """Return alpha/r of an adapter as its configuration beside the weights says, None where none does."""
-    known = extra.get(f"lora_scale.{base}")
-    if isinstance(known, int | float):
-        return float(known)
+def _scale(extra: Mapping[str, object], name: str) -> Scale | None:
+    """Return the scale of the adapter whose A is the tensor `name`, None where it is not known.
+
+    A model in memory tells it under ADAPTER and the tensor's whole name, of which `name` lacks the prefix that all
+    share; a file by its configuration.
+    """
+    own = [key for key in extra if key.startswith(ADAPTER) and f".{key[len(ADAPTER) :]}".endswith(f".{name}")]
+    known = extra[min(own, key=len)] if own else None
+    if isinstance(known, Scale):
+        return known
     alpha, rank = extra.get("adapter.lora_alpha"), extra.get("adapter.r")
     if not isinstance(alpha, int | float) or not isinstance(rank, int | float) or not rank:
         return None
-    return float(alpha) / float(rank) ** (0.5 if extra.get("adapter.use_rslora") else 1)
+    return Scale(float(alpha) / float(rank) ** (0.5 if extra.get("adapter.use_rslora") else 1))

@@ -19,14 +19,12 @@ from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
 from grokscope.importers.layer_names import depth_order
-from grokscope.importers.stored import Bytes, StoredTensor, StoredTensors
+from grokscope.importers.stored import CHANNELS_LAST, Bytes, StoredTensor, StoredTensors
 from grokscope.importers.torch_tree import plain
-from grokscope.importers.zip_archive import LARGE, MOST_EXPANDED, SIGNATURE, Archive
+from grokscope.importers.zip_archive import LARGE, MOST_EXPANDED, SIGNATURE, WITHIN_KERAS, Archive
 from grokscope.runfile.opening import locked
 
-WITHIN_KERAS = "model.weights.h5"
 DEEPEST = 24
-CHANNELS_LAST = "channels last"
 
 
 def read_hdf5(path: Path) -> StoredTensors:
@@ -34,28 +32,26 @@ def read_hdf5(path: Path) -> StoredTensors:
 
     Raises UsageError where the file is damaged or holds no array, RunLocked where another program has locked it.
     """
-    opened = contextlib.ExitStack()
-    try:
-        file = opened.enter_context(_open(path))
-        datasets = dict(_datasets(file))
-        names = _names(file, list(datasets))
-        tensors = {
-            names[name]: _tensor(path, dataset, names[name]) for name, dataset in datasets.items() if name in names
-        }
-        counters = [name for name in datasets if ITERATIONS.search(name)]
-        extra = {"step": plain(_tensor(path, datasets[counters[0]], "step"))} if counters else {}
-    except BlockingIOError:
-        raise locked(path) from None
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        opened.close()
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"{path} is damaged, or no HDF5 file ({error}); copy or save it again") from None
-    if not tensors:
-        raise UsageError(f"{path} holds no arrays; save the weights of the model")
-    return StoredTensors(
-        path, {name: tensors[name] for name in depth_order(tensors)}, extra, files=(path,), opened=opened
-    )
+    with contextlib.ExitStack() as stack:
+        try:
+            tensors, extra = _contents(path, stack.enter_context(_open(path)))
+        except BlockingIOError:
+            raise locked(path) from None
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+            raise UsageError(f"{path} is damaged, or no HDF5 file ({error}); copy or save it again") from None
+        if not tensors:
+            raise UsageError(f"{path} holds no arrays; save the weights of the model")
+        in_order = {name: tensors[name] for name in depth_order(tensors)}
+        return StoredTensors(path, in_order, extra, files=(path,), opened=stack.pop_all())
+
+
+def _contents(path: Path, file: h5py.File) -> tuple[dict[str, StoredTensor], dict[str, object]]:
+    """Return the tensors of a file by their names, and the step that its optimizer has counted."""
+    datasets = dict(_datasets(file))
+    names = _names(file, list(datasets))
+    tensors = {called: _tensor(path, datasets[name], called) for name, called in names.items()}
+    counters = [name for name in datasets if ITERATIONS.search(name)]
+    return tensors, {"step": plain(_tensor(path, datasets[counters[0]], "step"))} if counters else {}
 
 
 ITERATIONS = re.compile(r"(^|/)optimizer(_weights)?/(vars/0|[^/]+/iterations?(:0)?)$")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -14,6 +15,7 @@ CONTAINERS = re.compile(
 OPTIMIZERS = re.compile(
     r"optim|sched|scaler|(^|_)(opt|adam|sgd|rng|random|loops|callbacks|amp|grads?)(_|$)|exp_avg", re.I
 )
+"""Containers beside a network: what the training needs to go on."""
 AVERAGED = re.compile(r"(^|_)(ema|swa|polyak|shadow|averaged|avg_model|target_(net|network|model))\d*($|_)", re.I)
 
 
@@ -40,7 +42,18 @@ def cleaned(names: Iterable[str], matrices: Sequence[str]) -> dict[str, str]:
         deciding = [name.removeprefix(shared) for name in deciding]
         clean = {name: text.removeprefix(shared) for name, text in clean.items()}
     clean = {name: text.replace("/", ".") for name, text in clean.items()}
-    return clean if len(set(clean.values())) == len(clean) else {name: name.replace("/", ".") for name in clean}
+    if len(set(clean.values())) == len(clean):
+        return clean
+    return dict(zip(clean, unlike(name.replace("/", ".") for name in clean), strict=True))
+
+
+def unlike(names: Iterable[str]) -> list[str]:
+    """Return names of which no two are equal: where one is taken, the later keeps a number behind it."""
+    taken: dict[str, None] = {}
+    for name in names:
+        numbered = (f"{name}~{count}" for count in itertools.count(2))
+        taken[next(one for one in itertools.chain((name,), numbered) if one not in taken)] = None
+    return list(taken)
 
 
 def _shared(names: Sequence[str]) -> str:

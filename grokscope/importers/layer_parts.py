@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +34,16 @@ class Part:
     layout: str = ""
     note: str = ""
     place: int = 0
+
+    @property
+    def is_weight(self) -> bool:
+        """Whether it is the weight of a module by its name, and no parameter of its own."""
+        return re.search(r"(^|\.)(weight|kernel)$", self.name) is not None
+
+    @property
+    def long_axes(self) -> tuple[int, ...]:
+        """The lengths of its axes but those of 1."""
+        return tuple(length for length in self.shape if length > 1)
 
     def with_note(self, note: str) -> Part:
         """Return the same part with one more thing to know."""

@@ -7,7 +7,6 @@ the dtype, bytes) packed in turn, and arrays above 1 GB are cut into chunks.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,22 @@ from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
 from grokscope.importers.layer_names import is_of_optimizer
-from grokscope.importers.stored import BREAKS_OFF, Bytes, StoredTensor, StoredTensors, size_of
+from grokscope.importers.stored import BREAKS_OFF, CHANNELS_LAST, Bytes, StoredTensor, StoredTensors, size_of
 from grokscope.importers.tensors import CODES
 from grokscope.importers.torch_tree import plain
 
 DEEPEST, MOST_ENTRIES = 32, 1_000_000
 ARRAY, SCALAR = 1, 3
 CHUNKED = "__msgpack_chunked_array__"
+CONSTANTS = {0xC0: None, 0xC2: False, 0xC3: True}
+NUMBERS = dict(zip(range(0xCA, 0xD4), "fdBHIQbhiq", strict=True))
+"""How a number of each code lies, in `struct`'s letters."""
+LENGTHS = {
+    first + place: letter
+    for first, letters in ((0xC4, "BHI"), (0xC7, "BHI"), (0xD9, "BHI"), (0xDC, "HI"), (0xDE, "HI"))
+    for place, letter in enumerate(letters)
+}
+"""How the length lies of what is as long as it says."""
 
 
 def read_messagepack(path: Path) -> StoredTensors:
@@ -65,8 +73,24 @@ class Unpacker:
         if code < 0xA0:
             return self._list(code & 15, depth)
         if code < 0xC0:
-            return str(self._take(code & 31), "utf-8")
-        return ACTIONS[code](self, depth)
+            return self._text(code & 31)
+        if code in CONSTANTS:
+            return CONSTANTS[code]
+        if code in NUMBERS:
+            return self._number(NUMBERS[code])
+        if 0xD4 <= code < 0xD9:
+            return self._extension(1 << (code - 0xD4))
+        return self._sized(code, self._number(LENGTHS[code]), depth)
+
+    def _sized(self, code: int, count: int, depth: int) -> Any:
+        """Return the bytes, extension, text, list or dict whose length has been read."""
+        if code < 0xC7:
+            return self._take(count)
+        if code < 0xCA:
+            return self._extension(count)
+        if code < 0xDC:
+            return self._text(count)
+        return self._list(count, depth) if code < 0xDE else self._dict(count, depth)
 
     def _take(self, count: int) -> memoryview:
         taken = self._data[self._at : self._at + count]
@@ -74,6 +98,9 @@ class Unpacker:
             raise IndexError
         self._at += count
         return taken
+
+    def _text(self, count: int) -> str:
+        return str(self._take(count), "utf-8")
 
     def _number(self, layout: str) -> Any:
         return struct.unpack(f">{layout}", self._take(struct.calcsize(f">{layout}")))[0]
@@ -101,46 +128,12 @@ class Unpacker:
         return tensor if kind == ARRAY else plain(tensor)
 
 
-def _fixed(layout: str) -> Callable[[Unpacker, int], Any]:
-    return lambda unpacker, depth: unpacker._number(layout)
-
-
-def _bytes(layout: str) -> Callable[[Unpacker, int], Any]:
-    return lambda unpacker, depth: unpacker._take(unpacker._number(layout))
-
-
-def _extended(layout: str) -> Callable[[Unpacker, int], Any]:
-    return lambda unpacker, depth: unpacker._extension(unpacker._number(layout))
-
-
-def _of_length(count: int) -> Callable[[Unpacker, int], Any]:
-    return lambda unpacker, depth: unpacker._extension(count)
-
-
-ACTIONS: dict[int, Callable[[Unpacker, int], Any]] = {
-    0xC0: lambda unpacker, depth: None,
-    0xC2: lambda unpacker, depth: False,
-    0xC3: lambda unpacker, depth: True,
-    **dict(zip(range(0xC4, 0xC7), map(_bytes, "BHI"), strict=True)),
-    **dict(zip(range(0xC7, 0xCA), map(_extended, "BHI"), strict=True)),
-    **dict(zip(range(0xCA, 0xD4), map(_fixed, "fdBHIQbhiq"), strict=True)),
-    **{0xD4 + power: _of_length(1 << power) for power in range(5)},
-    0xD9: lambda unpacker, depth: str(unpacker._take(unpacker._number("B")), "utf-8"),
-    0xDA: lambda unpacker, depth: str(unpacker._take(unpacker._number("H")), "utf-8"),
-    0xDB: lambda unpacker, depth: str(unpacker._take(unpacker._number("I")), "utf-8"),
-    0xDC: lambda unpacker, depth: unpacker._list(unpacker._number("H"), depth),
-    0xDD: lambda unpacker, depth: unpacker._list(unpacker._number("I"), depth),
-    0xDE: lambda unpacker, depth: unpacker._dict(unpacker._number("H"), depth),
-    0xDF: lambda unpacker, depth: unpacker._dict(unpacker._number("I"), depth),
-}
-
-
 def _array(shape: tuple[int, ...], dtype: str, content: memoryview) -> StoredTensor:
     kind = np.dtype(CODES.get(dtype, dtype))
     if size_of(shape) * kind.itemsize != len(content):
         raise ValueError("an array's bytes do not fit its shape")
     return StoredTensor(
-        shape, dtype, lambda: np.frombuffer(content, dtype=kind).reshape(shape), layout="channels last"
+        shape, dtype, lambda: np.frombuffer(content, dtype=kind).reshape(shape), layout=CHANNELS_LAST
     )
 
 
@@ -149,7 +142,7 @@ def _chunked(node: dict[str, Any]) -> StoredTensor:
     shape = tuple(node["shape"][str(index)] for index in range(len(node["shape"])))
     if sum(size_of(chunk.shape) for chunk in chunks) != size_of(shape):
         raise ValueError("chunks do not make up their array")
-    return StoredTensor(shape, chunks[0].dtype, partial(_joined, chunks, shape), layout="channels last")
+    return StoredTensor(shape, chunks[0].dtype, partial(_joined, chunks, shape), layout=CHANNELS_LAST)
 
 
 def _joined(chunks: list[StoredTensor], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -40,24 +41,33 @@ def known_name(name: str) -> str:
 
 
 def plain_name(name: str) -> str:
-    """Return a name that a metric can have: without slashes and blanks around it."""
-    return name.strip().replace("/", "_") or "unnamed"
+    """Return a name that a run file can hold: `train/lr` becomes `train.lr`."""
+    name = "".join(letter if letter.isprintable() else " " for letter in str(name)).replace("/", ".").strip()
+    return name if name not in ("", ".", "..") else f"metric {name}".strip()
 
 
 def renamed(names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
-    """Map names to what grokscope calls them, and say so; of two names for one metric, the plainer is mapped."""
+    """Map names to what grokscope calls them, and say so; of two names for one metric, the plainer is mapped.
+
+    No two come to one: where a name is taken, a number follows it.
+    """
     chosen: dict[str, str] = {}
+    taken = {""}
     for name in sorted(names, key=lambda name: (_strangeness(name), len(name), name)):
-        known = known_name(name)
-        chosen[name] = known if known and known not in chosen.values() else plain_name(name)
-    told = [f"{name} is read as {known}" for name, known in chosen.items() if known != plain_name(name)]
+        numbered = (f"{plain_name(name)}~{count}" for count in itertools.count(2))
+        wanted = itertools.chain((known_name(name), plain_name(name)), numbered)
+        chosen[name] = next(called for called in wanted if called not in taken)
+        taken.add(chosen[name])
+    told = [f"{name} is read as {called}" for name, called in chosen.items() if called != plain_name(name)]
     return chosen, told
 
 
 def _strangeness(name: str) -> int:
-    """A column of the test set comes before one of a validation set, and that before means over epochs."""
+    """Tell which name of a metric comes first: its own, then one of the test set, of a validation set, and means
+    over epochs last.
+    """
     words = words_of(name)
-    return 2 * ("epoch" in words) + (not {"test", "train"} & set(words))
+    return (name != known_name(name)) + (not {"test", "train"} & set(words)) + 2 * ("epoch" in words)
 
 
 def is_accuracy(name: str) -> bool:

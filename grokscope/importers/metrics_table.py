@@ -25,15 +25,18 @@ LARGEST_TABLE = 1 << 30
 
 
 class Metrics(dict[int, dict[str, float]]):
-    """Step → {metric: value}, and in `notes` what a reader of it should be told."""
+    """Step → {metric: value}, what these steps are ("step" or "epoch"), and what a reader should be told."""
 
+    counts: str = "step"
     notes: tuple[str, ...] = ()
 
 
-def read_metrics(path: Path) -> Metrics:
+def read_metrics(path: Path, counts: str = "") -> Metrics:
     """Read a table: rows of one step are merged, known names are mapped to grokscope's, percents become fractions.
 
-    Raises UsageError, naming the line, where it cannot be read or a row contradicts another one of its step.
+    `counts` is what its rows are wanted by where it has both, "epoch" or else "step". Of an epoch's many steps the
+    last that has a metric tells it. Raises UsageError, naming the line, where it cannot be read or a row
+    contradicts another one of its step.
     """
     if "tfevents" in path.name:
         from grokscope.importers.tensorboard import read_events
@@ -46,15 +49,20 @@ def read_metrics(path: Path) -> Metrics:
         text = _text(path)
         rows, trainers = list(_rows(text, path)), HISTORY in text
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
-    counter = _step_column(columns, path)
-    names, told = renamed(name for name in columns if name != counter)
-    if trainers and names.get("loss") == "loss" and "train_loss" not in names:
+    counter, within = _counter(columns, counts, path)
+    names, told = renamed(name for name in columns if name not in (counter, within))
+    if trainers and names.get("loss") == "loss" and "train_loss" not in names.values():
         names["loss"] = "train_loss"
         told.append("loss is read as train_loss")
     metrics = Metrics()
+    metrics.counts = "epoch" if counter.lower() in EPOCHS else "step"
     texts = _text_columns(rows, names)
     for line, row in rows:
-        _merge(metrics, _step(row, counter, path, line), _values(row, names, texts, path, line), path, line)
+        step, values = _step(row, counter, path, line), _values(row, names, texts, path, line)
+        if within:
+            metrics[step] = metrics.get(step, {}) | {name: v for name, v in values.items() if not math.isnan(v)}
+        else:
+            _merge(metrics, step, values, path, line)
     told += as_fractions(list(metrics.values()), path)
     told += [f"{name} is text and is not used" for name in texts]
     told += [f"{counter} is read as the step"] if counter != "step" else []
@@ -137,12 +145,13 @@ def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _step_column(columns: Iterable[str], path: Path) -> str:
+def _counter(columns: Iterable[str], counts: str, path: Path) -> tuple[str, str]:
+    """Return the column that tells the rows, and where that is an epoch that of the steps within it, else ""."""
     lower = {name.lower(): name for name in columns}
-    for wanted in (*STEPS, *EPOCHS):
-        if wanted in lower:
-            return lower[wanted]
-    raise UsageError(f"{path} has no `step` column; its first line must name the columns")
+    step, epoch = (next((lower[name] for name in known if name in lower), "") for known in (STEPS, EPOCHS))
+    if not step and not epoch:
+        raise UsageError(f"{path} has no `step` column; its first line must name the columns")
+    return (epoch, step) if epoch and (counts == "epoch" or not step) else (step, "")
 
 
 def _text_columns(rows: Sequence[Row], names: Mapping[str, str]) -> list[str]:
@@ -159,8 +168,8 @@ def _number(cell: Any) -> float | None:
 
 def _step(row: Mapping[str, Any], counter: str, path: Path, line: int) -> int:
     number = _number(row.get(counter))
-    if number is None or not math.isfinite(number) or number < 0:
-        raise UsageError(f"{path}, line {line}: {row.get(counter, '')!r} is not a step")
+    if number is None or not math.isfinite(number) or number < 0 or number != int(number):
+        raise UsageError(f"{path}, line {line}: {row.get(counter, '')!r} is not a step, which is a whole number")
     return int(number)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
 from grokscope.importers.protobuf import fields, floats, integers
-from grokscope.importers.stored import Bytes, StoredTensor, StoredTensors, size_of
+from grokscope.importers.stored import CHANNELS_LAST, Bytes, StoredTensor, StoredTensors, size_of
 from grokscope.importers.tensors import CODES
 
 GRAPH, NODE, INITIALIZER = 7, 1, 5
@@ -28,6 +28,9 @@ DTYPES = {
     17: "float8_e4m3fn", 19: "float8_e5m2",
 }  # fmt: skip
 
+Content = dict[int, list[Any]]
+Place = tuple[Path, int]
+
 
 def read_onnx(path: Path) -> StoredTensors:
     """Open a model, with the weights that it keeps in a file beside it; raises UsageError where it is damaged."""
@@ -36,12 +39,16 @@ def read_onnx(path: Path) -> StoredTensors:
         graph = [value for number, value in fields(file.data) if number == GRAPH]
         content = list(fields(graph[0]))
         right = dict(_multiplied_from_right(value for number, value in content if number == NODE))
-        tensors = dict(_tensor(path, value, right) for number, value in content if number == INITIALIZER)
+        described = [_by_number(value) for number, value in content if number == INITIALIZER]
+        places = [_place(path, one) for one in described]
+        tensors = dict(_tensor(path, one, place, right) for one, place in zip(described, places, strict=True))
     except (ValueError, IndexError, TypeError, UnicodeError, KeyError):
         raise UsageError(f"{path} is damaged, or no model of ONNX; export it again") from None
     if not tensors:
         raise UsageError(f"{path} holds no weights; export the model with its parameters")
-    return StoredTensors(path, tensors, files=(path,))
+    return StoredTensors(
+        path, tensors, files=tuple(dict.fromkeys((path, *(place[0] for place in places if place))))
+    )
 
 
 def _multiplied_from_right(nodes: Iterator[Any]) -> Iterator[tuple[str, str]]:
@@ -53,7 +60,7 @@ def _multiplied_from_right(nodes: Iterator[Any]) -> Iterator[tuple[str, str]]:
             _is_set(value, "transB") for number, value in fields(node) if number == ATTRIBUTE
         )
         if kind in ("MatMul", "Gemm") and not turned and len(inputs) > 1:
-            yield inputs[1], "channels last"
+            yield inputs[1], CHANNELS_LAST
 
 
 def _is_set(attribute: Any, name: str) -> bool:
@@ -61,15 +68,31 @@ def _is_set(attribute: Any, name: str) -> bool:
     return bytes(content.get(1, b"")) == name.encode() and content.get(3) == 1
 
 
-def _tensor(path: Path, message: Any, right: dict[str, str]) -> tuple[str, StoredTensor]:
-    content: dict[int, list[Any]] = {}
+def _by_number(message: Any) -> Content:
+    content: Content = {}
     for number, value in fields(message):
         content.setdefault(number, []).append(value)
+    return content
+
+
+def _place(path: Path, content: Content) -> Place | None:
+    """Return the file beside the model that holds a tensor's numbers, and where; None where the model does."""
+    if content.get(LOCATION) != [1]:
+        return None
+    pairs = dict(_pair(entry) for entry in content.get(EXTERNAL, ()))
+    beside = pairs.get("location", "")
+    if Path(beside).name != beside:
+        raise UsageError(f"{path} keeps weights outside its folder; export it again")
+    if not (path.parent / beside).is_file():
+        raise UsageError(f"{path.parent} lacks {beside!r}, where {path.name} keeps weights; copy it there")
+    return path.parent / beside, int(pairs.get("offset", 0))
+
+
+def _tensor(path: Path, content: Content, place: Place | None, right: dict[str, str]) -> tuple[str, StoredTensor]:
     name = str(content[NAME][0], "utf-8")
     shape = tuple(length for value in content.get(DIMS, ()) for length in integers(value))
     dtype = DTYPES.get(content[DATA_TYPE][0], f"ONNX type {content[DATA_TYPE][0]}")
-    external = dict(_pair(entry) for entry in content.get(EXTERNAL, ())) if content.get(LOCATION) == [1] else {}
-    read = partial(_read, path, name, shape, dtype, content, external)
+    read = partial(_read, path, name, shape, dtype, content, place)
     return name, StoredTensor(shape, dtype, read, layout=right.get(name, "") if len(shape) == 2 else "")
 
 
@@ -83,17 +106,13 @@ def _read(
     name: str,
     shape: tuple[int, ...],
     dtype: str,
-    content: dict[int, list[Any]],
-    external: dict[str, str],
+    content: Content,
+    place: Place | None,
 ) -> NDArray[Any]:
     kind = np.dtype(CODES.get(dtype, dtype)).newbyteorder("<")
-    if external:
-        beside = external.get("location", "")
-        if Path(beside).name != beside:
-            raise UsageError(f"{path} keeps {name} outside its folder; export it again")
-        return (
-            Bytes(path.parent / beside).array(dtype, int(external.get("offset", 0)), size_of(shape)).reshape(shape)
-        )
+    if place:
+        file, first = place
+        return Bytes(file).array(dtype, first, size_of(shape)).reshape(shape)
     if RAW_DATA in content:
         values = np.frombuffer(content[RAW_DATA][0], dtype=kind)
     else:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from grokscope.errors import MissingPackage, UsageError
 from grokscope.importers.layer_names import is_of_optimizer
-from grokscope.importers.stored import StoredTensor, StoredTensors
+from grokscope.importers.stored import CHANNELS_LAST, StoredTensor, StoredTensors
 from grokscope.importers.torch_tree import plain
 
 
@@ -57,7 +57,7 @@ def _leaves(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...],
 
 def _tensor(array: Any) -> StoredTensor:
     name = np.dtype(array.dtype).name
-    return StoredTensor(tuple(array.shape), name, partial(_read, array, name), layout="channels last")
+    return StoredTensor(tuple(array.shape), name, partial(_read, array, name), layout=CHANNELS_LAST)
 
 
 def _read(array: Any, name: str) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
 from grokscope.importers.layer_names import depth_order
-from grokscope.importers.shard_index import shards_of
+from grokscope.importers.shard_index import by_index
 from grokscope.importers.stored import BREAKS_OFF, Bytes, StoredTensor, StoredTensors, size_of
 
 DTYPES = {
@@ -35,17 +35,10 @@ def read_safetensors(path: Path) -> StoredTensors:
     Raises UsageError where it is damaged, breaks off or lacks a shard.
     """
     if path.suffix == ".json":
-        return _read_index(path)
+        held, files = by_index(path, lambda shard: _tensors_of(shard)[0])
+        return StoredTensors(path, _in_order(held), files=files)
     tensors, metadata = _tensors_of(path)
     return StoredTensors(path, _in_order(tensors), extra=metadata, files=(path,))
-
-
-def _read_index(path: Path) -> StoredTensors:
-    shards = shards_of(path)
-    tensors: dict[str, StoredTensor] = {}
-    for shard in shards:
-        tensors |= _tensors_of(shard)[0]
-    return StoredTensors(path, _in_order(tensors), files=tuple(shards))
 
 
 def _in_order(tensors: dict[str, StoredTensor]) -> dict[str, StoredTensor]:

@@ -1,15 +1,20 @@
-"""A folder that `save_pretrained` wrote, and PyTorch files that are the shards of one model by their index."""
+"""A folder that `save_pretrained` wrote, and the shards of one model, told by an index or by their names."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from grokscope.errors import UsageError
 from grokscope.importers.messagepack import read_messagepack
-from grokscope.importers.pytorch import read_pytorch
+from grokscope.importers.pytorch import read_pytorch, read_tree
 from grokscope.importers.safetensors_file import read_safetensors
-from grokscope.importers.shard_index import read_json_object, shards_of
-from grokscope.importers.sniffing import MODEL_FILES
+from grokscope.importers.shard_index import by_index, read_json_object
+from grokscope.importers.sniffing import MODEL_FILES, read_tensors
 from grokscope.importers.stored import StoredTensor, StoredTensors
+from grokscope.importers.torch_tree import flattened
 
 ADAPTER = "adapter_config.json"
 
@@ -27,20 +32,50 @@ def read_model_folder(folder: Path) -> StoredTensors:
         read = read_messagepack
     tensors = read(path)
     extra = {**tensors.extra, **_adapter(folder), **_trainer_state(folder)}
-    return StoredTensors(folder, tensors.tensors, extra, tensors.files, opened=tensors.opened)
+    config = (folder / ADAPTER,) if (folder / ADAPTER).is_file() else ()
+    return StoredTensors(folder, tensors.tensors, extra, (*tensors.files, *config), opened=tensors.opened)
 
 
 def read_pytorch_shards(path: Path) -> StoredTensors:
     """Open the shards that an index (`pytorch_model.bin.index.json`) names; raises UsageError where one lacks."""
-    shards = shards_of(path)
+    held, files = by_index(path, _state_dict)
+    return StoredTensors(path, flattened(held).tensors, files=files)
+
+
+def _state_dict(shard: Path) -> dict[str, Any]:
+    tree = read_tree(shard)
+    if not isinstance(tree, dict):
+        raise UsageError(f"{shard} holds no state dict, as a shard does; save the model again")
+    return tree
+
+
+def read_shards(path: Path, parts: Sequence[Path]) -> StoredTensors:
+    """Open one of a set of shards with all the others, or by the index of the set.
+
+    Raises UsageError where two of them hold a tensor of one name: nothing says which one counts.
+    """
+    opened = contextlib.ExitStack()
     tensors: dict[str, StoredTensor] = {}
-    for shard in shards:
-        tensors |= read_pytorch(shard).tensors
-    return StoredTensors(path, tensors, files=tuple(shards))
+    extra: dict[str, object] = {}
+    files: list[Path] = []
+    for part in parts:
+        one = read_tensors(part, alone=True)
+        opened.callback(one.close)
+        if twice := next((name for name in one.tensors if name in tensors), None):
+            raise UsageError(
+                f"{path.parent} holds {twice} in two shards ({part.name}, …), and no index says which counts"
+            )
+        tensors |= one.tensors
+        extra |= one.extra
+        files += one.files
+    return StoredTensors(path, tensors, extra, tuple(files), opened=opened)
 
 
 def _adapter(folder: Path) -> dict[str, object]:
+    """What scales an adapter; nothing where its configuration scales some layers otherwise."""
     config = read_json_object(folder / ADAPTER)
+    if config.get("alpha_pattern") or config.get("rank_pattern"):
+        return {}
     return {f"adapter.{name}": config[name] for name in ("lora_alpha", "r", "use_rslora") if name in config}
 
 

@@ -7,8 +7,10 @@ import importlib
 from pathlib import Path
 
 from grokscope.errors import UsageError
+from grokscope.files import kind_of
+from grokscope.importers.shard_index import shards_beside
 from grokscope.importers.stored import BREAKS_OFF, Bytes, StoredTensors
-from grokscope.importers.zip_archive import SIGNATURE, Archive
+from grokscope.importers.zip_archive import SIGNATURE, WITHIN_KERAS, Archive
 
 READERS = {
     "safetensors": ("safetensors_file", "read_safetensors"),
@@ -35,10 +37,9 @@ def sniff(path: Path) -> str | None:
 
     Formats are the keys of READERS.
     """
-    if path.is_dir():
-        return _sniff_folder(path)
-    if not path.is_file():
-        return None
+    kind = kind_of(path)
+    if kind != "a file":
+        return _sniff_folder(path) if kind == "a folder" else None
     if path.name.endswith(".index.json"):
         return "safetensors" if ".safetensors" in path.name else "pytorch shards"
     file = Bytes(path)
@@ -61,7 +62,7 @@ def _is_packed_dict(path: Path, head: bytes) -> bool:
     if path.suffix == ".msgpack":
         return True
     at = {0xDE: 3, 0xDF: 5}.get(head[0], 1 if 0x80 < head[0] < 0x90 else 0) if head else 0
-    return bool(at) and 0xA0 < head[at] < 0xC0 and head[at + 1 : at + 2].isalpha()
+    return bool(at) and b"\xa0" < head[at : at + 1] < b"\xc0" and head[at + 1 : at + 2].isalpha()
 
 
 def _sniff_zip(file: Bytes) -> str:
@@ -71,7 +72,7 @@ def _sniff_zip(file: Bytes) -> str:
         return "pytorch"  # whose reader says what is wrong with it
     if any(name.rpartition("/")[2] == "data.pkl" for name in entries):
         return "pytorch"
-    if "model.weights.h5" in entries:
+    if WITHIN_KERAS in entries:
         return "hdf5"
     return "npz" if entries and any(name.endswith(".npy") for name in entries) else "pytorch"
 
@@ -87,22 +88,26 @@ ORBAX = ("_CHECKPOINT_METADATA", "manifest.ocdbt", "_METADATA", "_sharding")
 
 
 def _sniff_folder(folder: Path) -> str | None:
-    if (folder / ".metadata").is_file():
+    if kind_of(folder / ".metadata") == "a file":
         return "torch distributed"
-    if any((folder / name).is_file() for name in MODEL_FILES):
+    if any(kind_of(folder / name) == "a file" for name in MODEL_FILES):
         return "huggingface"
-    return "orbax" if any((folder / name).exists() for name in ORBAX) else None
+    return "orbax" if any(kind_of(folder / name) in ("a file", "a folder") for name in ORBAX) else None
 
 
-def read_tensors(path: Path) -> StoredTensors:
+def read_tensors(path: Path, *, alone: bool = False) -> StoredTensors:
     """Open one checkpoint, a file or a folder that is one, told by its contents.
 
-    Raises UsageError where it is none that can be read, MissingPackage where its format needs a package that is
-    not installed.
+    A shard is opened with all of its set, unless `alone`. Raises UsageError where it is none that can be read,
+    MissingPackage where its format needs a package that is not installed.
     """
     kind = sniff(path)
     if kind is None:
         raise UsageError(f"{path} {why_not(path)}")
+    if not alone and (parts := shards_beside(path)):
+        from grokscope.importers.shards import read_shards
+
+        return read_shards(path, parts)
     module, function = READERS[kind]
     tensors: StoredTensors = getattr(importlib.import_module(f"grokscope.importers.{module}"), function)(path)
     return tensors
@@ -126,10 +131,13 @@ def _read_many(path: Path, modified: int, size: int) -> list[StoredTensors] | No
 
 def why_not(path: Path) -> str:
     """Say what a file or folder is that is no checkpoint: its first bytes tell more than its name."""
-    if path.is_dir():
+    kind = kind_of(path)
+    if kind == "a folder":
         return "is a folder that holds no checkpoint of a known format"
-    if not path.exists():
+    if kind == "nothing":
         return "does not exist; give a checkpoint file or a folder of them"
+    if kind != "a file":
+        return f"is {kind}; give a checkpoint file or a folder of them"
     head = bytes(Bytes(path).data[:64])
     if not head:
         return "is empty; copy or save it again"

@@ -19,7 +19,10 @@ from grokscope.errors import UsageError
 from grokscope.importers.tensors import CODES
 from grokscope.runfile import LeftOut
 
+CHANNELS_LAST = "channels last"
 BREAKS_OFF = "breaks off before its end; copy or save it again"
+SCALES = ("adapter.", "lora_scale.")
+"""How the plain values that change a weight begin (`lora_scale` in composed_weights.py)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +31,7 @@ class StoredTensor:
 
     `identity` is equal for two tensors that are one array, and None where that is not known. `parameter` tells
     what is trained (True) from buffers (False), None where the file does not say. `layout` is how its axes lie:
-    "" is PyTorch's [out, in, ...], "channels last" Keras's and Flax's [..., in, out].
+    "" is PyTorch's [out, in, ...], CHANNELS_LAST Keras's and Flax's [..., in, out].
     """
 
     shape: tuple[int, ...]
@@ -45,7 +48,7 @@ class StoredTensors:
     """One checkpoint: its tensors by name, and the plain values beside them.
 
     A `/` in a name stands between containers ("model_state_dict/fc.weight", "optimizer/state/0/exp_avg"), a dot
-    between modules.
+    between modules. What cannot be printed in a name stands as its escape, since no run file takes it.
     """
 
     path: Path
@@ -54,6 +57,10 @@ class StoredTensors:
     files: tuple[Path, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     opened: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def __post_init__(self) -> None:
+        """Escape what cannot be printed in the names."""
+        object.__setattr__(self, "tensors", {_printable(name): tensor for name, tensor in self.tensors.items()})
 
     def names(self) -> list[str]:
         """Names of the tensors, in the order of the file."""
@@ -72,9 +79,15 @@ class StoredTensors:
         return self.tensors[name].read()
 
     def crc32(self) -> int | None:
-        """Return a CRC over the CRCs of all tensors, where the format keeps those; else None."""
+        """Return a CRC over the CRCs of all tensors, where the format keeps those; else None.
+
+        And over the plain values that change a weight, the scales of adapters.
+        """
         facts = [(name, tensor.shape, tensor.dtype, tensor.crc) for name, tensor in self.tensors.items()]
-        return None if any(fact[-1] is None for fact in facts) else zlib.crc32(repr(facts).encode())
+        if any(fact[-1] is None for fact in facts):
+            return None
+        scales = [pair for pair in self.extra.items() if pair[0].startswith(SCALES)]
+        return zlib.crc32(repr([*facts, *scales]).encode())
 
     def close(self) -> None:
         """Let go of the files."""
@@ -105,6 +118,12 @@ class Bytes:
         if offset < 0 or count < 0 or offset + count * kind.itemsize > self.size:
             raise UsageError(f"{self.path} {BREAKS_OFF}")
         return np.frombuffer(self.data, dtype=kind, count=count, offset=offset)
+
+
+def _printable(name: str) -> str:
+    if name.isprintable():
+        return name
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def size_of(shape: Iterable[int]) -> int:

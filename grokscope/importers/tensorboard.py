@@ -16,6 +16,8 @@ VALUE, TAG, SIMPLE, TENSOR = 1, 1, 2, 8
 CONTENT, FLOATS, DOUBLES, DTYPE, SHAPE = 4, 5, 6, 1, 2
 FLOAT32, FLOAT64 = 1, 2
 """Field numbers of `event.proto`, `summary.proto` and `tensor.proto`."""
+LARGEST_COMPARED = 1 << 16
+"""Scalars are far smaller; the checksums of pictures and histograms would take long, and none is read."""
 
 
 def read_events(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -34,14 +36,38 @@ def read_events(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _records(path: Path) -> Iterator[memoryview]:
-    """Each record is its length, a checksum, its bytes and a checksum."""
+    """Each record is its length, a checksum, its bytes and a checksum: the masked CRC-32C of TFRecord."""
     data, at = Bytes(path).data, 0
     while at + 12 <= len(data):
         length = int.from_bytes(data[at : at + 8], "little")
-        start, at = at + 12, at + 16 + length
-        if at > len(data):
+        start, end = at + 12, at + 12 + length
+        if _checksum(data[at : at + 8]) != data[at + 8 : start]:
+            raise UsageError(f"{path} is damaged at byte {at:,}, or no event file of TensorBoard; copy it again")
+        if end + 4 > len(data):
             return
-        yield data[start : start + length]
+        if length <= LARGEST_COMPARED and _checksum(data[start:end]) != data[end : end + 4]:
+            raise UsageError(
+                f"{path} is damaged: the record at byte {at:,} is not what was written; copy it again"
+            )
+        yield data[start:end]
+        at = end + 4
+
+
+def _checksum(data: memoryview) -> bytes:
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ CRC_32C[(crc ^ byte) & 255]
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8 & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+def _remainder(byte: int) -> int:
+    for _ in range(8):
+        byte = byte >> 1 ^ (byte & 1) * 0x82F63B78  # Castagnoli's polynomial, reflected
+    return byte
+
+
+CRC_32C = tuple(map(_remainder, range(256)))
 
 
 def _event(record: memoryview) -> dict[str, Any]:

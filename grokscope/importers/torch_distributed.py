@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
+from grokscope.importers.layer_names import OPTIMIZERS
 from grokscope.importers.pickled_values import Name, Stub
 from grokscope.importers.stored import BREAKS_OFF, Bytes, StoredTensor, StoredTensors
 from grokscope.importers.tensors import CODES
 from grokscope.importers.torch_legacy import open_legacy
-from grokscope.importers.torch_tree import NOT_THE_NETWORK, flattened, plain
+from grokscope.importers.torch_tree import flattened, plain
 from grokscope.importers.torch_zip import open_zip
 from grokscope.importers.zip_archive import Archive
 
@@ -52,7 +53,7 @@ def read_distributed(folder: Path) -> StoredTensors:
 
 
 def _is_of_optimizer(name: str) -> bool:
-    return NOT_THE_NETWORK.search(name.split(".")[0]) is not None
+    return OPTIMIZERS.search(name.split(".")[0]) is not None
 
 
 def _attributes(stub: Any) -> dict[Any, Any]:

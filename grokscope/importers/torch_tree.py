@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from grokscope.importers.layer_names import OPTIMIZERS
 from grokscope.importers.pickled_numpy import unpickled
 from grokscope.importers.pickled_values import Stub
 from grokscope.importers.stored import StoredTensor, size_of
@@ -17,10 +18,6 @@ from grokscope.importers.tensors import widened
 
 DEEPEST = 32
 MOST_PLAIN_VALUES = 10_000
-NOT_THE_NETWORK = re.compile(
-    r"optim|sched|scaler|(^|_)(opt|rng|random|loops|callbacks|adam|sgd|amp|grads?)(_|$)|states?_opt", re.I
-)
-"""Containers beside a network: what the training needs to go on."""
 CURVE = re.compile(r"loss|acc|err|step|epoch|iter|perplexity|lr|norm", re.I)
 LONGEST_CURVE = 1_000_000
 MODULE_PARTS = ("_parameters", "_buffers", "_modules")
@@ -90,7 +87,7 @@ def _walk_items(items: Iterator[tuple[str, Any]], path: tuple[str, ...], found: 
     pairs = [(name, _array_in(value)) for name, value in items]
     holds_weights = any(isinstance(value, StoredTensor) and len(value.shape) >= 2 for _, value in pairs)
     for name, value in pairs:
-        if NOT_THE_NETWORK.search(name) and not holds_weights:
+        if OPTIMIZERS.search(name) and not holds_weights:
             continue
         if not holds_weights and _is_curve(name, value):
             _note(found, (*path, name), plain(value))

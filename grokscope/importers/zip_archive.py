@@ -9,6 +9,8 @@ from grokscope.errors import UsageError
 from grokscope.importers.stored import BREAKS_OFF, Bytes
 
 LOCAL_HEADER, SIGNATURE = 30, b"PK\x03\x04"
+WITHIN_KERAS = "model.weights.h5"
+"""The entry of a `.keras` archive that holds the weights."""
 LARGE, MOST_EXPANDED = 128 << 20, 100
 """Numbers shrink to a third or a tenth; what unpacks to hundreds of MB from a hundredth is made to fill memory."""
 

@@ -10,9 +10,7 @@ import numpy as np
 
 from grokscope.phases.evidence import Evidence
 from grokscope.phases.inferred import Inferred
-
-OVER_TRAINED = 2.0
-UNDER_TRAINED = 6.0
+from grokscope.spectra.power_law import OVER_TRAINED, UNDER_TRAINED
 
 
 def infer_as_published(evidence: Evidence) -> Inferred:

@@ -1,10 +1,11 @@
-"""Signs of the layers in words: learned directions, and three by which the papers or former rules went."""
+"""Signs of the layers in words: structure, and three by which the papers or former rules went."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from grokscope.phases.evidence import LayerEvidence
+from grokscope.spectra.power_law import OVER_TRAINED
 
 MIN_TAIL = 20
 FEW, FIRST = 6, 2  # more layers than that are counted, and so many named
@@ -25,8 +26,15 @@ def listed(found: Sequence[str], count: int) -> str:
 
 
 def structure(layers: Sequence[LayerEvidence]) -> list[str]:
-    """Name the layers with learned directions in one sentence; none where there are none."""
-    return named("learned directions (eigenvalues beyond those of the same weights shuffled)", layers, _learned)
+    """Name the layers with eigenvalues beyond the edge of noise in one sentence; none where there are none."""
+    sign = "eigenvalues beyond the edge of noise (learned, or of a shifted mean or large entries)"
+    return named(sign, layers, _structure)
+
+
+def passed_over(layers: Sequence[LayerEvidence], size: int) -> list[str]:
+    """Name those among the layers of fewer than `size` eigenvalues that have some beyond the edge as well."""
+    small = [layer for layer in layers if layer.num_eigenvalues < size]
+    return named("seen as well: eigenvalues beyond the edge of noise in smaller layers", small, _structure)
 
 
 def old_signs(layers: Sequence[LayerEvidence]) -> list[str]:
@@ -38,7 +46,7 @@ def old_signs(layers: Sequence[LayerEvidence]) -> list[str]:
     ]
 
 
-def _learned(layer: LayerEvidence) -> str:
+def _structure(layer: LayerEvidence) -> str:
     count = layer.num_signal[-1]
     return f"{count:.0f}" if count > 0 else ""
 
@@ -49,7 +57,7 @@ def _heavy_entries(layer: LayerEvidence) -> str:
 
 
 def _over_training(layer: LayerEvidence) -> str:
-    if not (layer.alpha_high[-1] < 2 and layer.num_tail[-1] >= MIN_TAIL):
+    if not (layer.alpha_high[-1] < OVER_TRAINED and layer.num_tail[-1] >= MIN_TAIL):
         return ""
     return f"alpha below {layer.alpha_high[-1]:.2f} on {layer.num_tail[-1]:.0f} eigenvalues"
 

@@ -7,16 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from grokscope.importers.metric_names import plain_name
 from grokscope.recorder.troubles import Troubles
 
 LARGEST_FRACTION = 1.5  # an accuracy above it is a percentage
 _ACCURACY = re.compile(r"(^|[^a-z])acc(uracy)?([^a-z]|$)", re.IGNORECASE)
-
-
-def clean_name(name: str) -> str:
-    """Return a name that a run file can hold: `train/acc` becomes `train.acc`."""
-    name = "".join(letter if letter.isprintable() else " " for letter in str(name)).replace("/", ".")
-    return name if name not in ("", ".", "..") else f"metric {name}".strip()
 
 
 def copied(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,7 +37,13 @@ class Numbers:
 
     def of(self, step: int, given: Mapping[str, Any]) -> dict[str, float]:
         """Return a float for every metric, by the names that the file can hold."""
-        return {clean_name(name): self._number(clean_name(name), value, step) for name, value in given.items()}
+        called: dict[str, Any] = {}
+        for name, value in given.items():
+            plain = plain_name(name)
+            if plain in called:
+                self._troubles.tell(f"same {plain}", f"two metrics are called {plain}; the later one is recorded")
+            called[plain] = value
+        return {name: self._number(name, value, step) for name, value in called.items()}
 
     def _number(self, name: str, value: Any, step: int) -> float:
         try:

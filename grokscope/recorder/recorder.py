@@ -15,10 +15,11 @@ import numpy as np
 
 from grokscope.errors import GrokscopeError, RunLocked, UsageError
 from grokscope.importers.layers import layers_of
+from grokscope.importers.metric_names import plain_name
 from grokscope.importers.tensors import LayerSource
 from grokscope.recorder.due import LARGEST_STEP, next_due
 from grokscope.recorder.last_step import LastStep, State
-from grokscope.recorder.metrics import Numbers, clean_name
+from grokscope.recorder.metrics import Numbers
 from grokscope.recorder.model import has_no_values, is_sharded, stored_tensors, unwrapped
 from grokscope.recorder.recording import Options, Recording
 from grokscope.recorder.troubles import Troubles
@@ -72,7 +73,7 @@ class Recorder:
             path=self.path,
             steps=steps,
             per_decade=checkpoints_per_decade,
-            metrics=tuple(map(clean_name, metrics)),
+            metrics=tuple(map(plain_name, metrics)),
             config=dict(config or {}),
             store_dtype=store_dtype,
             overwrite=overwrite,
@@ -96,12 +97,7 @@ class Recorder:
         """Return the layers, none where they cannot be told yet; raises UsageError where the model has none."""
         if is_sharded(self._model) or _waits(state := self._model.state_dict()):
             return {}
-        return {layer.name: layer for layer in layers_of(self._tensors(state))[0]}
-
-    def _tensors(self, state: State) -> Any:
-        named = self._model.named_parameters(remove_duplicate=False)
-        parameters = None if is_sharded(self._model) else {name for name, _ in named}
-        return stored_tensors(type(self._model).__name__, state, parameters)
+        return {layer.name: layer for layer in layers_of(stored_tensors(self._model, state))[0]}
 
     def step(self, step: int, /, **metrics: Any) -> bool:
         """Tell that training has reached `step`; return whether a checkpoint was recorded. Never raises."""
@@ -187,7 +183,7 @@ class Recorder:
             )  # fmt: skip
             return False
         self._next = next_due(step, self._recording.options.per_decade)  # a failure is tried again only then
-        self._recording.add(step, self._tensors(state), self._numbers.of(step, metrics))
+        self._recording.add(step, stored_tensors(self._model, state), self._numbers.of(step, metrics))
         return True
 
     def close(self, state: str = "finished") -> None:

@@ -98,10 +98,10 @@ def interval_over_runs(pairs: Pairs, draws: int, generator: np.random.Generator)
     return interval(bootstrap(pairs, draws, generator))
 
 
-def interval(samples: Array, level: float = 0.95) -> tuple[float, float]:
-    """Return the central interval of the known samples, NaN where fewer than half of them are known."""
+def interval(samples: Array) -> tuple[float, float]:
+    """Return the central 95 % interval of the known samples, NaN where fewer than half of them are known."""
     known = samples[np.isfinite(samples)]
     if 2 * len(known) < len(samples) or not len(known):
         return float("nan"), float("nan")
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(known, [0.025, 0.975])
     return float(low), float(high)

@@ -14,8 +14,8 @@ from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.errors import UsageError
 from grokscope.phases import Evidence, Inferred, infer, infer_as_published
 from grokscope.phases.inferred import Rule, closure, growth
-from grokscope.phases.published import OVER_TRAINED
 from grokscope.phases.strain import strain
+from grokscope.spectra.power_law import OVER_TRAINED
 
 Array = NDArray[np.float64]
 COLLAPSED, HEALTHY, UNDECIDED = "anti-grokking", "grokking", "undecided"

@@ -17,7 +17,8 @@ from grokscope.analysis.profile import profile_rows
 from grokscope.figures import Figure
 from grokscope.figures.plain import plain
 from grokscope.files import make_folder, write_result
-from grokscope.names import safe_text
+from grokscope.names import safe_lines, safe_name, safe_text
+from grokscope.numbers import json_value
 from grokscope.phases import PHASES
 from grokscope.report.pictures import Source, figures_of
 from grokscope.report.table import Table
@@ -151,7 +152,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "grokscope": __version__,
         "runs": [{"run": source.run.name, "uuid": source.uuid} for source in report.sources],
         "tables": [
-            {"table": table.number, "title": table.title, "rows": [_plain(row) for row in table.rows],
+            {"table": table.number, "title": table.title, "rows": [json_value(row) for row in table.rows],
              "notes": list(table.notes)}
             for table in report.tables
         ],
@@ -160,14 +161,6 @@ def as_json(report: Report) -> dict[str, Any]:
             for picture in report.pictures
         ],
     }  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _csv(table: Table) -> str:
@@ -183,7 +176,7 @@ def _csv(table: Table) -> str:
 def _csv_cell(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ";".join(map(_csv_cell, value))
-    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else safe_name(str(value))
 
 
 def _about(report: Report) -> str:
@@ -204,7 +197,7 @@ def markdown(report: Report) -> str:
     for picture in report.pictures:
         name = f"figure-{picture.number}.svg"
         lines += ["", f"## Figure {picture.number}", "", f"![{picture.caption}]({name})", "", picture.caption]
-    return safe_text("\n".join(lines) + "\n")
+    return safe_lines([*lines, ""])
 
 
 def _markdown_table(table: Table) -> Iterator[str]:

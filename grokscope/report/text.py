@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from grokscope.experiments import differences, experiments
-from grokscope.names import safe_name
+from grokscope.names import safe_lines
 from grokscope.numbers import mean_text
 from grokscope.phases import FORGOTTEN, PHASES
 from grokscope.report.events import EVENTS, GATE_MEASURES, LAYER_MEASURES, RunReport
@@ -29,18 +29,16 @@ def report_text(reports: Sequence[RunReport]) -> str:
     groups = experiments([report for report in reports if not report.single])
     for group, words in zip(groups, differences(groups), strict=True):
         lines += ["", *_heading(group, words), *_events(group)]
-    return "\n".join([*lines, "", *_confusion(reports)])
+    return safe_lines([*lines, "", *_confusion(reports)])
 
 
 def table_text(table: Table, width: float) -> str:
     """Lay out a table with its title and its notes; a number is never broken, so that lines may be longer."""
-    columns = [(name, *map(safe_name, cells)) for name, *cells in zip(table.header, *table.cells(), strict=True)]
+    columns = list(zip(table.header, *table.cells(), strict=True))
     rows = list(zip(*_fitting(columns, width), strict=True))
     lines = aligned(rows, names=1 if rows[0][0] == "phase" else 2)
-    title = safe_name(f"Table {table.number}: {table.title}")
-    notes = map(safe_name, table.notes)
-    wrapped = notes if math.isinf(width) else (textwrap.fill(note, int(width)) for note in notes)
-    return "\n".join(["", title, "", *lines, "", *wrapped])
+    notes = (line for note in table.notes for line in ([note] if math.isinf(width) else wrap(note, int(width))))
+    return safe_lines(["", f"Table {table.number}: {table.title}", "", *lines, "", *notes])
 
 
 def _fitting(columns: list[Column], width: float) -> list[Column]:

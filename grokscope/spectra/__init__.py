@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from grokscope.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from grokscope.spectra.ablation import trap_part, trap_vectors, without_trap
+    from grokscope.spectra.ablation import without_trap
     from grokscope.spectra.layer import ANALYSIS_VERSION, LayerSpectrum, analyze_layer
     from grokscope.spectra.traps import Trap
 
@@ -17,8 +17,6 @@ __all__ = [
     "LayerSpectrum",
     "Trap",
     "analyze_layer",
-    "trap_part",
-    "trap_vectors",
     "without_trap",
 ]
 
@@ -27,8 +25,6 @@ _HOMES = {
     "LayerSpectrum": "grokscope.spectra.layer",
     "Trap": "grokscope.spectra.traps",
     "analyze_layer": "grokscope.spectra.layer",
-    "trap_part": "grokscope.spectra.ablation",
-    "trap_vectors": "grokscope.spectra.ablation",
     "without_trap": "grokscope.spectra.ablation",
 }
 

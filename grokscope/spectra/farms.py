@@ -20,20 +20,23 @@ MOST_WINDOWS = 4
 """Windows along each axis: as many as cover it, up to this, at equal distances."""
 
 
-def alpha_farms(matrix: Matrix, esd: Array | None = None, backend: Backend = LAPACK) -> float:
+def alpha_farms(
+    matrix: Matrix, esd: Array | None = None, backend: Backend = LAPACK, vanishing: float = 0.0
+) -> float:
     """1 + k/Σ log(λ_(n−i+1)/λ_(n−k)), i = 1 … k = n/2, over the pooled eigenvalues of square windows; NaN where
-    fewer than half of them are positive. `esd`: the matrix's own, where known, for a matrix that is one window."""
+    fewer than half of them are above `vanishing`. `esd`: the matrix's own, where known, for a matrix that is one
+    window."""
     if esd is not None and matrix.shape[0] == matrix.shape[1] <= LARGEST_WINDOW:
-        return hill(esd)
+        return hill(esd, vanishing)
     spectra = [eigenvalues(np.ascontiguousarray(part, dtype=np.float64), backend) for part in windows(matrix)]
-    return hill(np.sort(np.concatenate(spectra)))
+    return hill(np.sort(np.concatenate(spectra)), vanishing)
 
 
-def hill(esd: Array) -> float:
+def hill(esd: Array, vanishing: float = 0.0) -> float:
     """The Hill estimate of alpha on the upper half of ascending eigenvalues [n]; k = n/2, rounded down."""
     k = len(esd) // 2
     threshold = esd[len(esd) - k - 1]
-    if k == 0 or threshold <= 0:
+    if k == 0 or threshold <= vanishing:
         return float("nan")
     total = float(np.sum(np.log(esd[len(esd) - k :] / threshold)))
     return 1 + k / total if total > 0 else float("nan")

@@ -18,19 +18,19 @@ def distance_of_cdf(values: Array) -> Array:
     return result
 
 
-def distance(esd: Array, num_rows: int, num_columns: int, spikes: int = 0, kurtosis: float = 0.0) -> float:
+def distance(esd: Array, num_rows: int, num_columns: int) -> float:
     """KS distance of eigenvalues [M], ascending, to the Marchenko-Pastur law with the sigma of their trace.
 
-    The `spikes` largest are left out of both the fit and the comparison. The law is the one that entries of this
-    excess kurtosis have at this size on average (`marchenko_pastur.expected_cdf`). NaN where nothing is left to
-    fit.
+    NaN where there is nothing to fit.
     """
-    bulk = esd[None, : len(esd) - spikes]
-    return float(distances(bulk, num_rows - spikes, num_columns - spikes, kurtosis)[0])
+    return float(distances(esd[None], num_rows, num_columns)[0])
 
 
 def distances(spectra: Array, num_rows: int, num_columns: int, kurtosis: float = 0.0) -> Array:
-    """`distance` [K] of each of several spectra [K, M]."""
+    """`distance` [K] of each of several spectra [K, M], to the law of entries of this excess kurtosis.
+
+    It is the one that such entries have at this size on average (`marchenko_pastur.expected_cdf`).
+    """
     traces = spectra.sum(axis=1, keepdims=True)
     if not spectra.shape[1] or (traces <= 0).any():
         return np.array([np.nan if trace <= 0 else distances(esd[None], num_rows, num_columns, kurtosis)[0]

@@ -23,6 +23,7 @@ from grokscope.spectra import (
 from grokscope.spectra.memory import reuse_freed_memory
 from grokscope.spectra.null import ALPHA_DRAWS, DRAWS, Null, null_for
 from grokscope.spectra.permutations import Permutations, seed_key
+from grokscope.spectra.rounding import COARSEST, largest_zero, resolution
 from grokscope.spectra.threads import in_threads
 from grokscope.spectra.traps import Trap
 
@@ -34,9 +35,6 @@ ANALYSIS_VERSION = 5
 SMALLEST_SIDE = 8
 """Layers with a shorter side below this are not measured: too few eigenvalues for any fit (WeightWatcher's
 minimum)."""
-
-COARSEST = 2 * 2.0**-7
-"""`resolution` of bfloat16, the coarsest format that weights come in."""
 
 LARGEST_MAGNITUDE = 1e100
 SMALLEST_MAGNITUDE = 1e-100
@@ -131,9 +129,23 @@ class LayerSpectrum:
     randomized_esd: Array = field(default_factory=lambda: np.empty(0))
 
     @property
+    def counted(self) -> Array:
+        """The eigenvalues that are not zero within rounding, ascending."""
+        return self.esd[self.num_zero :]
+
+    @property
     def alpha_draws(self) -> int:
         """How many spectra of noise stand behind alpha_p."""
         return min(self.null_draws, ALPHA_DRAWS)
+
+    @property
+    def trap_eigenvalues(self) -> Array:
+        """Every trap of the permutation that pictures show, ascending, float64 [num_traps_shown].
+
+        `traps` describes the largest of them; where no trap is known there is none.
+        """
+        shown = int(np.nan_to_num(self.num_traps_shown))
+        return self.randomized_esd[len(self.randomized_esd) - shown :]
 
 
 def analyze_layer(
@@ -223,21 +235,6 @@ def _why_not_by_values(array: NDArray[np.generic]) -> str:
     return ""
 
 
-def resolution(array: NDArray[np.generic]) -> float:
-    """The relative spread of singular values that rounding makes, by the coarsest format that holds all entries.
-
-    Two units in the last place where they were only stored in it (bfloat16), 64 where they were computed in it: an
-    orthogonal matrix made by QR is off by 4 to 30.
-    """
-    with np.errstate(over="ignore"):
-        single = np.asarray(array, dtype=np.float32)
-    if not np.array_equal(single, array):
-        return 64 * float(np.finfo(np.float64).eps)
-    if not (single.view(np.uint32) & 0xFFFF).any():
-        return COARSEST
-    return 64 * float(np.finfo(np.float32).eps)
-
-
 def _is_real(array: NDArray[np.generic]) -> bool:
     return array.dtype.kind in "fiub"
 
@@ -257,12 +254,13 @@ def _own_spectrum(
     backend: spectrum.Backend,
 ) -> dict[str, object]:
     """The layer's own eigenvalues, those of its kernel positions, and their power-law tail."""
-    fit = power_law.fit(esd)
+    vanishing = largest_zero(matrix, esd, backend)
+    fit = power_law.fit(esd, vanishing)
     values: dict[str, object] = {"esd": esd, "stable_rank": measures.stable_rank(esd), "num_zero": fit.num_zero}
     if why_flat := _why_flat(esd, matrix):
         return values | {"verdict_reason": why_flat}
     theirs = weightwatcher.measure(positions, max(array.shape[:2]), fit)
-    values |= {"alpha_farms": farms.alpha_farms(matrix, esd, backend)} | asdict(theirs)
+    values |= {"alpha_farms": farms.alpha_farms(matrix, esd, backend, vanishing)} | asdict(theirs)
     alpha_p = null.alpha_p(fit.alpha)
     verdict, why = power_law.judge(fit, alpha_p)
     return values | {

@@ -16,8 +16,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from grokscope.files import cache_folder
 from grokscope.spectra import kolmogorov, marchenko_pastur, power_law
-from grokscope.spectra.null_store import SHIPPED, cache_folder, load, store
+from grokscope.spectra.null_store import SHIPPED, load, store
 
 Array = NDArray[np.float64]
 

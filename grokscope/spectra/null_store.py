@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grokscope.files import write_to_cache
+
 Array = NDArray[np.float64]
 
 SHIPPED = Path(__file__).parent / "nulls"
 """The laws of the paper's three layers, as `null.simulate` draws them, so that a first analysis need not wait."""
-
-
-def cache_folder() -> Path:
-    """$XDG_CACHE_HOME/grokscope, or ~/.cache/grokscope."""
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        return Path(base) / "grokscope"
-    try:
-        return Path.home() / ".cache" / "grokscope"
-    except RuntimeError:  # a user without a home, as in some containers
-        return Path(tempfile.gettempdir()) / "grokscope"
 
 
 def load(path: Path) -> dict[str, Array]:
@@ -38,14 +28,7 @@ def load(path: Path) -> dict[str, Array]:
 
 
 def store(path: Path, arrays: Mapping[str, Array]) -> None:
-    """Write atomically; a folder that refuses is no error, the law is drawn again next time."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(suffix=".npz", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
-            Path(temporary).replace(path)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    """Write an archive; where its folder refuses, the law is drawn again next time."""
+    archive = io.BytesIO()
+    np.savez_compressed(archive, **arrays)  # type: ignore[arg-type]
+    write_to_cache(path, archive.getvalue())

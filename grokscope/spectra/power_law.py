@@ -38,7 +38,7 @@ TIE = 1e-9
 """KS distances that differ by less than this share are equal, and the longest of their tails is taken: which of
 them is least in the last bits depends on the processor."""
 
-OVER_TRAINED, UNDER_TRAINED = 2.0, 6.0
+OVER_TRAINED, UNDER_TRAINED = BOUNDS = 2.0, 6.0
 """A layer is over-trained below the first alpha, under-trained above the second, and well-trained between (Martin
 and Mahoney, JMLR 22, 2021)."""
 
@@ -139,11 +139,11 @@ def distance_curve(esd: ArrayLike) -> tuple[Array, Array, Array]:
     return values[:-1].copy(), np.where(failed, np.nan, distances), np.where(failed, np.nan, alphas)
 
 
-def tail_density(x: ArrayLike, alpha: float, xmin: float, xmax: float = float("inf")) -> Array:
-    """(α − 1)/xmin · (x/xmin)^−α on [xmin, xmax], 0 elsewhere: the fitted density of the tail, integrating to
+def tail_density(x: ArrayLike, alpha: float, xmin: float) -> Array:
+    """(α − 1)/xmin · (x/xmin)^−α from xmin on, 0 below: the fitted density of the tail, integrating to
     1 over [xmin, ∞). Multiply by num_tail/M to lay it over the density of the whole spectrum."""
     values = np.asarray(x, dtype=np.float64)
-    inside = (values >= xmin) & (values <= xmax)
+    inside = values >= xmin
     ratio = np.where(inside, values, xmin) / xmin
     return np.where(inside, (alpha - 1) / xmin * ratio**-alpha, 0.0)
 

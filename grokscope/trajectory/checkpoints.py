@@ -18,7 +18,17 @@ from grokscope.errors import DamagedCheckpoint, UsageError
 from grokscope.importers import layers_of
 from grokscope.importers.tensors import LayerSource, Tensors, widened
 from grokscope.runfile import LayerSpec, LeftOut, Liveness
-from grokscope.trajectory.contents import Contents, Layer, Source, Stamp, contents_of, sources_of, stamps_of
+from grokscope.trajectory.contents import (
+    Contents,
+    Layer,
+    Source,
+    Stamp,
+    Unreadable,
+    contents_of,
+    files_about,
+    sources_of,
+    stamps_of,
+)
 from grokscope.trajectory.elsewhere import Elsewhere, State
 from grokscope.trajectory.layouts import find_checkpoints
 from grokscope.trajectory.metrics import Metrics, metrics_of_checkpoints
@@ -40,7 +50,7 @@ class Checkpoints:
         """Find the checkpoints, read their descriptions, and give them their steps."""
         self.path = path
         self.opening = opening or Opening()
-        self._known: dict[Source, Contents | LeftOut] = {}
+        self._known: dict[Source, Contents | Unreadable] = {}
         self._keys: dict[tuple[Stamp, int | None], str] = {}
         self._sound: set[tuple[Stamp, int | None]] = set()
         self._opened: tuple[Source, Tensors, dict[str, LayerSource]] | None = None
@@ -56,7 +66,7 @@ class Checkpoints:
             source: self._current(source) or contents_of(source, self.opening.network) for source in sources
         }
         whole = {source: known for source, known in self._known.items() if isinstance(known, Contents)}
-        unreadable = [known for known in self._known.values() if isinstance(known, LeftOut)]
+        unreadable = [known.left_out for known in self._known.values() if isinstance(known, Unreadable)]
         if not whole:
             raise UsageError(unreadable[0].reason if unreadable else f"{self.path} holds no checkpoint")
         self.numbering = self._numbered({source.name: known.extra for source, known in whole.items()})
@@ -73,18 +83,20 @@ class Checkpoints:
     def _numbered(self, inside: Mapping[str, Mapping[str, object]]) -> Numbering:
         return number_checkpoints(inside, step_regex=self.opening.step_regex, steps_from=self.opening.steps_from)
 
-    def _current(self, source: Source) -> Contents | LeftOut | None:
+    def _current(self, source: Source) -> Contents | Unreadable | None:
         """Return what is known of a checkpoint if its files have not been written since."""
         known = self._known.get(source)
+        files = known.files if isinstance(known, Contents) else files_about(source.path)
         try:
-            return known if isinstance(known, Contents) and known.stamp == stamps_of(known.files) else None
+            return known if known is not None and known.stamp == stamps_of(files) else None
         except OSError:
             return None
 
     def _read_metrics(self) -> Metrics:
         extras = [contents.extra for contents in self._contents]
         given = None if self.opening.metrics is None else Path(self.opening.metrics)
-        return metrics_of_checkpoints(self.path, self.steps.tolist(), extras, self._sources[-1].path, given)
+        last, counts = self._sources[-1].path, self.numbering.counts
+        return metrics_of_checkpoints(self.path, self.steps.tolist(), extras, last, given, counts)
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -7,14 +7,13 @@ differs. Of a file that was written a moment ago nothing is kept: it could chang
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from grokscope.spectra.null_store import cache_folder
+from grokscope.files import cache_folder, write_to_cache
 
 CHUNK = 4 << 20
 TICK_NS = 2_000_000_000
@@ -66,9 +65,4 @@ def _kept(file: Path, stamp: Stamp) -> int | None:
 
 
 def _keep(file: Path, stamp: Stamp, crc: int) -> None:
-    place = _place(file)
-    unfinished = place.with_name(f"{place.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, nothing else
-        place.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(f"{crc} {_words(file, stamp)}", encoding="utf-8", errors="surrogateescape")
-        unfinished.replace(place)
+    write_to_cache(_place(file), f"{crc} {_words(file, stamp)}".encode(errors="surrogateescape"))

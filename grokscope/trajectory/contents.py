@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from grokscope.errors import MissingPackage, UsageError
+from grokscope.errors import UsageError
 from grokscope.importers import layers_of, read_many, read_tensors
 from grokscope.importers.tensors import Tensors
 from grokscope.runfile import LeftOut
 from grokscope.trajectory.content_crc import content_crc32, stamp_of
-from grokscope.trajectory.layouts import Found
+from grokscope.trajectory.layouts import SHARD, Found, bare_name
 
 NO_NAMES = ("", ".", "..")
 Stamp = tuple[tuple[str, int, int, int], ...]
@@ -38,7 +40,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer of one checkpoint: its name there, its weight's shape [out, in, ...], its kind and dtype."""
+    """A layer of one checkpoint: its name there, its weight's shape [out, in, ...], its kind and dtype, whether it
+    has a bias, and what the reader should know of it.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -78,34 +82,66 @@ class Contents:
         return max(modified for _, _, modified, _ in self.stamp) / 1e9
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """A checkpoint that cannot be read: why, and the stamp of all the files that may belong to it."""
+
+    left_out: LeftOut
+    stamp: Stamp
+
+
 def sources_of(found: Found) -> list[Source]:
-    """Return the checkpoint at a path, or the several that its one file holds."""
-    several = read_many(found.path) if found.path.is_file() else None
-    if several is None:
-        return [Source(found.name, found.path)]
-    return [Source(f"{found.name}[{part}]", found.path, part) for part in range(len(several))]
+    """Return the checkpoint at a path, or the several that its one file holds; a damaged file counts as one."""
+    try:
+        parts = _parts(found.path, stamp_of(found.path)) if found.path.is_file() else 0
+    except (UsageError, OSError):
+        parts = 0
+    return [Source(f"{found.name}[{part}]", found.path, part) for part in range(parts)] or [
+        Source(found.name, found.path)
+    ]
 
 
-def contents_of(source: Source, network: str) -> Contents | LeftOut:
+@lru_cache(maxsize=1 << 14)
+def _parts(path: Path, stamp: tuple[int, ...]) -> int:
+    """Count the checkpoints that a file holds several of, 0 for none, once for each state of the file."""
+    return len(read_many(path) or ())
+
+
+def contents_of(source: Source, network: str) -> Contents | Unreadable:
     """Read a checkpoint's description, or say why it cannot be read."""
     try:
-        tensors = source.open()
-        layers, left_out = layers_of(tensors, network)
-    except MissingPackage:
-        raise
+        stamp = stamps_of(files_about(source.path))  # before reading: what is written meanwhile is read again
+        return _contents(source, network)
     except UsageError as error:
-        return LeftOut(source.name, str(error))
-    left_out = [
-        *left_out,
-        *(LeftOut(s.name, "has a name that HDF5 cannot keep") for s in layers if s.name in NO_NAMES),
-    ]
-    layers = [layer for layer in layers if layer.name not in NO_NAMES]
-    rows = tuple(Layer(s.name, s.shape, s.kind, s.dtype, s.bias is not None, s.note) for s in layers)
-    files, extra = tensors.files, tensors.extra
-    crc = tensors.crc32()
-    tensors.close()
-    stamp = stamps_of(files)
-    return Contents(rows, tuple(left_out), extra, files, stamp, crc, source.part)
+        return Unreadable(LeftOut(source.name, str(error)), stamp)
+    except OSError as error:  # it is being taken away
+        return Unreadable(LeftOut(source.name, f"{source.path} cannot be read: {error.strerror}"), ())
+
+
+def _contents(source: Source, network: str) -> Contents:
+    tensors = source.open()
+    try:
+        layers, left_out = layers_of(tensors, network)
+    finally:
+        tensors.close()
+    unkept = [LeftOut(s.name, "has a name that HDF5 cannot keep") for s in layers if s.name in NO_NAMES]
+    rows = tuple(
+        Layer(s.name, s.shape, s.kind, s.dtype, s.bias is not None, s.note)
+        for s in layers
+        if s.name not in NO_NAMES
+    )
+    files, crc = tensors.files, tensors.crc32()
+    return Contents(rows, (*left_out, *unkept), tensors.extra, files, stamps_of(files), crc, source.part)
+
+
+def files_about(path: Path) -> tuple[Path, ...]:
+    """Return the files that a checkpoint is made of as far as names tell: of a folder all, of shards each."""
+    if path.is_dir():
+        return tuple(sorted(file for file in path.rglob("*") if file.is_file()))
+    name = bare_name(path)
+    shard = SHARD.match(name)
+    beginning = glob.escape(shard[1] if shard else name)
+    return tuple(sorted(file for file in path.parent.glob(f"{beginning}*") if file.is_file()))
 
 
 def stamps_of(files: tuple[Path, ...]) -> Stamp:

@@ -14,8 +14,6 @@ from grokscope.runfile import Run
 from grokscope.trajectory.protocol import Trajectory
 
 KEPT = "kept"  # a branch's configuration says so where it began from the parent's training state
-NOT_A_CHANGE = ("branch", "environment", "data_dir", "steps", "checkpoints_per_decade", "first_checkpoint",
-                "keep_states", "engine", "threads", "device")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,9 +67,3 @@ def with_parent(runs: list[Trajectory]) -> list[Trajectory]:
     """Add its parent to a branch that stands alone, where it lies beside it: it lives on its parent's timeline."""
     parent = parent_of(runs[0]) if len(runs) == 1 else None
     return runs if parent is None else [*runs, parent]
-
-
-def changes(child: Mapping[str, Any], parent: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name what a branch's configuration has otherwise than its parent's: "eps 1e-06"."""
-    names = sorted({*child, *parent} - set(NOT_A_CHANGE))
-    return tuple(f"{name} {child.get(name)}" for name in names if child.get(name) != parent.get(name))

@@ -7,16 +7,18 @@ as an iteration, else as an epoch; an epoch inside the files; the only number th
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grokscope.errors import UsageError
 from grokscope.files import read_text
 from grokscope.runfile import LeftOut
 from grokscope.steps import parse_number
+from grokscope.trajectory.layouts import bare_name
 from grokscope.trajectory.numbers_in_names import EPOCHS, ITERATIONS, STEPS, Number, numbers_in, skeleton
 
 LARGEST_STEP = 2**63 - 1
@@ -25,7 +27,8 @@ STEP_KEYS = (
     "global_step", "iter_num", "step", "iteration", "iter", "num_updates", "train_step", "training_step",
 )  # fmt: skip
 EPOCH_KEYS = ("epoch", "epochs", "current_epoch")
-LABELS = (("step", STEPS), ("iter", ITERATIONS), ("epoch", EPOCHS))
+Labels = Sequence[tuple[str, frozenset[str]]]
+LABELS: Labels = (("step", STEPS), ("iter", ITERATIONS), ("epoch", EPOCHS))
 CHECKPOINT = ("checkpoint", frozenset({"checkpoint", "ckpt", "chkpt"}))
 WAY_OUT = r"say it by --step-regex '…(\d+)…', or list `name,step` in a file and give it by --steps-from"
 SHOWN = 3
@@ -35,11 +38,15 @@ Inside = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Numbering:
-    """Which checkpoints have a step: `steps` by the checkpoint's name, by which `rule`, and who is left out."""
+    """Which checkpoints have a step: `steps` by the checkpoint's name, by which `rule`, and who is left out.
+
+    `counts` is "step" or "epoch" where it is known which of them the numbers are, else "".
+    """
 
     steps: Mapping[str, int]
     rule: str
     left_out: tuple[LeftOut, ...] = field(default=())
+    counts: str = ""
 
 
 def number_checkpoints(
@@ -58,8 +65,28 @@ def number_checkpoints(
         return _of_one(*next(iter(checkpoints.items())))
     for numbering in _rules(checkpoints):
         if len(set(numbering.steps.values())) > 1:
-            return _unique(_without_copies(numbering))
+            return _undisputed(_unique(_without_copies(numbering)), checkpoints)
     raise UsageError(_why_none(list(checkpoints)))
+
+
+def _undisputed(numbering: Numbering, checkpoints: Mapping[str, Inside]) -> Numbering:
+    """Refuse an order that another counter turns round: a step that begins anew in each epoch tells no order."""
+    order = sorted(numbering.steps, key=lambda name: numbering.steps[name])
+    for other in _counters(checkpoints):
+        for before, after in itertools.pairwise(name for name in order if name in other.steps):
+            if other.steps[before] > other.steps[after]:
+                raise UsageError(
+                    f"{before} comes before {after} by {numbering.rule} ({numbering.steps[before]:,} and "
+                    f"{numbering.steps[after]:,}), and after it by {other.rule} ({other.steps[before]:,} and "
+                    f"{other.steps[after]:,}); {WAY_OUT}"
+                )
+    return numbering
+
+
+def _counters(checkpoints: Mapping[str, Inside]) -> Iterator[Numbering]:
+    """Everything that is known to count: inside the files, and labelled in the names."""
+    yield from _inside(checkpoints, (*STEP_KEYS, *EPOCH_KEYS))
+    yield from _labelled_quietly(checkpoints, LABELS)
 
 
 def _rules(checkpoints: Mapping[str, Inside]) -> Iterator[Numbering]:
@@ -77,7 +104,7 @@ def _inside(checkpoints: Mapping[str, Inside], keys: Sequence[str]) -> Iterator[
         values = {name: _whole(inside.get(key)) for name, inside in checkpoints.items()}
         known = {name: value for name, value in values.items() if value is not None}
         if len(known) == len(checkpoints):
-            yield Numbering(known, f"`{key}` inside the files")
+            yield Numbering(known, f"`{key}` inside the files", counts=_kind(key))
 
 
 def _labelled(names: Mapping[str, list[Number]], label: str, words: frozenset[str]) -> Iterator[Numbering]:
@@ -90,7 +117,9 @@ def _labelled(names: Mapping[str, list[Number]], label: str, words: frozenset[st
         if not numbers and names[name]:
             raise UsageError(f"{name} has no number that is labelled `{label}`, as others have; {WAY_OUT}")
     steps = {name: numbers[0].value for name, numbers in labelled.items() if numbers}
-    yield Numbering(steps, f"the number labelled `{label}` in the names", _nameless(names))
+    if words != EPOCHS:
+        _refuse_groups({name: numbers[0] for name, numbers in labelled.items() if numbers})
+    yield Numbering(steps, _by_label(label), _nameless(names), _kind(label))
 
 
 def _varying(names: Mapping[str, list[Number]]) -> Iterator[Numbering]:
@@ -105,26 +134,43 @@ def _varying(names: Mapping[str, list[Number]]) -> Iterator[Numbering]:
     else:
         varying = [0] if all(len(numbers) == 1 for numbers in numbered.values()) else [0, 1]
     if len(varying) == 1:
-        steps = {name: numbers[varying[0]].value for name, numbers in numbered.items()}
+        chosen = {name: numbers[varying[0]] for name, numbers in numbered.items()}
+        _refuse_groups({name: number for name, number in chosen.items() if number.joined % 1000 == 0})
+        steps = {name: number.value for name, number in chosen.items()}
         yield Numbering(steps, "the only number that varies in the names", _nameless(names))
     elif varying:
         name, numbers = max(numbered.items(), key=lambda item: len(item[1]))
         raise UsageError(f"the step of {name} could be {_either(numbers)}; {WAY_OUT}")
 
 
+def _refuse_groups(chosen: Mapping[str, Number]) -> None:
+    """Refuse numbers that may all be written in groups of three digits: 1_000 is 1 and 000, or 1,000."""
+    if all(number.joined >= 0 for number in chosen.values()):
+        for name, number in chosen.items():
+            if number.joined != number.value:
+                raise UsageError(f"the step of {name} could be {number.value:,} or {number.joined:,}; {WAY_OUT}")
+
+
 def _of_one(name: str, inside: Inside) -> Numbering:
     """A single checkpoint needs no step to be told from others: what is known, else 0."""
     alone = {name: inside}
-    for numbering in (*_inside(alone, STEP_KEYS), *_labelled_quietly(name), *_inside(alone, EPOCH_KEYS)):
+    labelled = _labelled_quietly(alone, (*LABELS, CHECKPOINT))
+    for numbering in (*_inside(alone, STEP_KEYS), *labelled, *_inside(alone, EPOCH_KEYS)):
         return _unique(numbering)
     return Numbering({name: 0}, "no step is known of a single model: 0 stands for it")
 
 
-def _labelled_quietly(name: str) -> Iterator[Numbering]:
-    for label, words in (*LABELS, CHECKPOINT):
-        numbers = [number for number in numbers_in(name) if number.stands_by(words)]
-        if len(numbers) == 1:
-            yield Numbering({name: numbers[0].value}, f"the number labelled `{label}` in the name")
+def _labelled_quietly(names: Iterable[str], labels: Labels) -> Iterator[Numbering]:
+    """Take what is labelled once in a name, whatever the other names have."""
+    for label, words in labels:
+        found = {name: [number for number in numbers_in(name) if number.stands_by(words)] for name in names}
+        steps = {name: numbers[0].value for name, numbers in found.items() if len(numbers) == 1}
+        if steps:
+            yield Numbering(steps, _by_label(label), counts=_kind(label))
+
+
+def _by_label(label: str) -> str:
+    return f"the number labelled `{label}` in the names"
 
 
 def _from_regex(checkpoints: Mapping[str, Inside], pattern: str) -> Numbering:
@@ -134,7 +180,7 @@ def _from_regex(checkpoints: Mapping[str, Inside], pattern: str) -> Numbering:
         raise UsageError(f"--step-regex {pattern!r} is no regular expression: {error}") from None
     if regex.groups < 1:
         raise UsageError(rf"--step-regex {pattern!r} has no group; put the step into one: 'step_(\d+)'")
-    found = {name: match.group(1) for name in checkpoints if (match := regex.search(name))}
+    found = {name: match[1] for name in checkpoints if (match := regex.search(name)) and match[1] is not None}
     steps = {
         name: _given(text, f"--step-regex {pattern!r} finds {text!r} in {name}") for name, text in found.items()
     }
@@ -145,7 +191,10 @@ def _from_regex(checkpoints: Mapping[str, Inside], pattern: str) -> Numbering:
 
 
 def _from_table(checkpoints: Mapping[str, Inside], path: Path) -> Numbering:
-    """Read lines `name,step`; a first line that says so is skipped, and a name may have its suffix or not."""
+    """Read lines `name,step`; a first line that says so is skipped, and a name may have its suffix or not.
+
+    Where both stand there, the line with the name as it is counts.
+    """
     try:
         rows = [row for row in csv.reader(read_text(path, LARGEST_TABLE, "utf-8-sig").splitlines()) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -156,16 +205,15 @@ def _from_table(checkpoints: Mapping[str, Inside], path: Path) -> Numbering:
             continue
         if len(row) != 2:
             raise UsageError(f"{path}, line {line}: give `name,step`")
-        listed[row[0].strip()] = _given(row[1], f"{path}, line {line}: {row[1]!r}")
-    steps = {name: listed[key] for name in checkpoints if (key := _listed_as(name, listed)) is not None}
+        name, step = row[0].strip(), _given(row[1], f"{path}, line {line}: {row[1]!r}")
+        if (first := listed.setdefault(name, step)) != step:
+            raise UsageError(f"{path}, line {line}: {name} has step {step} and had {first} in an earlier line")
+    known = {bare_name(Path(name)): step for name, step in listed.items()} | listed
+    steps = {name: known[key] for name in checkpoints for key in (Path(name).name, name) if key in known}
     if not steps:
         raise UsageError(f"{path} lists none of {_some(list(checkpoints))}")
     others = tuple(LeftOut(name, f"{path.name} does not list it") for name in checkpoints if name not in steps)
     return Numbering(steps, f"{path.name}", others)
-
-
-def _listed_as(name: str, listed: Mapping[str, int]) -> str | None:
-    return next((key for key in (name, Path(name).stem, Path(name).name) if key in listed), None)
 
 
 def _given(text: str, where: str) -> int:
@@ -173,6 +221,11 @@ def _given(text: str, where: str) -> int:
     if number is None or number != int(number) or number < 0:
         raise UsageError(f"{where}, which is no step; steps are whole numbers such as 500000, 500k or 2.2e5")
     return int(number)
+
+
+def _kind(counter: str) -> str:
+    """Return what a counter counts: epochs, or steps by any of their names; "" for a mere checkpoint's number."""
+    return "epoch" if counter in EPOCH_KEYS else "" if counter == CHECKPOINT[0] else "step"
 
 
 def _whole(value: object) -> int | None:
@@ -189,7 +242,7 @@ def _without_copies(numbering: Numbering) -> Numbering:
     copies = [name for name, step in numbering.steps.items() if by_step[step] != name and not numbers_in(name)]
     others = tuple(LeftOut(name, f"of the same step as {by_step[numbering.steps[name]]}") for name in copies)
     kept = {name: step for name, step in numbering.steps.items() if name not in copies}
-    return Numbering(kept, numbering.rule, (*numbering.left_out, *others))
+    return replace(numbering, steps=kept, left_out=(*numbering.left_out, *others))
 
 
 def _unique(numbering: Numbering) -> Numbering:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from grokscope.steps import parse_number
 
-NUMBER = re.compile(r"(?<![\d.])\d+(?:\.\d+)?(?:e\+?\d+)?", re.IGNORECASE)
+NUMBER = re.compile(r"(?<![\d.])(?:\d{1,3}(?:[,']\d{3})+(?!\d)|\d+(?:\.\d+)?(?:e[+-]?\d+)?)", re.IGNORECASE)
+THOUSANDS = re.compile(r"[1-9]\d{0,2}((?:_\d{3})+|(?: \d{3})+)?(?!\d)")
 WORD_BEFORE = re.compile(r"([a-z]+)[=_\-. :]*$", re.IGNORECASE)
+BELOW_ZERO = re.compile(r"[=_ :]-$")  # a mere hyphen stands between: checkpoint-500
 UNIT = re.compile(r"([kmg])(?![a-z])", re.IGNORECASE)
 WORD_AFTER = re.compile(r"[_\-. ]?([a-z]+)(?![a-z]|[=_\-. :]*\d)", re.IGNORECASE)  # not that of the next number
 DATE = re.compile(
@@ -28,12 +30,16 @@ FLOATS = frozenset({"fp", "bf", "f", "float", "bfloat", "int", "uint", "i", "u",
 
 @dataclass(frozen=True)
 class Number:
-    """A number in a name: its value, the words before and after it, and its place among the name's numbers."""
+    """A number in a name: its value, the words before and after it, and its place among the name's numbers.
+
+    `joined` is its value with the groups of three digits behind it, as in 10_000; -1 where it is not written so.
+    """
 
     value: int
     before: str
     after: str
     place: int
+    joined: int = -1
 
     def stands_by(self, words: frozenset[str]) -> bool:
         """Tell whether one of the words labels this number: `step=1000`, `1000_steps`."""
@@ -68,9 +74,11 @@ def _number(name: str, match: re.Match[str], place: int) -> Number | None:
         text, rest = text + unit.group(1), rest[1:]
     follows = WORD_AFTER.match(rest)
     after = follows.group(1).lower() if follows else ""
-    value = parse_number(text)
+    value = None if BELOW_ZERO.search(name[: match.start()]) else parse_number(text.replace("'", ""))
     if value is None or value != int(value) or ("." in match.group() and not unit):
         return None
     if (before in FLOATS and value in (4, 8, 16, 32, 64)) or before in NO_STEP or after in NO_STEP or after == "b":
         return None
-    return Number(int(value), before, after, place)
+    grouped = THOUSANDS.match(name, match.start()) if text.isdigit() else None
+    whole = int(re.sub("[_ ]", "", grouped.group())) if grouped else -1
+    return Number(int(value), before, after, place, whole)

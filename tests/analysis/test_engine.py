@@ -119,7 +119,8 @@ def mean_top_eigenvalue(weight: np.ndarray) -> float:
 
 
 def test_the_reference_trajectory_keeps_its_facts(reference_dir: Path, tmp_path: Path) -> None:
-    from grokscope.analysis import infer_phase, observe_run
+    from grokscope.analysis.evidence import observe_run, read_evidence
+    from grokscope.phases import infer
 
     write_run(Checkpoints(reference_dir), tmp_path / "run.h5")
     with h5py.File(tmp_path / "run.h5", "r+") as file:
@@ -150,6 +151,7 @@ def test_the_reference_trajectory_keeps_its_facts(reference_dir: Path, tmp_path:
     assert [observe_run(run).labels[index] for index in chosen] == [
         "pre-grokking", "pre-grokking", "grokking", "grokking", "anti-grokking", "anti-grokking",
     ]  # fmt: skip
-    labels = [infer_phase(spectra, index).label for index in chosen]
+    evidence = read_evidence(spectra)
+    labels = [infer(evidence.until(index)).label for index in chosen]
     # One strained checkpoint is not enough: the second in a row is called so.
     assert labels == ["unknown", "pre-grokking", "grokking", "grokking", "undecided", "anti-grokking"]

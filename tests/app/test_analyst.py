@@ -36,7 +36,7 @@ def ask(path: Path, *numbers: int) -> list[str]:
 def test_the_process_measures_what_it_is_asked_for_to_the_same_bytes(story: Callable[..., Path]) -> None:
     path, again = story(4), story(4, "again.h5")
     assert ask(path, 2, 1) == ["done", "done"]
-    spectra = Spectra.open(Run.open(path))
+    spectra = Spectra(Run.open(path))
     assert spectra.done.all(axis=1).tolist() == [False, True, True, False]
     other = analyze(Run.open(again), indices=[2])
     here, there = spectra.layer(2, "fc1"), other.layer(2, "fc1")
@@ -81,7 +81,7 @@ async def test_a_process_that_was_killed_is_started_again(
         process = running(app.background.analyst)
         if process is not None:
             os.kill(process.pid, signal.SIGKILL)
-        spectra = Spectra.open(Run.open(path))
+        spectra = Spectra(Run.open(path))
 
         def all_done() -> bool:
             spectra.refresh()

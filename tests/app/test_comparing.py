@@ -25,7 +25,7 @@ async def test_a_mark_compares_two_checkpoints(analysed_run: Path) -> None:
         assert app.state.comparison.frame.step == 0
         assert "compared with step 0" in text
         assert text.count("Δ") == 3
-        spectra = Spectra.open(Run.open(analysed_run))
+        spectra = Spectra(Run.open(analysed_run))
         first, last = spectra.layer(0, "fc1"), spectra.layer(LAST, "fc1")
         assert first is not None
         assert last is not None

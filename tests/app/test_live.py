@@ -104,7 +104,7 @@ async def test_what_is_missing_is_analysed_from_the_cursor_outward(story: Callab
     app = Microscope([Session.open(path)])
     async with app.run_test(size=(120, 40)) as pilot:
         await press(pilot, "g", "right")
-        spectra = Spectra.open(Run.open(path))
+        spectra = Spectra(Run.open(path))
 
         def analysed(index: int) -> bool:
             spectra.refresh()

@@ -18,7 +18,7 @@ from tests.app.driving import LAST, app_on, press, screen_of
 
 async def test_the_numbers_on_screen_are_those_of_the_spectra_file(analysed_run: Path) -> None:
     app = app_on(analysed_run)
-    spectra = Spectra.open(Run.open(analysed_run))
+    spectra = Spectra(Run.open(analysed_run))
     async with app.run_test(size=(120, 40)) as pilot:
         for index in (0, GROKKING, LAST):
             app.act(partial(actions.put_cursor, index=index))

@@ -19,6 +19,7 @@ from grokscope.app.plots.described import described, framed
 from grokscope.app.plots.marks import vertical
 from grokscope.app.plots.raster import Series, raster
 from grokscope.app.views.spectrum import most_bins
+from grokscope.app.views.table import traps_by_cause
 from grokscope.figures import Axis, Figure, Scales, VLine, axis_over, dxmin
 from grokscope.figures import esd as own
 from grokscope.figures import randomized as shuffled
@@ -183,6 +184,7 @@ def test_the_randomised_esd_marks_each_trap_by_its_cause(trapped: LayerSpectrum)
     assert any(line[marked[0]] == "e" for line in lines if len(line) > marked[0])
     assert any("λ₊" in line for line in lines[1:])
     assert "1 trap" in lines[0]
+    assert [traps_by_cause(one) for one in (trapped, replace(trapped, traps=()))] == ["1e", "0 of 1"]
 
 
 @pytest.mark.parametrize("size", [(39, 7), (60, 12), (119, 26), (199, 40)])
@@ -191,7 +193,7 @@ def test_only_bars_with_traps_are_coloured_as_such_and_each_sign_stands_on_one(
     trapped: LayerSpectrum, size: tuple[int, int], x: Scale
 ) -> None:
     beyond = trapped.lambda_plus * 1.02  # beyond the law's edge, below the edge of noise: no trap
-    spectrum = replace(trapped, randomized_esd=np.append(trapped.randomized_esd, beyond))
+    spectrum = replace(trapped, randomized_esd=np.sort(np.append(trapped.randomized_esd, beyond)))
     canvas = randomized_canvas(spectrum, *size, DARK, axes=(x, "linear"))
     bottom = size[1] - 3
     coloured = [k for k, look in enumerate(canvas.looks[bottom]) if look[0] == DARK.trap]

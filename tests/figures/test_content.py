@@ -32,9 +32,9 @@ from grokscope.figures import (
 )
 from grokscope.figures.data import Figure, Mark
 from grokscope.figures.histogram import edges_through
-from grokscope.spectra import LayerSpectrum
+from grokscope.spectra import LayerSpectrum, analyze_layer
 from grokscope.spectra.combined import combined_p
-from tests.figures.conftest import STEPS
+from tests.figures.conftest import STEPS, history
 
 
 def one(figure: Figure, kind: type[Mark], label: str = "") -> Mark:
@@ -54,9 +54,37 @@ def test_an_esd_integrates_to_the_share_of_eigenvalues_that_it_shows(
     assert total == pytest.approx(np.mean(spectrum.esd >= low), abs=1e-12)
 
 
-def test_the_tail_begins_in_a_bin_of_its_own_and_holds_its_eigenvalues(spectrum: LayerSpectrum) -> None:
-    """xmin is an edge, and the bars from there on hold num_tail eigenvalues."""
-    tail = one(esd(spectrum), Bars, "tail")
+def test_what_is_zero_within_rounding_is_in_no_picture() -> None:
+    """Of a single-precision matrix of rank 1 a single eigenvalue is more than that."""
+    rng = np.random.default_rng(0)
+    weight = np.outer(rng.normal(size=30), rng.normal(size=20)).astype(np.float32)
+    spectrum = analyze_layer(weight, "fc1", step=0, permutations=1, null_draws=50)
+    assert esd(spectrum).reason == "fewer than two eigenvalues above zero"
+    assert dxmin(spectrum).reason == "no power-law fit"
+    (cells,) = spectrogram(history(0), "fc1", [spectrum] * len(STEPS)).of(Heatmap)
+    assert (np.nansum(cells.values > 0, axis=0) <= 1).all()
+
+
+def with_zeros(spectrum: LayerSpectrum, count: int) -> LayerSpectrum:
+    """The spectrum of a layer of lower rank: with so many eigenvalues more, which are zero."""
+    zeros = np.zeros(count)
+    return replace(
+        spectrum,
+        num_zero=spectrum.num_zero + count,
+        esd=np.concatenate([zeros, spectrum.esd]),
+        randomized_esd=np.concatenate([zeros, spectrum.randomized_esd]),
+    )
+
+
+@pytest.mark.parametrize("zeros", [0, 60])
+def test_the_tail_begins_in_a_bin_of_its_own_and_holds_its_eigenvalues(
+    spectrum: LayerSpectrum, zeros: int
+) -> None:
+    """xmin is an edge, and the bars from there on hold num_tail of all eigenvalues; zeros lie below the axis."""
+    spectrum = with_zeros(spectrum, zeros)
+    figure = esd(spectrum)
+    assert figure.below == zeros
+    tail = one(figure, Bars, "tail")
     assert spectrum.xmin in tail.edges.tolist()
     held = np.nansum(tail.heights * np.diff(tail.edges)) * len(spectrum.esd)
     assert held == pytest.approx(spectrum.num_tail)
@@ -74,18 +102,23 @@ def test_the_fitted_power_law_has_its_slope_and_the_tails_share(spectrum: LayerS
     assert trapezoid(dense, logs) + beyond == pytest.approx(share, rel=1e-4)
 
 
-def test_the_marchenko_pastur_law_describes_all_but_the_traps(spectrum: LayerSpectrum) -> None:
-    """The area under the law is the share of eigenvalues below the least trap; a bin begins at λ₊."""
+@pytest.mark.parametrize(("kept", "zeros"), [(1, 0), (0, 0), (1, 60)])
+def test_the_marchenko_pastur_law_describes_all_but_the_traps(
+    spectrum: LayerSpectrum, kept: int, zeros: int
+) -> None:
+    """The area under the law is the share of eigenvalues below the least trap, kept or not; a bin begins at λ₊."""
+    least = min(trap.eigenvalue for trap in spectrum.traps)
+    spectrum = with_zeros(replace(spectrum, traps=spectrum.traps[:kept]), zeros)
     figure = randomized(spectrum)
     law = one(figure, Curve, "Marchenko")
-    least = min(trap.eigenvalue for trap in spectrum.traps)
     below = float(np.mean(spectrum.randomized_esd < least))
     assert below < 1
     assert trapezoid(np.nan_to_num(law.y), law.x) == pytest.approx(below, rel=2e-3)
     assert np.abs(one(figure, Bars, "traps").edges / spectrum.lambda_plus - 1).min() < 1e-9
-    points = one(figure, Points, "trap")
-    assert points.x.tolist() == [trap.eigenvalue for trap in spectrum.traps]
-    assert points.names == ("e",) * len(spectrum.traps)
+    assert np.isfinite(one(figure, Bars, "traps").heights).any()
+    assert "1 trap" in [fact.text for fact in figure.facts]
+    named = [(at, name) for points in figure.of(Points) for at, name in zip(points.x, points.names, strict=True)]
+    assert named == [(trap.eigenvalue, "e") for trap in spectrum.traps]
 
 
 def test_the_chosen_xmin_has_the_least_distance(spectrum: LayerSpectrum) -> None:
@@ -185,6 +218,7 @@ def test_maps_hold_the_runs_own_numbers(runs: list[Timeline], spectra: list[Laye
     assert (cells.x_edges[1:-1] > np.maximum(STEPS[:-1], 0.5)).all()
     assert (cells.x_edges[1:-1] < STEPS[1:]).all()
     np.testing.assert_array_equal(one(classes(runs[0]), Heatmap).values, runs[0].predictions.T)
+    spectra = [spectrum and with_zeros(spectrum, 20) for spectrum in spectra]
     figure = spectrogram(runs[0], "fc1", spectra)
     cells = one(figure, Heatmap)
     shares = cells.values * np.log(cells.y_edges[1:] / cells.y_edges[:-1])[:, None]
@@ -195,6 +229,10 @@ def test_maps_hold_the_runs_own_numbers(runs: list[Timeline], spectra: list[Laye
             assert shares[:, k].sum() == pytest.approx(shown)
             assert one(figure, Curve, "xmin").y[k] == spectrum.xmin
             assert one(figure, Curve, "λ₊").y[k] == spectrum.lambda_plus
+    unkept = [spectrum and replace(spectrum, traps=()) for spectrum in spectra]
+    traps = [one(spectrogram(runs[0], "fc1", each), Points, "traps").y for each in (spectra, unkept)]
+    assert len(traps[0]) == sum(spectrum.num_traps_shown for spectrum in spectra if spectrum)
+    np.testing.assert_array_equal(*traps)
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])

@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grokscope.app.plots.described import framed
+from grokscope.app.plots.marks import draw
 from grokscope.errors import UsageError
 from grokscope.figures import PANELS, Axis, Band, Bars, Curve, Figure, Heatmap, Points
+from grokscope.figures.colors import DARK
 from grokscope.figures.paper import page, save
 from grokscope.figures.plain import plain
 from grokscope.figures.terminal import SHADES, _marker, text
@@ -283,6 +286,20 @@ def test_another_suffix_is_refused(every_figure: dict[str, Figure], tmp_path: Pa
     """In one sentence, before anything is drawn."""
     with pytest.raises(UsageError, match=r"none of the suffixes \.svg, \.png and \.pdf"):
         save([every_figure["esd"]], tmp_path / "figure.jpg")
+
+
+@pytest.mark.parametrize("y", [[-1.0, 0.5], [0.5, 9.0], [-1.0, 9.0]])
+def test_a_curve_that_leaves_the_frame_is_drawn_up_to_it(y: list[float]) -> None:
+    """In the plotted text and in the app's cells, whatever lies outside."""
+    figure = Figure(
+        "", Axis("x", "linear", 0, 1), Axis("y", "linear", 0, 1), (Curve(np.full(2, 0.5), np.array(y)),)
+    )
+    plot = framed(figure, 40, 12, DARK)
+    draw(plot)
+    cells = ["".join(row[plot.left :]) for row in plot.canvas.characters[plot.top : plot.top + plot.rows]]
+    for rows in (area(text(figure, 40, 12)), cells):
+        seen = dots(rows)[:, 1]
+        assert [seen.min(), seen.max()] == pytest.approx(np.clip(y, 0, 1), abs=0.05)
 
 
 def test_the_legend_shows_a_curve_as_its_line_where_some_of_its_points_are_alone() -> None:

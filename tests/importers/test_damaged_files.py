@@ -8,12 +8,13 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import h5py
 import pytest
 import safetensors.torch as safetensors
 import torch
 
 from grokscope.errors import UsageError
-from grokscope.importers import read_tensors, sniff
+from grokscope.importers import layers_of, read_tensors, sniff
 
 
 def saved(kind: str) -> bytes:
@@ -63,12 +64,39 @@ def test_a_file_without_crcs_is_read(tmp_path: Path) -> None:
         (b"hello", "begins with b'hello'"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
         (b"\x80\x02}q\x00.", "holds no tensors"),
+        (b"\x81", "begins with"),  # the head of a dict in MessagePack, and nothing after it
+        (b"\xde\x00\x01", "begins with"),
     ],
 )
 def test_a_file_that_is_no_checkpoint_is_called_what_it_is(tmp_path: Path, content: bytes, says: str) -> None:
     (tmp_path / "step-1.pt").write_bytes(content)
     with pytest.raises(UsageError, match=says):
         read_tensors(tmp_path / "step-1.pt")
+
+
+def test_what_is_out_of_reach_is_no_checkpoint(tmp_path: Path) -> None:
+    for name in ("model.safetensors", ".metadata", "manifest.ocdbt"):
+        (tmp_path / name).symlink_to("x" * 300)  # to look there fails, as behind a folder that may not be entered
+    assert sniff(tmp_path) is sniff(tmp_path / ".metadata") is None
+    with pytest.raises(UsageError, match="is a name that is too long"):
+        read_tensors(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize(("shape", "says"), [((9000, 9000), "would unpack"), (None, "no arrays")])
+def test_an_hdf5_file_that_is_refused_is_let_go(tmp_path: Path, shape: tuple[int, int] | None, says: str) -> None:
+    with h5py.File(tmp_path / "model.h5", "w") as file:
+        if shape:
+            file.create_dataset("w", shape, "f4", chunks=True)
+    with pytest.raises(UsageError, match=says) as raised:
+        read_tensors(tmp_path / "model.h5")
+    open_files = h5py.h5f.get_obj_ids(types=h5py.h5f.OBJ_FILE)
+    assert not [file for file in open_files if b"model.h5" in h5py.h5f.get_name(file)], raised.value
+
+
+def test_names_that_cannot_be_printed_are_kept_as_escapes(tmp_path: Path) -> None:
+    torch.save({"a\ud800.weight": torch.ones(3, 2), "a\x1b]0;b.weight": torch.ones(3, 2)}, tmp_path / "m.pt")
+    layers, _ = layers_of(read_tensors(tmp_path / "m.pt"))
+    assert [layer.name for layer in layers] == [r"a\ud800", r"a\x1b]0;b"]
 
 
 def test_tensors_that_pickle_wrote_are_not_called_damaged(tmp_path: Path) -> None:

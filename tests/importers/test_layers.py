@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from grokscope.errors import UsageError
 from grokscope.importers import layers_of, read_tensors
 from grokscope.importers.layer_names import depth_order
-from grokscope.importers.module import module_tensors
 from grokscope.importers.stored import StoredTensor, StoredTensors
 from grokscope.importers.tensors import LayerSource, widened
+from grokscope.recorder.model import stored_tensors
 
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
@@ -33,6 +33,11 @@ def stored(tensors: dict[str, NDArray[np.generic]], **extra: object) -> StoredTe
     )
 
 
+def recorded_tensors(model: torch.nn.Module) -> StoredTensors:
+    """A model's tensors as they are recorded."""
+    return stored_tensors(model, model.state_dict())
+
+
 def described(layers: list[LayerSource]) -> list[tuple[object, ...]]:
     """All of each layer but what a tie to another name adds to its note, which safetensors does not keep."""
     return sorted((layer.name, layer.shape, layer.kind, layer.dtype, layer.bias is not None) for layer in layers)
@@ -45,8 +50,8 @@ def test_a_file_has_the_layers_of_the_model_that_was_saved(tmp_path: Path, name:
     model = ARCHITECTURES[name]()
     torch.save(model.state_dict(), tmp_path / "model.pt")
     safetensors.save_model(model, tmp_path / "model.safetensors")
-    recorded, in_file = module_tensors(model), read_tensors(tmp_path / "model.pt")
-    of_model, of_file = layers_of(recorded)[0], layers_of(in_file)[0]
+    in_memory, in_file = recorded_tensors(model), read_tensors(tmp_path / "model.pt")
+    of_model, of_file = layers_of(in_memory)[0], layers_of(in_file)[0]
     if name == "adapters":  # the file does not say how much the adapter weighs
         assert {layer.name for layer in of_file} - {layer.name for layer in of_model} == {"0.lora"}
         return
@@ -56,7 +61,7 @@ def test_a_file_has_the_layers_of_the_model_that_was_saved(tmp_path: Path, name:
     for mine, theirs in zip(of_file, of_model, strict=True):
         weight = mine.weight(in_file)
         assert weight.shape == mine.shape
-        assert np.array_equal(weight, theirs.weight(recorded))
+        assert np.array_equal(weight, theirs.weight(in_memory))
         assert mine.bias is None or mine.bias(in_file).shape == mine.shape[:1]
 
 
@@ -67,7 +72,7 @@ def layers_by_name(tensors: StoredTensors) -> dict[str, LayerSource]:
 
 def test_gpt2_is_turned_and_its_attention_split_as_its_own_modules_compute() -> None:
     model = ARCHITECTURES["gpt2"]()
-    tensors = module_tensors(model)
+    tensors = recorded_tensors(model)
     layers = layers_by_name(tensors)
     attention = model.transformer.h[0].attn
     x = torch.randn(3, 16)
@@ -97,7 +102,7 @@ def test_nanogpt_has_the_same_names_and_is_not_turned() -> None:
 
 def test_multi_head_attention_is_three_layers() -> None:
     attention = torch.nn.MultiheadAttention(8, 2)
-    tensors = module_tensors(attention)
+    tensors = recorded_tensors(attention)
     layers = layers_by_name(tensors)
     assert list(layers) == ["in_proj.q", "in_proj.k", "in_proj.v", "out_proj"]
     assert np.array_equal(layers["in_proj.v"].weight(tensors), attention.in_proj_weight[16:].detach().numpy())
@@ -136,7 +141,7 @@ def test_weight_norm_is_measured_as_the_weight_that_acts() -> None:
         with pytest.warns() if make is torch.nn.utils.weight_norm else _quiet():
             module = make(torch.nn.Conv1d(4, 6, 3))
         module(torch.zeros(1, 4, 5))
-        tensors = module_tensors(module)
+        tensors = recorded_tensors(module)
         (layer,) = layers_of(tensors)[0]
         assert np.allclose(layer.weight(tensors), module.weight.detach().numpy(), rtol=1e-6)
 
@@ -151,20 +156,9 @@ def test_pruned_weights_are_measured_without_what_was_pruned() -> None:
     from torch.nn.utils import prune
 
     module = prune.l1_unstructured(torch.nn.Linear(6, 5), "weight", amount=0.5)
-    tensors = module_tensors(module)
+    tensors = recorded_tensors(module)
     (layer,) = layers_of(tensors)[0]
     assert np.array_equal(layer.weight(tensors), module.weight.detach().numpy())
-
-
-def test_an_adapter_is_shown_with_its_base() -> None:
-    model = ARCHITECTURES["adapters"]()
-    tensors = module_tensors(model)
-    layers = layers_by_name(tensors)
-    assert list(layers) == ["0", "2"]
-    assert layers["0"].note == "W + 3·BA"
-    before = layers["0"].weight(tensors)
-    merged = model.merge_and_unload()
-    assert np.allclose(before, merged[0].weight.detach().numpy(), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +209,7 @@ def test_what_is_left_out_is_listed_with_its_reason() -> None:
 
 
 def test_a_tied_head_is_measured_once() -> None:
-    layers = layers_of(module_tensors(ARCHITECTURES["tied"]()))[0]
+    layers = layers_of(recorded_tensors(ARCHITECTURES["tied"]()))[0]
     assert [(layer.name, layer.note) for layer in layers] == [
         ("tok", "tied: also head.weight; may be an embedding"), ("mlp", ""),
     ]  # fmt: skip
@@ -325,4 +319,4 @@ def test_safetensors_has_the_layers_in_the_order_of_the_model(tmp_path: Path, na
     model = ARCHITECTURES[name]()
     safetensors.save_model(model, tmp_path / "model.safetensors")
     in_file = [layer.name for layer in layers_of(read_tensors(tmp_path / "model.safetensors"))[0]]
-    assert in_file == [layer.name for layer in layers_of(module_tensors(model))[0]]
+    assert in_file == [layer.name for layer in layers_of(recorded_tensors(model))[0]]

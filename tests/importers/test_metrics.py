@@ -94,6 +94,25 @@ def test_the_test_set_comes_before_a_validation_set(tmp_path: Path) -> None:
     assert metrics == {1: {"test_accuracy": 0.3, "val_acc": 0.2}}
 
 
+@pytest.mark.parametrize(
+    ("columns", "values", "notes"),
+    [
+        ("train_loss,train/loss", {"train_loss": 1, "train.loss": 2}, ()),
+        ("train/loss,train_loss", {"train.loss": 1, "train_loss": 2}, ()),
+        ("val_loss,test/loss,test_loss", {"val_loss": 1, "test.loss": 2, "test_loss": 3}, ()),
+        ("a.b,a/b", {"a.b": 1, "a.b~2": 2}, ("a/b is read as a.b~2",)),
+    ],
+)
+def test_no_column_takes_the_place_of_another(
+    tmp_path: Path, columns: str, values: dict[str, float], notes: tuple[str, ...]
+) -> None:
+    numbers = range(1, len(values) + 1)
+    metrics = read_metrics(table(tmp_path, f"step,{columns}\n9,{','.join(map(str, numbers))}\n"))
+    assert (metrics, metrics.notes) == ({9: values}, notes)
+    if "train/loss" in columns:
+        assert metrics_of(dict(zip(columns.split(","), numbers, strict=True))) == values
+
+
 def test_json_lines(tmp_path: Path) -> None:
     rows = [
         {"_step": 1, "train": {"loss": 0.5}, "host": "a"},
@@ -134,6 +153,12 @@ def test_tensorboard(tmp_path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:-5])  # still being written
     assert sorted(read_metrics(path)) == [1, 20]
+    for at, why in ((content.rindex(b"Accuracy") + 2, "not what was written"), (8, "damaged at byte 0")):
+        flipped = bytearray(content)
+        flipped[at] ^= 4
+        path.write_bytes(flipped)
+        with pytest.raises(UsageError, match=why):
+            read_metrics(path)
     path.write_bytes(b"hello, this is no event file, but it is long enough")
     with pytest.raises(UsageError, match="no event file"):
         read_metrics(path)
@@ -147,6 +172,7 @@ def test_tensorboard(tmp_path: Path) -> None:
         "step,x\n1,two\n2,3\n",
         "step,x\ninf,2\n",
         "step,x\n-1,2\n",
+        "epoch,x\n0.9,2\n1.9,2\n",
     ],
 )
 def test_bad_tables_name_their_place(tmp_path: Path, text: str) -> None:

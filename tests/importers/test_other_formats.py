@@ -14,15 +14,62 @@ import torch
 
 from grokscope.errors import MissingPackage, UsageError
 from grokscope.importers import layers_of, read_tensors
+from grokscope.importers.messagepack import Unpacker
 from grokscope.importers.tensors import widened
 from tests.importers.written import assert_same, network
 
 
-def test_safetensors_alone_and_in_shards(tmp_path: Path) -> None:
+def test_safetensors_alone(tmp_path: Path) -> None:
     state = network().state_dict()
     safetensors.save_file(state, tmp_path / "alone.safetensors", metadata={"format": "pt"})
     assert_same(read_tensors(tmp_path / "alone.safetensors"), state)
     assert isinstance(read_tensors(tmp_path / "alone.safetensors").read("2.weight").base, np.ndarray | memoryview)
+
+
+SAVED = {".safetensors": safetensors.save_file, ".bin": torch.save}
+ONE, TWO = torch.full((2, 3), 1.0), torch.full((2, 3), 2.0)
+
+
+def in_shards(folder: Path, suffix: str, *shards: dict[str, torch.Tensor], index: str = "") -> list[Path]:
+    """Save shards, and an index that gives each name the number of its shard."""
+    files = [folder / f"model-{number:05}-of-{len(shards):05}{suffix}" for number in range(1, len(shards) + 1)]
+    for file, shard in zip(files, shards, strict=True):
+        SAVED[suffix](shard, file)
+    if index:
+        weight_map = {name: files[int(number) - 1].name for name, number in zip("ab", index, strict=True)}
+        (folder / f"model{suffix}.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    return files
+
+
+@pytest.mark.parametrize("suffix", SAVED)
+@pytest.mark.parametrize("index", ["", "12"])
+def test_any_shard_is_opened_with_its_set(tmp_path: Path, suffix: str, index: str) -> None:
+    files = in_shards(tmp_path, suffix, {"a": ONE}, {"b": TWO}, index=index)
+    for file in files:
+        tensors = read_tensors(file)
+        assert_same(tensors, {"a": ONE, "b": TWO})
+        assert tensors.files == tuple(files)
+
+
+@pytest.mark.parametrize("suffix", SAVED)
+def test_a_shard_gives_what_the_index_has_there(tmp_path: Path, suffix: str) -> None:
+    shards = in_shards(tmp_path, suffix, {"a": ONE}, {"a": 3 * ONE, "b": TWO}, index="12")
+    index = tmp_path / f"model{suffix}.index.json"
+    assert_same(read_tensors(index), {"a": ONE, "b": TWO})
+    assert index in read_tensors(index).files, "it decided, so that a change of it changes the weights"
+    in_shards(tmp_path, suffix, {"a": ONE}, {"b": TWO}, index="11")
+    with pytest.raises(UsageError, match=r"00001-of-00002\S* lacks b"):
+        read_tensors(shards[0])
+
+
+@pytest.mark.parametrize("suffix", SAVED)
+def test_a_set_of_shards_that_is_not_whole_or_not_one_is_refused(tmp_path: Path, suffix: str) -> None:
+    first, second = in_shards(tmp_path, suffix, {"a": ONE}, {"a": TWO})
+    with pytest.raises(UsageError, match="holds a in two shards"):
+        read_tensors(first)
+    second.unlink()
+    with pytest.raises(UsageError, match="one of 2 shards"):
+        read_tensors(first)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -126,6 +173,20 @@ def test_flax(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_values_are_those_that_were_packed() -> None:
+    msgpack = pytest.importorskip("msgpack")
+    values = [None, True, False, *(sign * 2**power for power in range(63) for sign in (1, -1)), 0.5, "", "a" * 40]
+    values += ["b" * 300, "c" * 70_000, list(range(20)), list(range(70_000)), {str(n): n for n in range(20)}]
+    assert Unpacker(memoryview(msgpack.packb(values))).value() == values
+    for length in (0, 300, 70_000):
+        assert bytes(Unpacker(memoryview(msgpack.packb(bytes(length)))).value()) == bytes(length)
+    array = msgpack.ExtType(1, msgpack.packb(((2, 2), "float32", bytes(16))))
+    long = msgpack.ExtType(1, msgpack.packb(((100, 2), "float32", bytes(800))))
+    short = msgpack.ExtType(9, b"1234")
+    unknown, read, longer = Unpacker(memoryview(msgpack.packb([short, array, long]))).value()
+    assert (read.shape, longer.shape, unknown) == ((2, 2), (100, 2), None)
+
+
 def test_orbax(tmp_path: Path) -> None:
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     orbax = pytest.importorskip("orbax.checkpoint")
@@ -167,6 +228,11 @@ def test_onnx(tmp_path: Path, external: bool) -> None:
     assert np.array_equal(layers["a"], right.T)
     assert np.array_equal(layers["b"], left)
     assert tensors.read("c").tolist() == [1, 2, 3]
+    assert [file.name for file in tensors.files] == ["m.onnx", "m.bin"][: 1 + external]
+    if external:
+        (tmp_path / "m.bin").unlink()
+        with pytest.raises(UsageError, match=r"lacks 'm.bin'"):
+            read_tensors(tmp_path / "m.onnx")
 
 
 def test_gguf(tmp_path: Path) -> None:
@@ -201,6 +267,7 @@ def test_an_adapter_folder_has_its_alpha(tmp_path: Path) -> None:
         (B := model.base_model.model[0].lora_B["default"].weight).normal_()
     model.save_pretrained(tmp_path)
     tensors = read_tensors(tmp_path)
+    assert tmp_path / "adapter_config.json" in tensors.files
     (layer,) = layers_of(tensors)[0]
     assert (layer.name, layer.shape, layer.note) == ("0.lora", (12, 8), "the adapter alone, BA")
     A = model.base_model.model[0].lora_A["default"].weight

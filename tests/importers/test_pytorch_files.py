@@ -126,10 +126,11 @@ def test_what_torch_cannot_show_as_numbers_is_left_out(tmp_path: Path) -> None:
         "meta.weight": torch.ones(3, 3, device="meta"),
     }
     state["quantised.weight"] = torch.quantize_per_tensor(dense, 0.1, 0, torch.qint8)
+    state["rare.weight"] = dense.to(torch.float8_e4m3fnuz)
     torch.save(state, tmp_path / "model.pt")
     layers, left_out = layers_of(read_tensors(tmp_path / "model.pt"))
     assert [layer.name for layer in layers] == ["fc"]
-    assert [one.name for one in left_out] == ["sparse.weight", "meta.weight", "quantised.weight"]
+    assert [one.name for one in left_out] == ["sparse.weight", "meta.weight", "quantised.weight", "rare.weight"]
 
 
 def test_equal_weights_have_equal_crcs_whatever_lies_beside_them(tmp_path: Path) -> None:
@@ -141,3 +142,11 @@ def test_equal_weights_have_equal_crcs_whatever_lies_beside_them(tmp_path: Path)
     torch.save({"model": changed.state_dict(), "step": 3}, tmp_path / "3.pt")
     first, second, third = (read_tensors(tmp_path / f"{step}.pt").crc32() for step in (1, 2, 3))
     assert first == second != third
+
+
+def test_the_scale_of_an_adapter_is_in_the_crc(tmp_path: Path) -> None:
+    for alpha in (16, 64):
+        torch.save(
+            {"model": network().state_dict(), "adapter": {"lora_alpha": alpha, "r": 8}}, tmp_path / f"{alpha}.pt"
+        )
+    assert read_tensors(tmp_path / "16.pt").crc32() != read_tensors(tmp_path / "64.pt").crc32()

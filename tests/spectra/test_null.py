@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -136,13 +133,6 @@ def test_an_unwritable_folder_is_no_error(tmp_path, monkeypatch):
 def test_no_temporary_file_is_left(own_folder):
     null.null_for(40, 12, 100)
     assert [path.suffix for path in own_folder.iterdir()] == [".npz"]
-
-
-def test_the_folder_follows_the_xdg_rule(monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", f"{os.sep}somewhere")
-    assert null_store.cache_folder() == Path(os.sep, "somewhere", "grokscope")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert null_store.cache_folder() == Path.home() / ".cache" / "grokscope"
 
 
 def test_the_distance_of_what_traps_leave_is_compared_as_one_of_all_eigenvalues(rng):

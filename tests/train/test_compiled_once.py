@@ -22,11 +22,11 @@ from tests.waiting import wait_until
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A cache folder in which nothing is compiled."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    jit.cache_folder.cache_clear()
-    folder = jit.cache_folder()
+    jit.code_folder.cache_clear()
+    folder = jit.code_folder()
     assert folder is not None
     yield folder
-    jit.cache_folder.cache_clear()
+    jit.code_folder.cache_clear()
 
 
 def compile_as_numba_does(folder: Path, meanwhile: Callable[[], object]) -> int:
@@ -86,7 +86,7 @@ def test_where_no_cache_can_be_it_is_said_that_every_start_compiles(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    jit.cache_folder.cache_clear()
+    jit.code_folder.cache_clear()
     compile_as_numba_does(folder, lambda: None)
     assert "at each start, for the cache folder cannot be written" in capsys.readouterr().err
 

@@ -67,6 +67,22 @@ def changed(model: Any, how: str) -> None:
         model[1] = torch.nn.Linear(8, 4)
 
 
+@pytest.mark.filterwarnings("ignore:grokscope. new layers")
+def test_weights_that_were_tied_once_keep_each_their_own(tmp_path: Path) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Linear(8, 8))
+    model[1].weight = model[0].weight
+    with grokscope.Recorder(tmp_path / "run.h5", model, checkpoints_per_decade=1) as recorder:
+        for step in range(6):
+            recorder.step(step)
+            if step == 3:
+                model[1].weight = torch.nn.Parameter(model[0].weight + 1)
+        first = model[0].weight.detach().numpy().copy()
+        changed(model, "counted")
+    run = Run(tmp_path / "run.h5")
+    assert run.steps.tolist() == [0, 1, 5]
+    np.testing.assert_array_equal(run.weight(2, "0"), first)
+
+
 def test_a_large_models_last_step_is_a_checkpoint_where_nothing_changed_since(tmp_path: Path) -> None:
     for update_first in (True, False):
         model, path = large(), tmp_path / f"{update_first}.h5"

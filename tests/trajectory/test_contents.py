@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from grokscope.analysis import Parameters, Spectra, analyze
-from grokscope.trajectory import content_crc, open_trajectory
+from grokscope.analysis.spectra_layout import beside, in_cache
+from grokscope.trajectory import Checkpoints, Opening, content_crc, open_trajectory
+from grokscope.trajectory.importing import write_run
 from tests.trajectory.test_layouts import safetensors
 
 QUICK = Parameters(permutations=2, null_draws=100)
@@ -59,19 +61,32 @@ def test_a_file_that_is_only_touched_or_copied_in_place_stays_measured(folder: P
     assert Spectra(open_trajectory(folder)).done.all()
 
 
+@pytest.mark.parametrize("other", ["by a pattern", "its import"])
+def test_spectra_stay_where_another_reading_has_the_same_place(folder: Path, other: str) -> None:
+    before = beside(folder).read_bytes()
+    if other == "its import":
+        write_run(Checkpoints(folder), folder.with_suffix(".h5"))
+        opened = open_trajectory(folder.with_suffix(".h5"))
+    else:
+        opened = open_trajectory(folder, Opening(match="step*"))
+    assert beside(opened.path) == beside(folder)
+    spectra = analyze(opened, parameters=QUICK)
+    assert spectra.path == in_cache(opened.uuid)
+    assert spectra.done.all()
+    assert beside(folder).read_bytes() == before
+
+
 def test_a_content_is_read_once_and_again_only_when_the_file_may_have_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"abc" * 1000)
     first = content_crc.content_crc32([path])
-    assert (
-        list((content_crc.cache_folder() / "contents").glob("*")) == []
-        or content_crc._kept(path, content_crc.stamp_of(path)) is None
-    ), "a file that was written a moment ago may change within the same tick"
+    stamp = content_crc.stamp_of(path)
+    assert content_crc._kept(path, stamp) is None, "written a moment ago, it may change within the same tick"
     monkeypatch.setattr(time, "time_ns", lambda: path.stat().st_ctime_ns + 3 * content_crc.TICK_NS)
     assert content_crc.content_crc32([path]) == first
-    assert content_crc._kept(path, content_crc.stamp_of(path)) is not None
+    assert content_crc._kept(path, stamp) == content_crc._crc32(path)
     changed(path)
     assert content_crc.content_crc32([path]) != first
 

@@ -22,6 +22,8 @@ NAMES = [
     # as --steps reads them
     (["step10k", "step100k", "step1M"], [10_000, 100_000, 1_000_000]),
     (["step_1e4", "step_1.5M", "step_2e+6"], [10_000, 1_500_000, 2_000_000]),
+    (["step_500", "step_1,000", "step_10'000"], [500, 1000, 10_000]),
+    (["lr1e-3_step10", "lr1e-3_step20"], [10, 20]),
     # the only number that varies
     (["checkpoint-500", "checkpoint-1000"], [500, 1000]),
     (["gpt2-124M-000500", "gpt2-124M-001000"], [500, 1000]),
@@ -31,6 +33,8 @@ NAMES = [
     (["ema_0.9999_100", "ema_0.9999_200"], [100, 200]),
     (["a-100", "model_200_final"], [100, 200]),
     (["loss2_acc91_5", "loss1_acc95_6"], [5, 6]),
+    (["resnet_1_512", "resnet_2_512"], [1, 2]),
+    (["epoch_1_100", "epoch_2_200"], [1, 2]),
 ]
 
 
@@ -57,6 +61,11 @@ def test_the_step_is_found_in_the_names(names: list[str], steps: list[int]) -> N
         (["step99999999999999999999", "step1"], ["--step-regex"]),
         (["a1_b2", "c3"], ["could be 1 or 2"]),
         (["a", "b"], ["no step in the names"]),
+        (["lr1e-3", "lr1e-4"], ["no step in the names"]),
+        (["step_1_000", "step_2_500", "step_10_000"], ["step_1_000 could be 1 or 1,000", "--step-regex"]),
+        (["step 1 000", "step 500"], ["could be 1 or 1,000"]),
+        (["model_1_000", "model_2_000"], ["could be 1 or 1,000"]),
+        (["epoch1_step10", "epoch2_step5"], ["`step` in the names (5 and 10)", "`epoch` in the names (2 and 1)"]),
     ],
 )
 def test_what_could_be_two_steps_or_none_is_refused(names: list[str], words: list[str]) -> None:
@@ -70,6 +79,18 @@ def test_a_step_inside_the_files_comes_before_their_names() -> None:
     numbering = number_checkpoints(inside)
     assert numbering.steps == {"a_1": 70, "b_2": 80}
     assert "global_step" in numbering.rule
+
+
+def test_a_step_that_begins_anew_in_each_epoch_gives_no_order() -> None:
+    inside = {f"m{epoch}": {"epoch": epoch, "step": 400 - 100 * epoch} for epoch in (1, 2, 3)}
+    with pytest.raises(UsageError, match=r"`step` inside the files \(100 and 200\).*`epoch` inside the files"):
+        number_checkpoints(inside)
+    assert number_checkpoints(inside, step_regex=r"m(\d)").steps == {"m1": 1, "m2": 2, "m3": 3}
+
+
+def test_a_number_below_zero_is_no_step() -> None:
+    numbering = number_checkpoints({"step_-1": {}, "step_0": {}, "step-10": {}})
+    assert numbering.steps == {"step_0": 0, "step-10": 10}
 
 
 def test_an_epoch_inside_comes_after_a_labelled_name_and_before_a_bare_number() -> None:
@@ -117,9 +138,13 @@ def test_the_user_has_the_last_word(tmp_path: Path) -> None:
     by_regex = number_checkpoints(names, step_regex=r"b(\d)")
     assert by_regex.steps == {"a1_b2": 2, "a3_b4": 4}
     assert by_regex.left_out[0].name == "other"
+    assert number_checkpoints(names, step_regex=r"a(1)?").steps == {"a1_b2": 1}
     table = tmp_path / "steps.csv"
     table.write_text("name,step\na1_b2,10k\na3_b4.pt,20k\na3_b4,30k\n")
     assert number_checkpoints(names, steps_from=table).steps == {"a1_b2": 10_000, "a3_b4": 30_000}
+    decimals: dict[str, dict[str, object]] = {"m-val_loss=0.91": {}, "m-val_loss=0.47": {}, "folder/model": {}}
+    table.write_text("m-val_loss=0.91.pt,1\nruns/m-val_loss=0.47.ckpt,2\nm-val_loss=0,3\nmodel.pt,4\n")
+    assert number_checkpoints(decimals, steps_from=table).steps == dict(zip(decimals, (1, 2, 4), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +156,13 @@ def test_a_regex_that_gives_no_step_is_refused(pattern: str, words: str) -> None
         number_checkpoints({"a1": {}, "a2": {}}, step_regex=pattern)
 
 
-@pytest.mark.parametrize(("text", "words"), [("a1,x\n", "no step"), ("a1\n", "line 1"), ("b,3\n", "lists none")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a1,x\n", "no step"), ("a1\n", "line 1"), ("b,3\n", "lists none"),
+        ("a1,3\na2,4\na1,5\n", "line 3: a1 has step 5 and had 3"),
+    ],
+)  # fmt: skip
 def test_a_table_that_gives_no_step_is_refused(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "steps.csv").write_text(text)
     with pytest.raises(UsageError, match=words):

@@ -15,7 +15,7 @@ from typer.testing import Result
 import grokscope
 from grokscope.analysis import Spectra
 from grokscope.analysis.profile import profile_rows, worst_first
-from grokscope.figures import Points, profile
+from grokscope.figures import Curve, Points, profile
 from grokscope.spectra import LayerSpectrum
 from grokscope.trajectory import open_trajectory
 from tests.trajectory.models import HEAVY, PLANTED, tiny_gpt2
@@ -117,9 +117,12 @@ def test_what_looks_worst_comes_first() -> None:
 
 
 def test_intervals_never_squeeze_the_alphas_together() -> None:
-    """A profile's axis ends near its alphas however wide their intervals are, and a layer without one is a gap."""
+    """A profile's axis ends near its alphas, whose intervals go on; a layer without one is a gap."""
     figure = profile([spectrum("undecided", 2.0), None, spectrum("undecided", 4.0)])
     assert figure.y.high < 10
+    (strokes,) = figure.of(Curve)
+    assert isinstance(strokes, Curve)
+    np.testing.assert_array_equal(strokes.y, [1.0, 99.0, *[np.nan] * 4, 2.0, 99.0, np.nan])
     (points,) = figure.of(Points)
     assert isinstance(points, Points)
     assert points.x.tolist() == [1.0, 3.0]

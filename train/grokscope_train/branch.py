@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from grokscope.errors import BadRunFile, UsageError
 from grokscope.runfile import Run, RunWriter
 from grokscope.runfile.kept_states import load_state, state_steps
-from grokscope_train.config import FORMER_ENGINE, ORIGIN, Branch, TrainConfig, option
+from grokscope_train.config import FORMER_ENGINE, ORIGIN, Branch, TrainConfig
 from grokscope_train.data import CLASSES, Experiment, load_experiment
 from grokscope_train.edits import with_open_gates, without_means, without_traps
 from grokscope_train.engines import spin_briefly
@@ -209,13 +209,3 @@ def _zeros_like(parameters: Parameters) -> Parameters:
         return [np.zeros_like(array) for array in arrays]
 
     return Parameters(zeros(parameters.weights), zeros(parameters.biases))
-
-
-def differences(child: TrainConfig, parent: TrainConfig) -> tuple[str, ...]:
-    """Say in what a branch's training differs from its parent's, an option each."""
-    places = ("steps", "checkpoints_per_decade", "first_checkpoint", "keep_states", "branch", "engine", "threads")
-    return tuple(
-        f"{option(field.name)} {getattr(child, field.name)}"
-        for field in dataclasses.fields(child)
-        if field.name not in places and getattr(child, field.name) != getattr(parent, field.name)
-    )

@@ -10,10 +10,10 @@ from grokscope_train.network import Parameters
 OPEN_SHARE = 0.3  # of the training images that light a unit whose gate has been opened
 
 
-def with_open_gates(parameters: Parameters, pixels: NDArray[np.float64], share: float = OPEN_SHARE) -> Parameters:
-    """Set each first-layer unit's bias so that it fires on `share` of the images [n, pixels]; weights stay."""
+def with_open_gates(parameters: Parameters, pixels: NDArray[np.float64]) -> Parameters:
+    """Set each first-layer unit's bias so that it fires on OPEN_SHARE of the images [n, pixels]; weights stay."""
     sums = pixels @ np.asarray(parameters.weights[0], dtype=np.float64).T
-    bias = -np.quantile(sums, 1.0 - share, axis=0)
+    bias = -np.quantile(sums, 1.0 - OPEN_SHARE, axis=0)
     return Parameters(parameters.weights, [bias.astype(parameters.biases[0].dtype), *parameters.biases[1:]])
 
 

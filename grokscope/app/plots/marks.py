@@ -11,6 +11,7 @@ from grokscope.app.plots.heat import heat
 from grokscope.app.plots.plot import Plot
 from grokscope.app.plots.raster import Series, column_of, raster
 from grokscope.figures import Band, Bars, Curve, Heatmap, HLine, Mark, Points, Span, VLine
+from grokscope.figures.axis import to_the_frame
 from grokscope.figures.colors import PHASE_LETTERS, phase_letter
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
@@ -120,7 +121,11 @@ def _bars(plot: Plot, mark: Bars) -> None:
 
 def _curves(plot: Plot, marks: Sequence[Curve | Points]) -> None:
     """Curves in braille, points as dots of a cell over them, later ones over earlier ones."""
-    series = [Series(plot.x.position(m.x), plot.y.position(m.y), isinstance(m, Curve)) for m in marks]
+    places = [(plot.x.position(mark.x), plot.y.position(mark.y)) for mark in marks]
+    series = [
+        Series(*to_the_frame(*place)) if isinstance(mark, Curve) else Series(*place, line=False)
+        for mark, place in zip(marks, places, strict=True)
+    ]
     colors = [plot.palette.role(mark.role) for mark in marks]
     for points in (False, True):
         drawn = [one if one.line is not points else Series(one.x[:0], one.y[:0]) for one in series]

@@ -17,6 +17,7 @@ from grokscope.app.plots.timeline import NOT_KNOWN, NOT_OBSERVED
 from grokscope.app.state import State
 from grokscope.app.views.lists import list_text, rows_of
 from grokscope.figures.colors import Palette, phase_letter
+from grokscope.names import safe_name
 from grokscope.numbers import whole
 from grokscope.phases import FORGOTTEN
 from grokscope.phases.inferred import RULE
@@ -82,7 +83,7 @@ def why_text(palette: Palette, frame: Frame, width: int, caveats: Sequence[str] 
         text.append(f"{phase_letter(phase)} {word}\n", Style(color=palette.phase(phase), bold=True))
     forgotten = (FORGOTTEN,) * (frame.observed == "undecided")
     for reason in (*forgotten, *frame.reasons, *caveats):
-        lines = textwrap.wrap(reason, width, initial_indent="  • ", subsequent_indent="    ")
+        lines = textwrap.wrap(safe_name(reason), width, initial_indent="  • ", subsequent_indent="    ")
         text.append("\n".join(lines) + "\n", Style(color=palette.text))
     text.append("\n" + "\n".join(textwrap.wrap(f"The rule: {RULE}", width)), Style(color=palette.muted))
     return text

@@ -78,7 +78,7 @@ def draw_spectrogram(state: State, width: int, height: int) -> Text:
     if spectrum is not None:
         words.append((f"xmin {number(spectrum.xmin)}", palette.fit))
         words.append((f"λ₊ {number(spectrum.lambda_plus)}", palette.edge))
-        words.append((f"traps {len(spectrum.traps)}", palette.trap))
+        words.append((f"traps {len(spectrum.trap_eigenvalues)}", palette.trap))
         words.append((f"largest λ {number(float(np.nanmax(spectrum.esd, initial=0.0)))}", palette.muted))
     words.append(("share of eigenvalues per e-fold of λ", palette.muted))
     return _titled(plot, words, _cells(figure)).text()

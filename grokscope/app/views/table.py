@@ -42,11 +42,14 @@ class Column:
 
 
 def traps_by_cause(spectrum: LayerSpectrum) -> str:
-    """Traps of the representative permutation as mean/entries/both/unexplained counts, e.g. `1m 6e`."""
+    """Traps of the representative permutation as mean/entries/both/unexplained counts, `1m 6e`; `16e of 25` where
+    the weaker ones are not kept."""
     counts = {"m": 0, "e": 0, "b": 0, "?": 0}
     for trap in spectrum.traps:
         counts[{"mean": "m", "entries": "e", "mean+entries": "b"}.get(trap.cause, "?")] += 1
-    return " ".join(f"{count}{letter}" for letter, count in counts.items() if count) or "0"
+    words = " ".join(f"{count}{letter}" for letter, count in counts.items() if count) or "0"
+    every = len(spectrum.trap_eigenvalues)
+    return words if len(spectrum.traps) == every else f"{words} of {every}"
 
 
 def traps_count(spectrum: LayerSpectrum) -> str:

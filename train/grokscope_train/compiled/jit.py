@@ -17,7 +17,8 @@ from typing import Any, TypeVar, cast
 import numba
 from numba.core import config
 from numba.extending import intrinsic
-from platformdirs import user_cache_path
+
+from grokscope.files import cache_folder
 
 Array = Any  # a numpy array, whose dtype decides what is compiled
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,7 +29,7 @@ ATTEMPT_SECONDS = 0.1
 
 def compiled(function: F) -> F:
     """Compile to machine code that holds no interpreter lock, may fuse a·b + c, and divides as NumPy does."""
-    folder = cache_folder()
+    folder = code_folder()
     config.CACHE_DIR, before = str(folder), config.CACHE_DIR  # type: ignore[attr-defined]
     try:
         compiler = numba.njit(nogil=True, error_model="numpy", fastmath={"contract"}, cache=folder is not None)
@@ -43,7 +44,7 @@ def built_in(function: Callable[..., Any]) -> Any:
 
 
 @cache
-def cache_folder() -> Path | None:
+def code_folder() -> Path | None:
     """Return the folder in the user's cache for the machine code of these sources as they are now.
 
     Numba renews a function's code when its own file has changed, not when that of a function it calls has. None
@@ -51,7 +52,7 @@ def cache_folder() -> Path | None:
     """
     sources = sorted(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
-    folder = user_cache_path("grokscope") / "compiled" / digest[:16]
+    folder = cache_folder() / "compiled" / digest[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -66,7 +67,7 @@ def compiled_once(dtype: str) -> Iterator[None]:
     On stderr it says that a moment goes by, where this machine has not compiled these sources before. Nobody waits
     for longer than compiling takes, nor where no file can be locked: who has no lock compiles as well.
     """
-    folder = cache_folder()
+    folder = code_folder()
     done = None if folder is None else folder / f"{dtype}.done"
     if done is not None and done.exists():
         yield
