@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
 from grokscope.experiments import differences, experiments
 from grokscope.names import safe_lines
 from grokscope.numbers import mean_text
-from grokscope.phases import FORGOTTEN, PHASES
+from grokscope.phases import NO_PHASE, PHASES
 from grokscope.report.events import EVENTS, GATE_MEASURES, LAYER_MEASURES, RunReport
 from grokscope.report.p_values import p_words
 from grokscope.report.table import Table
@@ -36,7 +36,7 @@ def table_text(table: Table, width: float) -> str:
     """Lay out a table with its title and its notes; a number is never broken, so that lines may be longer."""
     columns = list(zip(table.header, *table.cells(), strict=True))
     rows = list(zip(*_fitting(columns, width), strict=True))
-    lines = aligned(rows, names=1 if rows[0][0] == "phase" else 2)
+    lines = aligned(rows, left=(0,) if rows[0][0] == "phase" else (0, 1))
     notes = (line for note in table.notes for line in ([note] if math.isinf(width) else wrap(note, int(width))))
     return safe_lines(["", f"Table {table.number}: {table.title}", "", *lines, "", *notes])
 
@@ -51,12 +51,12 @@ def _fitting(columns: list[Column], width: float) -> list[Column]:
     return measured
 
 
-def aligned(rows: Sequence[Sequence[str]], names: int = 1) -> Iterator[str]:
-    """Align cells in columns: those of names, which come first, to the left, the others to the right."""
+def aligned(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> Iterator[str]:
+    """Align cells in columns: those of the places in `left` to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (
-            cell.ljust(width) if place < names else cell.rjust(width)
+            cell.ljust(width) if place in left else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         yield "  ".join(cells).rstrip()
@@ -74,7 +74,7 @@ def _phases(reports: Sequence[RunReport]) -> Iterator[str]:
 def _phase(report: RunReport, label: str, first: int, last: int) -> str:
     if report.single:
         return f"  {label:<13} step {first:,}: one checkpoint has no history"
-    why = f": {FORGOTTEN}" if label == "undecided" else ""
+    why = f": {NO_PHASE}" if label == "undecided" else ""
     return f"  {label:<13} steps {first:,} to {last:,}{why}"
 
 
