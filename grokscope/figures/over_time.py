@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from grokscope.figures.axis import Axis, Form, Scale, axis_over
 from grokscope.figures.colors import UNDECIDED
 from grokscope.figures.data import Band, Curve, Fact, Figure, HLine, Mark, Points
-from grokscope.figures.history import History, broken, on_axis, phase_spans, step_axis
+from grokscope.figures.history import History, broken, common_steps, on_axis, phase_spans, step_axis
 from grokscope.names import safe_name
 from grokscope.spectra import power_law
 from grokscope.spectra.combined import combined_p
@@ -69,7 +69,7 @@ def over_time(panel: Panel, runs: Sequence[History], x: Axis | None = None) -> F
         return Figure(panel.title, x, Axis(panel.y_label, unit=panel.unit),
                       reason="nothing recorded or analysed yet")  # fmt: skip
     y = _value_axis(panel, np.concatenate([values, spreads]) if len(runs) > 1 else values)
-    marks: list[Mark] = list(phase_spans(runs[0], x))
+    marks: list[Mark] = list(phase_spans(runs, x))
     marks += [HLine(at, label=label, role="reference") for at, label in panel.references]
     marks += [band for *_, band in drawn if band is not None]
     for line, curve, _ in reversed(drawn):
@@ -88,7 +88,7 @@ def _drawn(line: Line, runs: Sequence[History], x: Axis) -> tuple[Curve, Band | 
             return curve, None
         (ends, low), (_, high) = (broken(at, column(runs[0]), x) for column in (line.low, line.high))
         return curve, Band(ends, low, high, label=f"interval of {line.name}".strip(), role=line.role)
-    steps, table = common_steps(runs, line.values)
+    steps, table = at_common_steps(runs, line.values)
     at = on_axis(steps, x)
     if line.combined is not None:
         return Curve(*broken(at, line.combined(table), x), label=line.name, role=line.role), None
@@ -98,11 +98,9 @@ def _drawn(line: Line, runs: Sequence[History], x: Axis) -> tuple[Curve, Band | 
     return Curve(*broken(at, mean, x), label=line.name, role=line.role), band
 
 
-def common_steps(runs: Sequence[History], column: Column) -> tuple[NDArray[np.int64], Array]:
+def at_common_steps(runs: Sequence[History], column: Column) -> tuple[NDArray[np.int64], Array]:
     """The steps that all runs have, int64 [n], and the column of each there, float64 [runs, n]."""
-    steps = runs[0].steps
-    for run in runs[1:]:
-        steps = np.intersect1d(steps, run.steps)
+    steps = common_steps(runs)
     rows = [column(run)[np.searchsorted(run.steps, steps)] for run in runs]
     return steps, np.array(rows, dtype=np.float64).reshape(len(runs), len(steps))
 
@@ -144,8 +142,8 @@ def _facts(runs: Sequence[History], drawn: Sequence[tuple[Line, Curve, Band | No
     if len(runs) == 1:
         return ()
     how = "combined" if any(line.combined for line, *_ in drawn) else "mean ± sd"
-    steps, _ = common_steps(runs, drawn[0][0].values)
-    return (Fact(f"{how} of {len(runs)} runs at the {len(steps)} steps that all have"),)
+    steps = len(common_steps(runs))
+    return (Fact(f"{how} of {len(runs)} runs at the {steps} steps that all have; phases where all agree"),)
 
 
 def combined(table: Array) -> Array:

@@ -12,7 +12,7 @@ from grokscope.analysis.timeline import Timeline
 from grokscope.app.plots.timeline import run_role
 from grokscope.app.state import State
 from grokscope.figures import Axis, Line
-from grokscope.figures.over_time import common_steps
+from grokscope.figures.over_time import at_common_steps
 from grokscope.numbers import combined_probability
 
 ENOUGH = 3
@@ -56,7 +56,7 @@ def spelled_at(line: Line, runs: tuple[Timeline, ...], step: float, y: Axis, dra
 
 def _column_at(line: Line, runs: tuple[Timeline, ...], step: float) -> NDArray[np.float64]:
     """Each run's value, float64 [runs, 1], NaN where there is no such step."""
-    steps, table = common_steps(runs, line.values)
+    steps, table = at_common_steps(runs, line.values)
     place = int(np.searchsorted(steps, step, side="right")) - 1
     if place < 0 or step > steps[-1]:
         return np.full((len(runs), 1), np.nan)
