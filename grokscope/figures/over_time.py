@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +17,7 @@ from grokscope.figures.history import History, broken, common_steps, on_axis, ph
 from grokscope.names import safe_name
 from grokscope.spectra import power_law
 from grokscope.spectra.combined import combined_p
+from grokscope.spectra.null import ALPHA_DRAWS
 
 Array = NDArray[np.float64]
 Column = Callable[[History], Array]
@@ -28,7 +30,8 @@ class Line:
     """One curve: its name, its role, and the column of a run that it shows.
 
     `low` and `high` give its interval; `joined` says whether the values are a curve or points; `combined` how
-    those of several runs become one number, the mean by default; `doubt` which values of a run decide nothing.
+    those of several runs become one number, the mean by default; `doubt` which values of a run decide nothing;
+    `draws` from how many draws each comes, where that bounds it.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Line:
     joined: bool = True
     combined: Callable[[Array], Array] | None = None
     doubt: Callable[[History], NDArray[np.bool_]] | None = None
+    draws: Column | None = None
 
 
 @dataclass(frozen=True)
@@ -168,9 +172,18 @@ def by_layer(
             joined,
             combine,
             doubt=partial(_undecided, layer) if field == "alpha" else None,
+            draws=partial(draws_behind, field, layer),
         )
         for layer in chosen
     )
+
+
+DRAWS_AT_MOST = {"ks_p": math.inf, "ks_p_bulk": math.inf, "alpha_p": ALPHA_DRAWS}
+
+
+def draws_behind(field: str, layer: str, run: History) -> Array:
+    """How many Monte-Carlo draws a layer's p-value comes from, float64 [n]; 0 for what is by a formula."""
+    return np.minimum(np.nan_to_num(run.measure("null_draws", layer)), DRAWS_AT_MOST.get(field, 0))
 
 
 def _measure(field: str, layer: str) -> Column:
