@@ -183,9 +183,9 @@ def _csv_cell(value: Any) -> str:
 def _about(report: Report) -> str:
     runs = ", ".join(source.run.name for source in report.sources)
     return (
-        f"Tables and figures after {PAPER}, of {runs}, by grokscope {__version__}. Runs that differ in nothing "
-        "but their seeds are taken together: mean ± standard deviation. The right edge of a phase is its last "
-        "checkpoint."
+        f"Tables and figures after {PAPER}, of {runs}, by grokscope {__version__}. Runs that record their "
+        "configuration and differ in nothing but their seeds are taken together: mean ± standard deviation. The "
+        "right edge of a phase is its last checkpoint."
     )
 
 

@@ -145,10 +145,11 @@ def test_the_other_run_comes_to_the_front_at_the_same_place() -> None:
 
 def test_only_runs_that_differ_in_nothing_but_their_seed_are_one_experiment(tmp_path: Path) -> None:
     configs: list[dict[str, object]] = [{"lr": 1, "seed": 0}, {"lr": 2, "seed": 0}, {"lr": 1, "seed": 5}]
+    configs += [{"files": 3}, {"files": 3}]  # imported: nothing is known of what made them
     for place, config in enumerate(configs):
         with create(tmp_path / f"{place}.h5", config=config) as writer:
             commit(writer, 0)
-    assert numbered([Session(Run.open(tmp_path / f"{place}.h5")) for place in range(3)]) == (0, 1, 0)
+    assert numbered([Session(Run.open(tmp_path / f"{place}.h5")) for place in range(5)]) == (0, 1, 0, 3, 4)
 
 
 def test_a_branch_is_drawn_on_the_timeline_of_its_parent_that_lies_beside_it(
