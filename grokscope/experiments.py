@@ -1,4 +1,4 @@
-"""Which of several runs are one experiment with other seeds, which may be averaged, and whether it is the paper's."""
+"""Which runs are one experiment with other seeds, so that they may be averaged, and which are the paper's."""
 
 from __future__ import annotations
 

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from collections.abc import Iterable
 
 
-@lru_cache(maxsize=8192)  # the viewer asks for the same ones at every key
 def safe_name(name: str) -> str:
-    """The name with everything that could move the cursor or reorder the line made visible as `·`."""
+    """The name with everything that could move the cursor or reorder the line made visible as `·`, one for one."""
+    if name.isprintable():
+        return name
     return "".join(
         "·" if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} else c for c in name
     )
 
 
-_COLOR = re.compile("(\x1b\\[[0-9;]*m)")
+def safe_lines(lines: Iterable[str]) -> str:
+    """Lines made safe to print, below each other: a line break within one is made visible, too."""
+    return "\n".join(map(safe_name, lines))
+
+
+_LAID_OUT = re.compile("([\n\t])")
+_COLORED = re.compile("([\n\t]|\x1b\\[[0-9;]*m)")
 
 
 def safe_text(text: str, *, colors: bool = False) -> str:
     """Several lines made safe to print: line breaks and tabs stay, and with `colors` the sequences that colour."""
-    pieces = _COLOR.split(text) if colors else [text]
-    return "".join(
-        piece if number % 2 else "".join(c if c in "\n\t" else safe_name(c) for c in piece)
-        for number, piece in enumerate(pieces)
-    )
+    pieces = (_COLORED if colors else _LAID_OUT).split(text)
+    return "".join(piece if number % 2 else safe_name(piece) for number, piece in enumerate(pieces))

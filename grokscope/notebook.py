@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from grokscope.analysis.rows import num_eigenvalues
 from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.errors import MissingPackage, UsageError
+from grokscope.names import safe_name
 from grokscope.numbers import counted
 from grokscope.report.pictures import Source, figures_of
 from grokscope.trajectory import Opening
@@ -111,7 +112,7 @@ class Opened:
         run = self._source.run
         span = f"steps {self.steps[0]:,} to {self.steps[-1]:,}" if len(self.steps) else "no step yet"
         names = ", ".join(layer.name for layer in run.layers)
-        return f"{run.name}: {counted(run.num_checkpoints, 'checkpoint')}, {span}; {names}"
+        return safe_name(f"{run.name}: {counted(run.num_checkpoints, 'checkpoint')}, {span}; {names}")
 
     def _repr_html_(self) -> str:
         """The same for a notebook, with each layer's shape and how many checkpoints are measured."""

@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 
 from grokscope.analysis.engine import analyze
-from grokscope.analysis.evidence import gated_layers, observe_run, read_evidence
+from grokscope.analysis.evidence import gated_layers, observe_run, read_evidence, why_no_bound, why_no_gates
 from grokscope.analysis.profile import worst_first
+from grokscope.analysis.rows import NOT_PLAIN
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.analysis.weightwatcher_columns import weightwatcher_columns
 from grokscope.errors import RunLocked, UsageError
 from grokscope.numbers import json_value
 from grokscope.phases import Evidence, infer
 from grokscope.phases.gates import GATES
-from grokscope.phases.inferred import growth
+from grokscope.phases.inferred import CONFIRM, growth
 from grokscope.phases.strain import times
 from grokscope.runfile import LayerSpec
 from grokscope.spectra import LayerSpectrum, Trap
 from grokscope.trajectory import Trajectory, find_damaged, is_single
 from grokscope.trajectory.duplicates import duplicates
 
-NOT_PLAIN = {"name", "shape", "reason", "traps", "esd", "randomized_esd"}
-LAYER_KEYS = [field.name for field in fields(LayerSpectrum) if field.name not in NOT_PLAIN]
+LAYER_KEYS = [field.name for field in fields(LayerSpectrum) if field.name not in {*NOT_PLAIN, "reason"}]
 TRAP_KEYS = [field.name for field in fields(Trap) if field.name != "entries"]
 
 
@@ -49,8 +49,9 @@ def describe_checkpoint(
 ) -> dict[str, Any]:
     """Describe a checkpoint: metrics, phase and every layer, measured now where that was not done before.
 
-    Plain numbers, strings and None for what is not known. `single` tells a model without a history; each layer has
-    its `depth`, from 0, and its rank among those that look worst, from 1. `on_done(done, total)` as in `analyze`.
+    So is what its verdict hangs on. Plain numbers, strings and None for what is not known. `single` tells a model
+    without a history; each layer has its `depth`, from 0, and its rank among those that look worst, from 1.
+    `on_done(done, total)` as in `analyze`.
     """
     run.verify(index)
     find_damaged(run, range(index))  # the metrics of what is damaged before do not count
@@ -107,9 +108,16 @@ def _ranks(spectra: Spectra, index: int) -> dict[int, int]:
 
 def _measured(run: Trajectory, index: int, on_done: Callable[[int, int], None]) -> Spectra:
     try:
-        return analyze(run, indices=[index], on_done=on_done)
+        return analyze(run, indices=_asked_of(run, index), on_done=on_done)
     except RunLocked:  # another process is measuring this run: show what it has
         return Spectra(run)
+
+
+def _asked_of(run: Trajectory, index: int) -> list[int]:
+    """List what a verdict asks of: a collapse has to last, and strain grows from the first checkpoint on."""
+    if why_no_gates(run.config, run.layers) or why_no_bound(run.config):
+        return [index]
+    return sorted({0, *range(max(0, index - CONFIRM + 1), index + 1)}, reverse=True)
 
 
 def _layer(spectra: Spectra, index: int, layer: LayerSpec) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from grokscope.analysis.evidence import gated_layers, infer_all
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.names import safe_name
-from grokscope.phases import FORGOTTEN, Inferred, observe
+from grokscope.phases import NO_PHASE, Inferred, observe
 from grokscope.phases.inferred import STRAINED
 from grokscope.phases.strain import times
 from grokscope.trajectory import Trajectory, is_single
@@ -130,7 +130,7 @@ def glance(run: Trajectory, spectra: Spectra | None = None) -> Timeline:
     steps, inferred = run.steps[:count], ["unknown"] * count
     names = tuple(layer.name for layer in run.layers)
     return Timeline(
-        run=safe_name(run.path.name),
+        run=safe_name(run.name),
         steps=steps,
         last_step=int(steps[-1]) if count else int(run.planned_steps[-1]),
         layers=names,
@@ -148,16 +148,16 @@ def glance(run: Trajectory, spectra: Spectra | None = None) -> Timeline:
 
 
 class _WeightWatcher(Mapping[str, Mapping[str, Array]]):
-    """WeightWatcher's columns by the layer's name on screen, each read once, when first asked for."""
+    """WeightWatcher's columns by the layer's name, each read once, when first asked for."""
 
     def __init__(self, spectra: Spectra, layers: Sequence[str]) -> None:
-        self._spectra, self._layers = spectra, {safe_name(layer): layer for layer in layers}
+        self._spectra, self._layers = spectra, layers
         self._known: dict[str, Mapping[str, Array]] = {}
 
-    def __getitem__(self, shown: str) -> Mapping[str, Array]:
-        if shown not in self._known:
-            self._known[shown] = self._read(self._layers[shown])
-        return self._known[shown]
+    def __getitem__(self, layer: str) -> Mapping[str, Array]:
+        if layer not in self._known:
+            self._known[layer] = self._read(layer)
+        return self._known[layer]
 
     def _read(self, layer: str) -> Mapping[str, Array]:
         from grokscope.analysis.weightwatcher_columns import weightwatcher_columns
@@ -183,10 +183,7 @@ class _Histories(Mapping[str, "Sequence[LayerSpectrum | None]"]):
 
     def __getitem__(self, layer: str) -> Sequence[LayerSpectrum | None]:
         if self._known[0] != layer:
-            try:
-                self._known = layer, self._spectra.history(layer)
-            except OSError:  # deleted just now
-                self._known = layer, [None] * len(self._spectra.done)
+            self._known = layer, self._spectra.history(layer)
         return self._known[1]
 
     def __iter__(self) -> Iterator[str]:
@@ -240,7 +237,7 @@ def find_events(
     known = [index for index, label in enumerate(labels) if label != "unknown"]
     begins = [now for before, now in pairwise(known) if labels[now] != labels[before]]
     begins = ([known[0]] if known and known[0] > 0 else []) + begins
-    said = {label: f"{label} begins" for label in labels} | ({} if unobserved else {"undecided": FORGOTTEN})
+    said = {label: f"{label} begins" for label in labels} | ({} if unobserved else {"undecided": NO_PHASE})
     events = [Event(index, int(steps[index]), "phase", said[labels[index]]) for index in begins]
     for layer in in_turns(layers, 10):
         for name, words in (("num_traps", "first trap"), ("num_entry_traps", "first trap by large entries")):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokscope.analysis.spectra_file import Spectra
-from grokscope.app.analyst_process import DAMAGED, DONE, LOCKED
+from grokscope.app.analyst_process import DAMAGED, FAILED, LOCKED
 from grokscope.app.news import LOOK_SECONDS, UNREADABLE, Analysed, Damaged, Post
 from grokscope.children import python_module
 from grokscope.errors import DamagedCheckpoint, GrokscopeError, RunLocked
@@ -105,9 +105,14 @@ class Analyst(threading.Thread):
         """Look again at a run and at what is measured of it."""
         if run not in self._opened:
             self._opened[run] = Spectra(apart(self.runs[run]))
-        self._opened[run].run.refresh()
-        self._opened[run].refresh()
-        return self._opened[run]
+        spectra = self._opened[run]
+        before = spectra.run.uuid
+        spectra.run.refresh()
+        if spectra.run.uuid != before:
+            self.damaged.pop(run, None)
+            self._verified.pop(run, None)
+        spectra.refresh()
+        return spectra
 
     def _tell(self, run: int, done: int, total: int, *, seen: bool = False) -> None:
         if seen or time.monotonic() - self._told >= TELL_SECONDS:
@@ -118,9 +123,9 @@ class Analyst(threading.Thread):
         """Have those verified that were measured before, some at a time; returns whether there were any."""
         verified = self._verified.setdefault(run, set())
         some = sorted(set(range(count)) - verified)[:VERIFIED_AT_ONCE]
-        verified.update(some)
-        if some:
-            self._found_damaged(run, json.loads(self._asked(run, some) or "[]"))
+        if some and (answer := self._asked(run, some)):
+            verified.update(some)
+            self._found_damaged(run, json.loads(answer))
         return bool(some)
 
     def _found_damaged(self, run: int, indices: Sequence[int]) -> None:
@@ -129,27 +134,30 @@ class Analyst(threading.Thread):
             self.post(Damaged(run, indices))
 
     def _asked(self, run: int, what: int | list[int]) -> str:
-        """Return the process's answer, a line; nothing where it has ended."""
+        """Return the process's answer, a line, nothing where this one was told to end; raises where it failed."""
         process = self._running()
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             print(json.dumps([what, *Place.of(self.runs[run]).words]), file=process.stdin, flush=True)
-            return process.stdout.readline().strip()
+            answer = process.stdout.readline().strip()
         except BrokenPipeError:
-            return ""
+            answer = ""
+        if answer == LOCKED:
+            raise RunLocked("another process is analysing this run")
+        if not answer and not self._ended.is_set():
+            raise GrokscopeError("its process was ended from outside; it starts again")
+        if answer.startswith(FAILED):
+            raise GrokscopeError(answer.partition(" ")[2])
+        return answer
 
     def _measure(self, run: int, index: int) -> None:
         """Ask the process for a checkpoint, and wait for its answer."""
         answer = self._asked(run, index)
-        if answer == LOCKED:
-            raise RunLocked("another process is analysing this run")
         self._verified.setdefault(run, set()).add(index)
         if answer.startswith(DAMAGED):
             self._found_damaged(run, [index])
             raise DamagedCheckpoint(answer.partition(" ")[2])
-        if answer != DONE and not self._ended.is_set():
-            raise GrokscopeError(answer.partition(" ")[2] or "its process was ended from outside; it starts again")
 
     def _running(self) -> subprocess.Popen[str]:
         if self.process is None or self.process.poll() is not None:

@@ -28,8 +28,7 @@ def serve(requests: Iterable[str], answers: TextIO) -> None:
     """
     for request in requests:
         what, *words = json.loads(request)
-        answer = _damaged if isinstance(what, list) else _answer
-        print(answer(Place.named(words), what), file=answers, flush=True)
+        print(_answer(Place.named(words), what), file=answers, flush=True)
 
 
 @lru_cache(maxsize=16)
@@ -37,27 +36,20 @@ def _opened(place: Place) -> Trajectory:
     return place.open()
 
 
-def _damaged(place: Place, indices: list[int]) -> str:
-    try:
-        run = _opened(place)
-        run.refresh()
-        return json.dumps(sorted(find_damaged(run, indices)))
-    except (GrokscopeError, OSError, KeyError, RuntimeError, IndexError):
-        return "[]"  # gone or being replaced: its reader says so
-
-
-def _answer(place: Place, index: int) -> str:
+def _answer(place: Place, what: int | list[int]) -> str:
     from grokscope.analysis.engine import analyze
 
     try:
         run = _opened(place)
         run.refresh()
-        damaged = analyze(run, indices=[index]).damaged
+        if isinstance(what, list):
+            return json.dumps(sorted(find_damaged(run, what)))
+        damaged = analyze(run, indices=[what]).damaged
     except RunLocked:
         return LOCKED
     except (GrokscopeError, OSError, KeyError, RuntimeError, IndexError) as error:
         return f"{FAILED} {' '.join(str(error).split())}"
-    return f"{DAMAGED} {' '.join(damaged[index].split())}" if damaged else DONE
+    return f"{DAMAGED} {' '.join(damaged[what].split())}" if damaged else DONE
 
 
 if __name__ == "__main__":

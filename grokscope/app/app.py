@@ -30,7 +30,7 @@ from grokscope.app.theme import PALETTES, textual_theme
 from grokscope.app.views.trap_pictures import picture_side
 from grokscope.errors import GrokscopeError
 from grokscope.figures.colors import DARK, LIGHT
-from grokscope.names import safe_name
+from grokscope.names import safe_text
 from grokscope.trajectory import open_trajectory
 from grokscope.trajectory.lineage import with_parent
 
@@ -92,9 +92,7 @@ class Microscope(App[str]):
         self.lister = None if folder is None else Lister(folder, self.post_message)
         self.state = self._opened(State((), palette=palette))
         if self.lister is not None:
-            self.state = replace(
-                self.state, view="runs", folder=safe_name(str(folder)), entries=self.lister.entries
-            )
+            self.state = replace(self.state, view="runs", folder=str(folder), entries=self.lister.entries)
         self.background = self._background()
         self.main = MainScreen(self.state, self.press)
         self._keys = by_name()
@@ -215,7 +213,7 @@ class Microscope(App[str]):
         try:
             sessions = [Session.quick(run) for run in with_parent([open_trajectory(path)])]
         except (GrokscopeError, OSError) as error:
-            self.state = replace(self.state, notice=safe_name(str(error)))
+            self.state = replace(self.state, notice=str(error))
             return
         self.background.end()
         self.call_later(self._show_runs, sessions)
@@ -305,7 +303,7 @@ class Microscope(App[str]):
         """The screen as SVG."""
         from grokscope.app.picture_text import in_place
 
-        return in_place(super().export_screenshot(title=title, simplify=simplify))
+        return safe_text(in_place(super().export_screenshot(title=title, simplify=simplify)))
 
     def action_copy(self) -> None:
         """Copy the selected layer's row, tab separated with its titles."""

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 from textual.message import Message
 
+from grokscope.analysis.evidence import observe_run
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.app.news import LOOK_SECONDS, UNREADABLE
 from grokscope.app.state import Entry
-from grokscope.names import safe_name
-from grokscope.phases import observe
 from grokscope.runfile import Run
 from grokscope.trajectory.whose import is_of_grokscope
 
@@ -28,10 +27,8 @@ def look(path: Path) -> Entry:
     """Read what the list says of a run."""
     try:
         run = Run.open(path)
-        count = run.num_checkpoints
-        metrics, unknown = run.metrics(), np.full(count, np.nan)
-        train, test = (metrics.get(name, unknown)[:count] for name in ("train_accuracy", "test_accuracy"))
-        labels, done = observe(train, test).labels, Spectra(run).done
+        count, labels, done = run.num_checkpoints, observe_run(run).labels, Spectra(run).done
+        test = run.metrics().get("test_accuracy", np.empty(0))
         known = test[np.isfinite(test)]
         return Entry(
             path, True, "", count, int(run.steps[-1]) if count else 0, labels[-1] if count else "unknown",
@@ -39,7 +36,7 @@ def look(path: Path) -> Entry:
             float(done.mean()) if done.size else 0.0,
         )  # fmt: skip
     except UNREADABLE as error:
-        return Entry(path, True, problem=safe_name(str(error)))
+        return Entry(path, True, problem=str(error))
 
 
 class Listed(Message):

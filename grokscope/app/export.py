@@ -19,13 +19,12 @@ from grokscope.app.views.panels import kind_of
 from grokscope.app.views.table import row_values
 from grokscope.figures import PANELS
 from grokscope.files import write_result
+from grokscope.names import safe_name
 from grokscope.trajectory import Place, Trajectory
 
 Row = Sequence[object]
 
 TMUX_SECONDS = 2
-
-_NOT_PLAIN = {"name", "shape", "traps", "esd", "randomized_esd"}
 
 
 def row_as_text(state: State) -> str:
@@ -33,7 +32,7 @@ def row_as_text(state: State) -> str:
     if state.selected is None or state.frame is None:
         return ""
     values = {"run": state.frame.run, "step": str(state.frame.step)} | row_values(state.selected)
-    return "\t".join(values) + "\n" + "\t".join(values.values())
+    return "\n".join("\t".join(map(safe_name, cells)) for cells in (values, values.values()))
 
 
 def export(state: State, run: Path, svg: str) -> tuple[Path, Path]:
@@ -63,13 +62,16 @@ def rows_of(state: State) -> Iterable[Row]:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return safe_name(value)
     return "" if isinstance(value, float) and np.isnan(value) else value
 
 
 def _layers(state: State) -> list[Row]:
+    from grokscope.analysis.rows import NOT_PLAIN
     from grokscope.spectra.layer import LayerSpectrum
 
-    names = [field.name for field in fields(LayerSpectrum) if field.name not in _NOT_PLAIN]
+    names = [field.name for field in fields(LayerSpectrum) if field.name not in NOT_PLAIN]
     rows: list[Row] = [["run", "step", "layer", "shape", *names]]
     frames: list[Frame] = [frame for frame in (state.frame, state.comparison and state.comparison.frame) if frame]
     for frame in frames:

@@ -18,6 +18,7 @@ from grokscope.app.actions import Action
 from grokscope.app.layout import Place
 from grokscope.app.state import State
 from grokscope.app.views.screen import Pane, panes
+from grokscope.names import safe_name
 
 
 class Act(Message):
@@ -144,7 +145,10 @@ def _differ(old: Strip, new: Strip) -> int:
 
 
 def strips_of(text: Text, width: int, base: Style) -> list[Strip]:
-    """The lines of a text whose spans come in order and do not overlap, each `width` cells wide."""
+    """The lines of a text whose spans come in order and do not overlap, each `width` cells wide.
+
+    Nothing leaves here that could move the cursor, whatever file it came from.
+    """
     strips, segments, place = [], [], 0
     for span in text.spans:
         segments.append((text.plain[place : span.start], base))
@@ -153,7 +157,7 @@ def strips_of(text: Text, width: int, base: Style) -> list[Strip]:
     segments.append((text.plain[place:], base))
     row: list[Segment] = []
     for words, style in segments:
-        first, *others = words.split("\n")
+        first, *others = map(safe_name, words.split("\n"))
         row += [Segment(first, style)] * bool(first)
         for other in others:
             strips.append(Strip(row).adjust_cell_length(width, base))

@@ -17,7 +17,6 @@ from grokscope.app.frame import Frame, Layer
 from grokscope.app.layer_names import telling
 from grokscope.app.state import Comparison, State
 from grokscope.experiments import experiment_of, same_experiment
-from grokscope.names import safe_name
 from grokscope.numbers import whole
 from grokscope.phases import Inferred
 from grokscope.runfile import LayerSpec
@@ -45,10 +44,10 @@ class Session:
         damaged: frozenset[int] = frozenset(),  # steps
     ) -> None:
         self.run, self.spectra, self._inferred, self._damaged = run, spectra, inferred, damaged
-        self.name = safe_name(run.path.name)
         self.timeline: Timeline = (
             read_timeline(run, spectra, inferred) if spectra is not None and inferred else glance(run, spectra)
         )
+        self.name = self.timeline.run
 
     @classmethod
     def open(cls, path: str | Path) -> Session:
@@ -87,7 +86,8 @@ class Session:
         """
         run, spectra = copy.copy(self.run), copy.copy(self.spectra)
         news = run.refresh()
-        damaged = self._damaged | {int(run.steps[index]) for index in find_damaged(run, doubted)}
+        known = self._damaged if run.uuid == self.run.uuid else frozenset[int]()
+        damaged = known | {int(run.steps[index]) for index in find_damaged(run, doubted)}
         news = news or damaged != self._damaged
         left_out = {index: "damaged" for index, step in enumerate(run.steps.tolist()) if step in damaged}
         if spectra is None:
@@ -119,7 +119,7 @@ class Session:
 
     def _layer(self, index: int, layer: LayerSpec, short: str, damaged: bool) -> Layer:
         read = partial(self._spectrum, index, layer.name)
-        return Layer(safe_name(layer.name), layer.shape, read, self.glanced, layer.note, damaged, short)
+        return Layer(layer.name, layer.shape, read, self.glanced, layer.note, damaged, short)
 
     def _spectrum(self, index: int, layer: str) -> LayerSpectrum | None:
         """A layer's spectrum; None as well where the spectra file, which may be deleted at any time, just was."""

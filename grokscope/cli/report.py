@@ -50,6 +50,8 @@ def report(
     from grokscope.report import refuse_twice, report_text, run_report
     from grokscope.report.pictures import Source
 
+    if output is not None:
+        _refuse_no_folder(output)
     sources = [Source.of(run) for run in open_every(runs, **how)]
     for source in sources:
         name_damaged(source.damaged)
@@ -83,14 +85,18 @@ def report(
     echo(json.dumps(described, indent=2, allow_nan=False))
 
 
-def _write(sources: Sequence[Source], folder: Path) -> None:
-    """Write the report's files, and say where the page is."""
+def _refuse_no_folder(output: Path) -> None:
     from grokscope.errors import UsageError
     from grokscope.files import kind_of
+
+    if (kind := kind_of(output)) not in ("a folder", "nothing"):
+        raise UsageError(f"{output} is {kind}; -o takes the folder that the report is written to")
+
+
+def _write(sources: Sequence[Source], folder: Path) -> None:
+    """Write the report's files, and say where the page is."""
     from grokscope.report.page import report_of, write_report
 
-    if (kind := kind_of(folder)) not in ("a folder", "nothing"):
-        raise UsageError(f"{folder} is {kind}; -o takes the folder that the report is written to")
     write_report(report_of(sources), folder)
     echo(str(folder / "report.html"))
 

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from grokscope.cli.common import echo, note_if_moved
-from grokscope.errors import UsageError
+from grokscope.errors import FAILED, INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from grokscope_train.config import TrainConfig
 
-FAILED, INTERRUPTED = 1, 130
 NOT_AGAIN = ("output", "overwrite", "resume")  # options that the command which goes on does not repeat
 
 
@@ -161,5 +160,6 @@ def _interrupted(request: Request) -> None:
     words = ["grokscope", "train", "-o", str(request.output), "--resume"]
     for name, value in request.spelt.items():
         words += [] if name in NOT_AGAIN else _again(name, value)
-    echo(f"stopped, everything saved; to go on:\n  {join(words)}", err=True)
+    echo("stopped, everything saved; to go on:", err=True)
+    echo(f"  {join(words)}", err=True)
     raise typer.Exit(INTERRUPTED)

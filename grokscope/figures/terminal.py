@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from grokscope.figures.axis import Axis, to_the_frame
 from grokscope.figures.colors import DARK
 from grokscope.figures.data import Band, Bars, Curve, Figure, Heatmap, HLine, Mark, Points, Span, VLine
+from grokscope.names import safe_name
 
 Array = NDArray[np.float64]
 
@@ -31,7 +32,7 @@ def text(figure: Figure, width: int = 80, height: int = 24, *, colors: bool = Tr
     width, height = max(width, SMALLEST[0]), max(height, SMALLEST[1])
     head = [*_wrapped([(figure.title, "text"), *((f.text, f.role) for f in figure.facts)], width, 1, colors)]
     if figure.reason:
-        return "\n".join([*head, "", f"  {figure.reason}"[:width]])
+        return "\n".join([*head, "", f"  {safe_name(figure.reason)}"[:width]])
     head += _wrapped([(f"↑ {figure.y.title}", "faint"), *_legend(figure, colors)], width, 2, colors)
     _Canvas(plotext, figure, width, height - len(head), colors).draw()
     drawn = plotext.build()
@@ -83,6 +84,7 @@ def _wrapped(words: Iterable[tuple[str, str]], width: int, most: int, colors: bo
     """(text, role) pieces two cells apart, on at most so many lines; those that do not fit are left out."""
     lines: list[list[tuple[str, str]]] = [[]]
     for word, role in words:
+        word = safe_name(word)
         if not word or len(word) > width:
             continue
         used = sum(len(text) + 2 for text, _ in lines[-1])

@@ -1,4 +1,4 @@
-"""Flax's checkpoints in MessagePack: nested dicts of arrays, mapped (`flax.serialization.msgpack_serialize`).
+"""Flax's checkpoints in MessagePack: nested dicts of arrays (`flax.serialization.msgpack_serialize`).
 
 The format is that of https://msgpack.org; Flax's arrays are extension 1, scalars extension 3, each (shape, name of
 the dtype, bytes) packed in turn, and arrays above 1 GB are cut into chunks.
@@ -7,7 +7,6 @@ the dtype, bytes) packed in turn, and arrays above 1 GB are cut into chunks.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,15 @@ from grokscope.importers.torch_tree import plain
 DEEPEST, MOST_ENTRIES = 32, 1_000_000
 ARRAY, SCALAR = 1, 3
 CHUNKED = "__msgpack_chunked_array__"
+CONSTANTS = {0xC0: None, 0xC2: False, 0xC3: True}
+NUMBERS = dict(zip(range(0xCA, 0xD4), "fdBHIQbhiq", strict=True))
+"""How a number of each code lies, in `struct`'s letters."""
+LENGTHS = {
+    first + place: letter
+    for first, letters in ((0xC4, "BHI"), (0xC7, "BHI"), (0xD9, "BHI"), (0xDC, "HI"), (0xDE, "HI"))
+    for place, letter in enumerate(letters)
+}
+"""How the length lies of what is as long as it says."""
 
 
 def read_messagepack(path: Path) -> StoredTensors:
@@ -33,7 +41,7 @@ def read_messagepack(path: Path) -> StoredTensors:
     """
     file = Bytes(path)
     try:
-        tree = Unpacker(file.data).value()
+        tree = Unpacker(file).value()
         tensors: dict[str, StoredTensor] = {}
         extra: dict[str, object] = {}
         _flatten(tree, (), tensors, extra)
@@ -49,7 +57,7 @@ def read_messagepack(path: Path) -> StoredTensors:
 class Unpacker:
     """Reads values from packed bytes, one after another; arrays stay where they are."""
 
-    def __init__(self, data: memoryview) -> None:
+    def __init__(self, data: Bytes) -> None:
         """Stand before the first value."""
         self._data, self._at, self._entries = data, 0, 0
 
@@ -65,18 +73,37 @@ class Unpacker:
         if code < 0xA0:
             return self._list(code & 15, depth)
         if code < 0xC0:
-            return str(self._take(code & 31), "utf-8")
-        return ACTIONS[code](self, depth)
+            return self._text(code & 31)
+        if code in CONSTANTS:
+            return CONSTANTS[code]
+        if code in NUMBERS:
+            return self._number(NUMBERS[code])
+        if 0xD4 <= code < 0xD9:
+            return self._extension(1 << (code - 0xD4))
+        return self._sized(code, self._number(LENGTHS[code]), depth)
 
-    def _take(self, count: int) -> memoryview:
+    def _sized(self, code: int, count: int, depth: int) -> Any:
+        """Return the bytes, extension, text, list or dict whose length has been read."""
+        if code < 0xC7:
+            return self._take(count)
+        if code < 0xCA:
+            return self._extension(count)
+        if code < 0xDC:
+            return self._text(count)
+        return self._list(count, depth) if code < 0xDE else self._dict(count, depth)
+
+    def _take(self, count: int) -> Bytes:
         taken = self._data[self._at : self._at + count]
         if len(taken) < count:
             raise IndexError
         self._at += count
         return taken
 
+    def _text(self, count: int) -> str:
+        return bytes(self._take(count)).decode()
+
     def _number(self, layout: str) -> Any:
-        return struct.unpack(f">{layout}", self._take(struct.calcsize(f">{layout}")))[0]
+        return struct.unpack(f">{layout}", bytes(self._take(struct.calcsize(f">{layout}"))))[0]
 
     def _dict(self, count: int, depth: int) -> dict[str, Any]:
         made = {}
@@ -101,46 +128,12 @@ class Unpacker:
         return tensor if kind == ARRAY else plain(tensor)
 
 
-def _fixed(layout: str) -> Callable[[Unpacker, int], Any]:
-    return lambda unpacker, depth: unpacker._number(layout)
-
-
-def _bytes(layout: str) -> Callable[[Unpacker, int], Any]:
-    return lambda unpacker, depth: unpacker._take(unpacker._number(layout))
-
-
-def _extended(layout: str) -> Callable[[Unpacker, int], Any]:
-    return lambda unpacker, depth: unpacker._extension(unpacker._number(layout))
-
-
-def _of_length(count: int) -> Callable[[Unpacker, int], Any]:
-    return lambda unpacker, depth: unpacker._extension(count)
-
-
-ACTIONS: dict[int, Callable[[Unpacker, int], Any]] = {
-    0xC0: lambda unpacker, depth: None,
-    0xC2: lambda unpacker, depth: False,
-    0xC3: lambda unpacker, depth: True,
-    **dict(zip(range(0xC4, 0xC7), map(_bytes, "BHI"), strict=True)),
-    **dict(zip(range(0xC7, 0xCA), map(_extended, "BHI"), strict=True)),
-    **dict(zip(range(0xCA, 0xD4), map(_fixed, "fdBHIQbhiq"), strict=True)),
-    **{0xD4 + power: _of_length(1 << power) for power in range(5)},
-    0xD9: lambda unpacker, depth: str(unpacker._take(unpacker._number("B")), "utf-8"),
-    0xDA: lambda unpacker, depth: str(unpacker._take(unpacker._number("H")), "utf-8"),
-    0xDB: lambda unpacker, depth: str(unpacker._take(unpacker._number("I")), "utf-8"),
-    0xDC: lambda unpacker, depth: unpacker._list(unpacker._number("H"), depth),
-    0xDD: lambda unpacker, depth: unpacker._list(unpacker._number("I"), depth),
-    0xDE: lambda unpacker, depth: unpacker._dict(unpacker._number("H"), depth),
-    0xDF: lambda unpacker, depth: unpacker._dict(unpacker._number("I"), depth),
-}
-
-
-def _array(shape: tuple[int, ...], dtype: str, content: memoryview) -> StoredTensor:
+def _array(shape: tuple[int, ...], dtype: str, content: Bytes) -> StoredTensor:
     kind = np.dtype(CODES.get(dtype, dtype))
-    if size_of(shape) * kind.itemsize != len(content):
+    if not isinstance(content, Bytes) or size_of(shape) * kind.itemsize != len(content):
         raise ValueError("an array's bytes do not fit its shape")
     return StoredTensor(
-        shape, dtype, lambda: np.frombuffer(content, dtype=kind).reshape(shape), layout=CHANNELS_LAST
+        shape, dtype, lambda: np.frombuffer(content.read(), dtype=kind).reshape(shape), layout=CHANNELS_LAST
     )
 
 

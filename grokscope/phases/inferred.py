@@ -1,11 +1,13 @@
 """The phase as the weights alone tell it, up to a checkpoint and without hindsight, with reasons in words.
 
-1. *Structure*: eigenvalues of a layer's W beyond the edge of its own shuffled entries. A network that has learned
-   nothing but its training images, from a large random initialisation, has none for long: *pre-grokking*. From an
-   initialisation of ordinary size they come with memorising at once, where labels are known to be shuffled there
-   is nothing but memorising, and with cross-entropy a network generalises without any: *undecided*. Structure is
-   learned correlation. That it generalises is no more than likely: long training on shuffled labels brings it
-   from a large initialisation as well, and no measure of the weights that we know tells the two apart.
+1. *Structure*: eigenvalues of a layer's W beyond the edge of noise, at the scale of its own shuffled entries. A
+   network that has learned nothing but its training images, from a large random initialisation, has none for
+   long: *pre-grokking*. A shifted mean and large entries make them as well, and are not told from learning: in
+   networks that do learn such a mean is at times all there is at first. From an initialisation of ordinary size
+   they come with memorising at once, where labels are known to be shuffled there is nothing but memorising, and
+   with cross-entropy a network generalises without any: *undecided*. What is learned so is correlation. That it
+   generalises is no more than likely: long training on shuffled labels brings it from a large initialisation as
+   well, and no measure of the weights that we know tells the two apart.
 2. *Strain*: where there is structure, the network has generalised (*grokking*) until it is strained (*anti-
    grokking*): steep for the few gates of its first layer that are still open. See `strain` for what that is, and
    below for the thresholds. Where the loss is not squared error, outputs may grow for ever and steepness with
@@ -28,9 +30,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from grokscope.numbers import number
+from grokscope.numbers import counted, number, percent_sign
 from grokscope.phases.evidence import Evidence, LayerEvidence
-from grokscope.phases.signs import listed, old_signs, structure
+from grokscope.phases.signs import listed, old_signs, passed_over, structure
 from grokscope.phases.strain import steepness, strain, times
 
 MIN_EIGENVALUES = 50  # a layer with fewer says little: its edge is blurred
@@ -43,18 +45,19 @@ BIAS_HALVING = 0.1  # of a row's norm: what the second layer's biases count for
 CONFIRM = 2  # checkpoints in a row that a collapse has to last
 
 RULE = (
-    "No layer with learned directions (eigenvalues of W beyond the edge of its own shuffled entries) is "
-    "pre-grokking where squared error is the loss, undecided elsewhere. With them strain decides: the network's "
+    f"Structure is an eigenvalue of W beyond the edge of noise, in a layer of {MIN_EIGENVALUES} or more; one that "
+    "a shifted mean or large entries make counts as well. Without structure: pre-grokking where squared error is "
+    "the loss, undecided elsewhere. With it strain decides: the network's "
     "steepness (the product of its layers' largest singular values, over that of the first checkpoint) over the "
     f"share of the first layer's units that an input lights. Below {2**TENSE:.0f} is grokking; {2**STRAINED:.0f} "
-    f"for {CONFIRM} checkpoints is anti-grokking; between them is undecided. Where squared error is not the loss, "
-    f"or the first layer began smaller than {SCORED_SCALE:g}, the gates decide: closed for {CONFIRM} checkpoints "
-    f"is anti-grokking. Closed is {CLOSED:g} halvings: an input "
+    f"or more for {CONFIRM} checkpoints in a row is anti-grokking; all else is undecided. Where squared error is "
+    f"not the loss, or the first layer began smaller than {SCORED_SCALE:g}, the gates decide: closed for "
+    f"{CONFIRM} checkpoints in a row is anti-grokking. Closed is {CLOSED:g} halvings: an input "
     f"lights 1/{2**CLOSED:.0f} of the units, where every {BIAS_HALVING:g} of a row's norm by which the next "
-    f"layer's biases are below 0 counts as one halving more; nearly closed, undecided, is {NARROW:g}. Undecided "
-    "as well: a first layer that began at an ordinary size, shuffled labels, and without learned directions "
-    "weights that are left out, or a sign named below. Unknown: one checkpoint alone, and gates that are not "
-    f"defined. Closed gates, a capacity {2**GROWN:g} times its least so far, α below 2, "
+    f"layer's biases are below 0 counts as one halving more; from {NARROW:g} on, or closed at one checkpoint "
+    "alone, is undecided. Undecided as well: a first layer that began at an ordinary size, shuffled labels, and "
+    "without structure weights that are left out, or a sign named below. Unknown: one checkpoint alone, and gates "
+    f"that are not defined. Closed gates, a capacity {2**GROWN:g} times its least so far, α below 2, "
     "traps by large entries and one dominating direction are named, and decide nothing else."
 )
 """The rule in words, for whoever asks why."""
@@ -113,9 +116,9 @@ def _labelled(evidence: Evidence, by: Rule) -> Inferred:
     large = [layer for layer in evidence.layers if layer.num_eigenvalues >= MIN_EIGENVALUES]
     if not large:
         return Inferred("undecided", (f"no layer has {MIN_EIGENVALUES} or more eigenvalues",))
-    learned = structure(large)
-    seen = tuple(learned + old_signs(large))
-    if not learned:
+    beyond = structure(large)
+    seen = tuple(beyond + old_signs(large))
+    if not beyond:
         return _without_structure(evidence, large, seen)
     label, reason = _why_undecided(evidence) or RULES[by](evidence)
     return Inferred(label, (reason, *seen, *_closed(evidence), *_capacity(evidence)))
@@ -161,12 +164,14 @@ def _why_unknown(evidence: Evidence) -> str:
 def _without_structure(evidence: Evidence, large: Sequence[LayerEvidence], seen: tuple[str, ...]) -> Inferred:
     if unmeasured := [layer.name for layer in large if not layer.known]:
         return Inferred("unknown", (f"not measured here: {listed(unmeasured, len(large))}", *seen))
-    quiet = "no learned direction: no eigenvalue lies beyond those of the same weights shuffled"
+    quiet = f"no layer of {MIN_EIGENVALUES} or more eigenvalues has one beyond the edge of noise"
+    label = "undecided" if seen else "pre-grokking"
     if evidence.left_out:
-        return Inferred("undecided", (f"{quiet}, but {evidence.left_out} weights are left out", *seen))
-    if evidence.no_bound:
-        return Inferred("undecided", (f"{quiet}, but {ONLY_SQUARED} {evidence.no_bound}", *seen))
-    return Inferred("undecided" if seen else "pre-grokking", (quiet, *seen))
+        are = "is" if evidence.left_out == 1 else "are"
+        label, quiet = "undecided", f"{quiet}, but {counted(evidence.left_out, 'weight')} {are} left out"
+    elif evidence.no_bound:
+        label, quiet = "undecided", f"{quiet}, but {ONLY_SQUARED} {evidence.no_bound}"
+    return Inferred(label, (quiet, *seen, *passed_over(evidence.layers, MIN_EIGENVALUES)))
 
 
 def _why_undecided(evidence: Evidence) -> tuple[str, str] | None:
@@ -221,10 +226,10 @@ def _by_strain(evidence: Evidence) -> tuple[str, str]:
             "`grokscope analyze` measures all"
         )
     label, first = _lasting(strained, TENSE, STRAINED), evidence.layers[0]
-    lit = first.lit[-1] * first.live_rows[-1]
+    lit = percent_sign(float(first.lit[-1] * first.live_rows[-1]))
     return label, (
-        f"{STRAIN[label]}: {times(steepness(evidence)[-1]):.3g} times as steep as at the first checkpoint, and a "
-        f"fair-sized bright image lights {lit:.1%} of {first.name}'s units; {times(strained[-1]):.3g} times in all"
+        f"{STRAIN[label]}: {_times(steepness(evidence)[-1])} as steep as at the first checkpoint, and a "
+        f"fair-sized bright image lights {lit} of {first.name}'s units; {_times(strained[-1])} in all"
     )
 
 
@@ -257,13 +262,20 @@ def _lasting(values: NDArray[np.float64], nearly: float, collapsed: float) -> st
 
 
 def _grown_in_words(doublings: float) -> str:
-    return f"its capacity is {number(float(times(doublings)))} times its least so far"
+    return f"its capacity is {_times(doublings)} its least so far"
+
+
+def _times(doublings: float) -> str:
+    return f"{number(float(times(doublings)))} times"
 
 
 def _gates_in_words(first: LayerEvidence, second: LayerEvidence) -> str:
-    best, bias = float(np.nanmax(first.lit)), float(second.bias_over_norm[-1])
-    way = "close" if bias < 0 else "open"
-    return (
-        f"a fair-sized bright image lights {first.lit[-1]:.1%} of those of {first.name}'s units that still turn, "
-        f"{best:.0%} at best; {second.name}'s biases help to {way} its own ({bias:+.2f} of a row's norm)"
+    lit, best, bias = (float(value) for value in (first.lit[-1], np.nanmax(first.lit), second.bias_over_norm[-1]))
+    words = (
+        f"a fair-sized bright image lights {percent_sign(lit)} of those of {first.name}'s units that still turn, "
+        f"{percent_sign(best)} at best"
     )
+    if not float(share := f"{bias:+.2f}"):
+        return words
+    way = "close" if bias < 0 else "open"
+    return f"{words}; {second.name}'s biases help to {way} its own ({share} of a row's norm)"

@@ -1,4 +1,4 @@
-"""Signs of the layers in words: learned directions, and three by which the papers or former rules went."""
+"""Signs of the layers in words: structure, and three by which the papers or former rules went."""
 
 from __future__ import annotations
 
@@ -26,8 +26,15 @@ def listed(found: Sequence[str], count: int) -> str:
 
 
 def structure(layers: Sequence[LayerEvidence]) -> list[str]:
-    """Name the layers with learned directions in one sentence; none where there are none."""
-    return named("learned directions (eigenvalues beyond those of the same weights shuffled)", layers, _learned)
+    """Name the layers with eigenvalues beyond the edge of noise in one sentence; none where there are none."""
+    sign = "eigenvalues beyond the edge of noise (learned, or of a shifted mean or large entries)"
+    return named(sign, layers, _structure)
+
+
+def passed_over(layers: Sequence[LayerEvidence], size: int) -> list[str]:
+    """Name those among the layers of fewer than `size` eigenvalues that have some beyond the edge as well."""
+    small = [layer for layer in layers if layer.num_eigenvalues < size]
+    return named("seen as well: eigenvalues beyond the edge of noise in smaller layers", small, _structure)
 
 
 def old_signs(layers: Sequence[LayerEvidence]) -> list[str]:
@@ -39,7 +46,7 @@ def old_signs(layers: Sequence[LayerEvidence]) -> list[str]:
     ]
 
 
-def _learned(layer: LayerEvidence) -> str:
+def _structure(layer: LayerEvidence) -> str:
     count = layer.num_signal[-1]
     return f"{count:.0f}" if count > 0 else ""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from grokscope.names import safe_name
-from grokscope.numbers import UNKNOWN, counted, fixed, json_value, number_text, whole
+from grokscope.names import safe_lines, safe_name
+from grokscope.numbers import UNKNOWN, counted, fixed, interval, json_value, number_text, whole
 from grokscope.phases import Thresholds
 from grokscope.report.detectors import COLLAPSED, DETECTORS
 from grokscope.report.evaluate import ALLOWED, DetectorScore, RunScore, ScoredRun
@@ -32,7 +32,7 @@ WITH_RUNS = "ours"
 
 def evaluation_text(runs: Sequence[ScoredRun], scores: Sequence[DetectorScore]) -> str:
     """Lay out a table of the detectors, confusion tables of the two rules, and our rule run by run."""
-    return "\n".join(_lines(runs, scores))
+    return safe_lines(_lines(runs, scores))
 
 
 def _lines(runs: Sequence[ScoredRun], scores: Sequence[DetectorScore]) -> Iterator[str]:
@@ -57,7 +57,7 @@ def _heading(runs: Sequence[ScoredRun]) -> Iterator[str]:
         f"collapsing: {falls} of {len(runs)} runs; {collapsed} collapsed and {grokking} grokking checkpoints "
         "are told apart"
     )
-    cut = [f"{safe_name(run.name)} at {run.cut:,}" for run in runs if run.cut is not None]
+    cut = [f"{run.name} at {run.cut:,}" for run in runs if run.cut is not None]
     if cut:
         yield f"cut where training accuracy leaves its level: {', '.join(cut)}"
 
@@ -73,11 +73,11 @@ def _cells(score: DetectorScore) -> list[str]:
         f"{_signed(score.lead)} ({warned} of {len(score.collapsing)})",
     ]
     return [
-        safe_name(score.name) + ("" if score.own_rule else " *"),
+        score.name + ("" if score.own_rule else " *"),
         fixed(score.auroc, 3),
-        _between(score.interval),
+        interval(*score.interval, 3),
         fixed(score.matched, 3),
-        _between(score.matched_interval),
+        interval(*score.matched_interval, 3),
         *(alarms if score.alarms else [UNKNOWN] * len(alarms)),
     ]
 
@@ -86,9 +86,7 @@ def _notes(scores: Sequence[DetectorScore]) -> Iterator[str]:
     for score in scores:
         words = DETECTORS[score.name].words if score.name in DETECTORS else "a column, as it was asked for"
         lacking = score.num_scored - score.known
-        yield f"{safe_name(score.name)}: {words}" + (
-            f"; {counted(lacking, 'checkpoint')} without a score" if lacking else ""
-        )
+        yield f"{score.name}: {words}" + (f"; {counted(lacking, 'checkpoint')} without a score" if lacking else "")
     yield f"*: no rule of its own; alarms beyond what {ALLOWED:.0%} of the other runs' grokking checkpoints reach"
     yield from NOTES
 
@@ -98,7 +96,7 @@ def _run_cells(run: ScoredRun, score: RunScore) -> list[str]:
     peak = accuracy[onset:] if onset is not None else accuracy[:0]
     known = peak[peak == peak]
     return [
-        safe_name(run.name),
+        run.name,
         _step(score.fall),
         fixed(float(known.max()), 3) if len(known) else UNKNOWN,
         fixed(float(accuracy[-1]), 3) if len(accuracy) else UNKNOWN,
@@ -113,10 +111,6 @@ def _run_cells(run: ScoredRun, score: RunScore) -> list[str]:
 
 def _of(found: int | None, collapsed: int | None) -> str:
     return UNKNOWN if found is None else f"{found} of {collapsed}"
-
-
-def _between(ends: tuple[float, float]) -> str:
-    return UNKNOWN if ends[0] != ends[0] else f"{ends[0]:.3f}–{ends[1]:.3f}"
 
 
 def _signed(lead: float) -> str:
@@ -190,4 +184,6 @@ def _sum(counts: Iterable[int | None]) -> int | None:
 
 
 def _blank(cells: Sequence[object]) -> list[object]:
-    return ["" if json_value(cell) is None else cell for cell in cells]
+    return [
+        safe_name(cell) if isinstance(cell, str) else "" if json_value(cell) is None else cell for cell in cells
+    ]

@@ -17,7 +17,7 @@ from grokscope.analysis.profile import profile_rows
 from grokscope.figures import Figure
 from grokscope.figures.plain import plain
 from grokscope.files import make_folder, write_result
-from grokscope.names import safe_text
+from grokscope.names import safe_lines, safe_name, safe_text
 from grokscope.numbers import json_value
 from grokscope.phases import PHASES
 from grokscope.report.pictures import Source, figures_of
@@ -177,7 +177,7 @@ def _csv(table: Table) -> str:
 def _csv_cell(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ";".join(map(_csv_cell, value))
-    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else safe_name(str(value))
 
 
 def _about(report: Report) -> str:
@@ -198,7 +198,7 @@ def markdown(report: Report) -> str:
     for picture in report.pictures:
         name = f"figure-{picture.number}.svg"
         lines += ["", f"## Figure {picture.number}", "", f"![{picture.caption}]({name})", "", picture.caption]
-    return safe_text("\n".join(lines) + "\n")
+    return safe_lines([*lines, ""])
 
 
 def _markdown_table(table: Table) -> Iterator[str]:

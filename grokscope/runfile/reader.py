@@ -127,9 +127,12 @@ class Run:
         with reading(self.path) as file:
             steps = file["steps"][...]
             plan_is_same = np.array_equal(file["planned_steps"][...], self.planned_steps)
-            replaced = file.attrs["uuid"] != self.uuid or not plan_is_same
+            another = file.attrs["uuid"] != self.uuid
+            replaced = another or not plan_is_same
             if replaced:
                 self._layout = layout_of(file)
+            if another:
+                self._damaged = set()
             rows = committed_rows(file, steps, self._paths)
             crcs = file["crc32"][...][rows]
         changed = replaced or not (np.array_equal(steps[rows], self.steps) and np.array_equal(crcs, self._crcs))

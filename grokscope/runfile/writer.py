@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grokscope.errors import BadRunFile, UsageError
-from grokscope.files import is_in_the_way
+from grokscope.files import refuse_existing
 from grokscope.runfile.committed import in_order
 from grokscope.runfile.exact_layout import OtherLayout
 from grokscope.runfile.layout import (
@@ -92,10 +92,10 @@ class RunWriter:
             kept_states=kept_states,
         )
         target = Path(path)
-        _refuse_existing(target, overwrite)
+        refuse_existing(target, overwrite)
         lock = WriterLock(target)
         try:
-            _refuse_existing(target, overwrite)
+            refuse_existing(target, overwrite)
             create_file(target, file_plan(layout))
             return cls(target, lock)
         except BaseException:
@@ -162,17 +162,16 @@ class RunWriter:
         """Write checkpoint `index`, the next one, and return when it is on the disk: arrays first, its step last.
 
         `step` is the planned one unless given: a recorder of somebody else's loop takes the steps that it sees.
-        Each array is asked for once and let go of, so that mappings can read them as they are asked.
+        Each array is asked for once and let go of, so that mappings can read them as they are asked. Raises
+        UsageError out of turn: checkpoints come one after the other, as many as are planned, at ascending steps.
         """
-        if not self.committed[:index].all():
-            raise UsageError(f"checkpoint {index} of {self.path} would leave a gap; commit those before it first")
+        step = self._in_turn(index, step)
         values: dict[str, Callable[[], ArrayLike]] = {}
         for path, arrays in ((weight_path, weights), (bias_path, biases)):
             values |= {path(name): partial(arrays.__getitem__, name) for name in arrays}
         values |= {f"metrics/{name}": partial(float, metrics.get(name, np.nan)) for name in self.metrics}
         if predictions is not None:
             values["test_predictions"] = lambda: predictions
-        step = int(self.steps[index]) if step is None else step
         crc = zlib.crc32(raw_bytes(np.int64(step)))
         paths = checkpoint_paths(self.layers, self.metrics, "test_predictions" in self._file.extents)
         if lacking := [name for name in paths if name not in values and name != "test_predictions"]:
@@ -186,6 +185,18 @@ class RunWriter:
         self._file.sync()
         self._file.write_row("steps", index, np.int64(step))
         self._file.sync()
+
+    def _in_turn(self, index: int, step: int | None) -> int:
+        """Return the step of the next checkpoint; UsageError where `index` is another or `step` not later."""
+        recorded = self.recorded_steps.tolist()
+        if index != len(recorded):
+            raise UsageError(f"checkpoint {index} of {self.path} is out of turn; the next one is {len(recorded)}")
+        if index == len(self.steps):
+            raise UsageError(f"{self.path} holds all of its {index} checkpoints; extend its plan first")
+        step = int(self.steps[index]) if step is None else step
+        if step <= (last := max(recorded, default=NOT_COMMITTED)):
+            raise UsageError(f"step {step:,} is not after {last:,}; the steps of {self.path} ascend from 0")
+        return step
 
     def _row(self, name: str, index: int, values: Mapping[str, Callable[[], ArrayLike]]) -> NDArray[Any]:
         extent = self._file.extents[name]
@@ -351,8 +362,3 @@ class RunWriter:
 def _refuse_damaged_steps(path: Path, steps: NDArray[np.int64]) -> None:
     if not in_order(steps):
         raise BadRunFile(f"the steps of {path} are damaged; `grokscope check {path}` says more")
-
-
-def _refuse_existing(path: Path, overwrite: bool) -> None:
-    if is_in_the_way(path) and not overwrite:
-        raise UsageError(f"{path} exists; go on with it by --resume, or replace it by --overwrite")

@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from grokscope.errors import UsageError
@@ -92,12 +93,18 @@ class Unreadable:
 def sources_of(found: Found) -> list[Source]:
     """Return the checkpoint at a path, or the several that its one file holds; a damaged file counts as one."""
     try:
-        several = read_many(found.path) if found.path.is_file() else None
+        parts = _parts(found.path, stamp_of(found.path)) if found.path.is_file() else 0
     except (UsageError, OSError):
-        several = None
-    if several is None:
-        return [Source(found.name, found.path)]
-    return [Source(f"{found.name}[{part}]", found.path, part) for part in range(len(several))]
+        parts = 0
+    return [Source(f"{found.name}[{part}]", found.path, part) for part in range(parts)] or [
+        Source(found.name, found.path)
+    ]
+
+
+@lru_cache(maxsize=1 << 14)
+def _parts(path: Path, stamp: tuple[int, ...]) -> int:
+    """Count the checkpoints that a file holds several of, 0 for none, once for each state of the file."""
+    return len(read_many(path) or ())
 
 
 def contents_of(source: Source, network: str) -> Contents | Unreadable:

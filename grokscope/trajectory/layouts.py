@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from grokscope.files import read_text
 from grokscope.importers import sniff
 from grokscope.importers.sniffing import MODEL_FILES
 from grokscope.runfile import LeftOut
-from grokscope.trajectory.numbers_in_names import numbers_in
+from grokscope.trajectory.numbers_in_names import EPOCHS, ITERATIONS, STEPS, numbers_in, skeleton
 from grokscope.trajectory.whose import is_of_grokscope
 
 SUFFIXES = (
@@ -33,6 +34,7 @@ NO_WEIGHTS = re.compile(
     r"|spectra)([._-]|\d|$)",
     re.IGNORECASE,
 )
+COMPANION = "called as what a training keeps beside its weights"
 AVERAGED = re.compile(r"(^|[._-])ema([._-]|\d|$)", re.IGNORECASE)
 SHARD = re.compile(r"^(.*)-\d{5}-of-\d{5}$")
 PART_OF_A_FOLDER = ("*global_step*", "pytorch_model_fsdp_*")  # where DeepSpeed and Accelerate put the weights
@@ -102,6 +104,7 @@ def _in_folder(folder: Path, match: str | None, depth: int) -> Layout:
     folders = _kept([Found(d.name, w) for d in _subfolders(folder) if (w := weights_in(d)) is not None], match)
     numbered = [found for found in folders if numbers_in(found.name)]
     files, left_out = _files(folder, match)
+    left_out += _passed_over(folder, match, folders if numbered else files)
     if numbered:
         return _folders_of_steps(folder, folders, files, left_out)
     whole = None if match else weights_in(folder)
@@ -138,6 +141,10 @@ def _deeper(folder: Path, match: str | None, depth: int) -> Layout:
         raise UsageError(f"{folder} holds no checkpoint whose name matches {match!r}")
     if runs := [path.name for path in sorted(folder.glob("*.h5")) if is_of_grokscope(path)]:
         raise UsageError(f"{folder} holds run files ({', '.join(runs[:3])}, …), no checkpoints; give these")
+    if passed := [path.name for path in _entries(folder, _is_file) if _is_companion(path)]:
+        raise UsageError(
+            f"{folder} holds no checkpoint: what there is, {passed[0]}, is {COMPANION}; rename or give it alone"
+        )
     raise UsageError(
         f"{folder} holds no checkpoint: no file of weights (.safetensors, .pt, .ckpt, .npz, …), no folder with one"
     )
@@ -190,9 +197,30 @@ def _files(folder: Path, match: str | None) -> Layout:
     return sorted(by_name.values(), key=lambda f: f.name), left_out
 
 
+def _passed_over(folder: Path, match: str | None, found: Sequence[Found]) -> list[LeftOut]:
+    """List what is called as the checkpoints are and holds no weights, and companions of none that is there."""
+    alike, taken = {skeleton(one.name) for one in found}, {one.name for one in found}
+    steps = {number.value for one in found for number in numbers_in(one.name)}
+    left_out = []
+    for path in _entries(folder, lambda path: match is None or fnmatch.fnmatch(path.name, match)):
+        name = bare_name(path)
+        if _is_file(path):
+            own = {number.value for number in numbers_in(name) if number.stands_by(STEPS | ITERATIONS | EPOCHS)}
+            if own and not own & steps and found and _is_companion(path):
+                left_out.append(LeftOut(path.name, f"{COMPANION}, and no checkpoint has its step; rename it"))
+        elif skeleton(name) in alike and not {name, path.name} & taken:
+            what = "a folder without the weights of one model" if _is_folder(path) else "no regular file"
+            left_out.append(LeftOut(path.name, what))
+    return left_out
+
+
+def _is_companion(path: Path) -> bool:
+    return bool(NO_WEIGHTS.search(path.name)) and _is_weights(path)
+
+
 def _weight_files(folder: Path) -> list[Path]:
     """List what could be opened as weights: of shards their index, of a set without one its first."""
-    files = [p for p in _entries(folder, Path.is_file) if not NO_WEIGHTS.search(p.name) and _is_weights(p)]
+    files = [p for p in _entries(folder, _is_file) if not NO_WEIGHTS.search(p.name) and _is_weights(p)]
     indexed = {bare_name(path) for path in files if path.name.endswith(".index.json")}
     kept, seen = [], set[str]()
     for path in files:
@@ -230,7 +258,17 @@ def _same(path: Path, whole: Path) -> bool:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return _entries(folder, Path.is_dir)
+    """List the folders in a folder that may be entered."""
+    return _entries(folder, lambda path: _is_folder(path) and os.access(path, os.R_OK | os.X_OK))
+
+
+def _is_folder(path: Path) -> bool:
+    return os.access(path, os.F_OK) and path.is_dir()
+
+
+def _is_file(path: Path) -> bool:
+    """Tell a file, also a link to one; what a link leads to may lie where nobody may look."""
+    return os.access(path, os.F_OK) and path.is_file()
 
 
 def _entries(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:

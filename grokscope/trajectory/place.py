@@ -10,6 +10,7 @@ from pathlib import Path
 
 import h5py
 
+from grokscope.errors import UsageError
 from grokscope.runfile import Run
 from grokscope.trajectory.opening import Opening
 from grokscope.trajectory.protocol import Trajectory
@@ -57,10 +58,13 @@ def open_trajectory(path: str | Path, opening: Opening | None = None) -> Traject
     Raises BadRunFile or UsageError, in one sentence, where it holds no checkpoint that can be read.
     """
     found = Path(path)
-    if found.is_dir() or (found.is_file() and not _may_be_run(found)):
-        from grokscope.trajectory.checkpoints import Checkpoints  # which run files do not need, and takes long
+    try:
+        if found.is_dir() or (found.is_file() and not _may_be_run(found)):
+            from grokscope.trajectory.checkpoints import Checkpoints  # which run files do not need, and takes long
 
-        return Checkpoints(found, opening)
+            return Checkpoints(found, opening)
+    except PermissionError as error:
+        raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from None
     return Run(found)
 
 

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import Result
 
 from grokscope.analysis import Parameters, Spectra, analyze
+from grokscope.analysis.checkpoint import describe_checkpoint
 from grokscope.analysis.evidence import gated_layers, infer_all, read_evidence, why_no_bound, why_no_gates
 from grokscope.analysis.gates import chain, input_range
 from grokscope.analysis.spectra_layout import beside
@@ -23,7 +24,7 @@ from grokscope.phases.capacity import capacity
 from grokscope.phases.gates import GATES, measure_gates, turned
 from grokscope.report import run_report
 from grokscope.runfile import LayerSpec, Run, RunWriter
-from tests.collapsing import COUNT, SAID, write_collapsing_run
+from tests.collapsing import COUNT, LEARNED, SAID, write_collapsing_run
 
 FAST = Parameters(permutations=3, null_draws=50)
 CHAIN = (LayerSpec("a", (200, 784)), LayerSpec("b", (200, 200)), LayerSpec("c", (10, 200)))
@@ -87,6 +88,15 @@ def test_labels_stay_when_later_checkpoints_are_appended(tmp_path: Path) -> None
     for count in range(1, COUNT):
         earlier = until(run, count, tmp_path / f"until{count}.h5")
         assert infer_all(analyze(earlier, parameters=FAST)) == final[:count]
+
+
+def test_a_checkpoint_alone_is_shown_with_the_verdict_that_the_whole_run_gives_it(tmp_path: Path) -> None:
+    run = Run(write_collapsing_run(tmp_path / "run.h5"))
+    analyze(run, indices=[LEARNED], parameters=FAST)
+    last = describe_checkpoint(run, COUNT - 1)["phase"]
+    assert last["inferred"] == SAID[-1]
+    assert np.flatnonzero(Spectra(run).done.all(axis=1)).tolist() == [0, LEARNED, COUNT - 2, COUNT - 1]
+    assert last["reasons"] == list(infer_all(analyze(run))[-1].reasons)
 
 
 @pytest.mark.parametrize(

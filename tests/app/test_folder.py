@@ -32,6 +32,9 @@ def test_what_the_list_says_of_a_run_is_read_from_it(folder: Path) -> None:
     assert (story.accuracy, story.state, story.analysed) == (0.5, "finished", 1.0)
     assert (short.phase, short.accuracy, short.analysed) == ("grokking", 0.86, 0.0)
     assert look(folder / "broken.h5").problem
+    with create(folder / "model.h5", steps=[5]) as writer:
+        commit(writer, 0)
+    assert look(folder / "model.h5").phase == "unknown", "one checkpoint has no history, as in the viewer"
     with create(folder / "live.h5") as writer:
         commit(writer, 0)
         assert look(folder / "live.h5").state == "running"

@@ -221,14 +221,3 @@ print(sorted(heavy & {{name.partition(".")[0] for name in sys.modules}}))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
-
-
-async def test_names_that_could_move_the_cursor_are_shown_safely(own_run: Path) -> None:
-    hostile = own_run.with_name("層\x1b[31m\u202ee.h5")
-    shutil.move(own_run, hostile)
-    app = app_on(hostile)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
-        lines = [strip.text for strip in app.screen._compositor.render_strips()]
-        assert "層·[31m·e.h5" in lines[0]
-        assert not any(character in "\x1b\u202e" for line in lines for character in line)

@@ -178,6 +178,8 @@ def test_a_class_that_swallows_the_rest_is_seen_at_any_height(label: int, height
     assert DARK.ramp[-1] in grounds
     shown = draw_trajectories(replace(state, index=5), 60, height)
     assert f"most: {label} with 91 %" in lines_of(shown)[0]
+    shares[5] = np.nan
+    assert "most" not in lines_of(draw_trajectories(replace(state, index=5), 60, height))[0]
 
 
 def test_a_trajectory_without_values_says_so() -> None:

@@ -20,6 +20,7 @@ from grokscope.analysis import Parameters, analyze
 from grokscope.errors import RunLocked
 from grokscope.runfile import LayerSpec, Run, RunWriter
 from grokscope.runfile.lock import WriterLock
+from grokscope.trajectory import open_trajectory
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -32,7 +33,7 @@ def test_a_full_stdout_is_a_failure_in_one_sentence(trained_run: Path, command: 
             stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
         )  # fmt: skip
     assert done.returncode == 1
-    assert "No space left on device" in done.stderr
+    assert "no room for the output: No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
 
@@ -174,6 +175,29 @@ def test_what_files_hold_cannot_move_the_cursor(
         done = grokscope_here(command[0], run, *command[1:])
         assert done.exit_code == 0, done.stderr
         assert not set("\x1b\x07\u202e") & set(done.stdout + done.stderr)
+
+
+def test_what_foreign_checkpoints_name_can_neither_move_the_cursor_nor_begin_a_line(
+    tmp_path: Path, grokscope_here: Callable[..., Result]
+) -> None:
+    name, shown = "\x1b]0;owned\x07\u202e\nforged\x1b[8m", "·]0;owned···forged·[8m"
+    folder, table = tmp_path / f"in{name}", tmp_path / "metrics.csv"
+    folder.mkdir()
+    for step in (1, 2):
+        weight = np.random.default_rng(step).normal(size=(12, 15))
+        arrays = {f"{name}.weight": weight, f"{name}.code": np.ones((3, 3), np.int64)}
+        np.savez(folder / f"step{step}.npz", **arrays)
+    table.write_text(f'step,"{name}",train_accuracy,test_accuracy\n1,1,.1,.1\n2,2,.2,.2\n')
+    analyze(open_trajectory(folder), parameters=Parameters(permutations=1, null_draws=100))
+    for command, *options in (
+        ["info"], ["show"], ["plot", "accuracy"], ["report"], ["export"], ["export", "--layers"],
+        ["evaluate"], ["evaluate", "--csv"],
+    ):  # fmt: skip
+        done = grokscope_here(command, folder, *options, "--metrics", table)
+        assert done.exit_code == 0, done.stderr
+        lines = [*done.stdout.split("\n"), *done.stderr.split("\n")]
+        assert any(shown in line for line in lines)
+        assert all(line.isprintable() and not line.startswith("forged") for line in lines)
 
 
 def test_names_of_bytes_that_are_no_text_are_names_too(

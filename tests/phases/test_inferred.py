@@ -190,20 +190,39 @@ def test_reasons_are_words_for_a_newcomer() -> None:
     assert reason.startswith("the first layer's gates have closed: ")
     assert infer(gated(OPEN, OPEN, OPEN), by="gates").reasons[0].startswith("the first layer's gates are open: ")
     assert "nearly closed" in infer(gated(OPEN, OPEN, HALF), by="gates").reasons[0]
-    assert "lights 3.0% of those of fc1's units that still turn, 20% at best" in reason
-    assert "fc2's biases help to close" in reason
+    assert "lights 3.0 % of those of fc1's units that still turn, 20.0 % at best" in reason
+    assert reason.endswith("; fc2's biases help to close its own (-0.05 of a row's norm)")
+    for none in (0.0, 0.004, -0.004):
+        assert infer(gated(0.2, 0.03, 0.03, bias=none), by="gates").reasons[0].endswith(" at best")
     assert infer(strained(0, 5, 5, live=0.5)).reasons[0] == (
-        "the network is very steep for the few gates that are open: 32 times as steep as at the first checkpoint, "
-        "and a fair-sized bright image lights 20.0% of fc1's units; 160 times in all"
+        "the network is very steep for the few gates that are open: 32.0 times as steep as at the first "
+        "checkpoint, and a fair-sized bright image lights 20.0 % of fc1's units; 160 times in all"
     )
     reason = infer(grown(40, 10, 30), by="capacity").reasons[0]
     assert "the same answers, not by much or not for long: its capacity is 3.00 times its least so far" in reason
 
 
+def test_structure_is_told_with_what_else_makes_it_and_where_it_was_looked_for() -> None:
+    small = layer("fc3", size=10, num_signal=2)
+    assert infer(network(layer(num_signal=3))).reasons[1] == (
+        "eigenvalues beyond the edge of noise (learned, or of a shifted mean or large entries): fc1 3"
+    )
+    quiet = "no layer of 50 or more eigenvalues has one beyond the edge of noise"
+    passed_over = infer(Evidence((layer(), layer("fc2"), small)))
+    assert passed_over.label == "pre-grokking"
+    assert passed_over.reasons == (
+        quiet,
+        "seen as well: eigenvalues beyond the edge of noise in smaller layers: fc3 2",
+    )
+    assert infer(network()).reasons == (quiet,)
+    for count, words in ((1, "1 weight is left out"), (2, "2 weights are left out")):
+        assert infer(network(left_out=count)).reasons == (f"{quiet}, but {words}",)
+
+
 def test_more_doublings_than_a_float_holds_are_infinitely_many_times(recwarn: pytest.WarningsRecorder) -> None:
     inferred = infer(strained(0, 1000, 1000, lit=2.0**-900))
     assert inferred.label == "anti-grokking"
-    assert inferred.reasons[0].endswith("; inf times in all")
+    assert inferred.reasons[0].endswith("; ∞ times in all")
     assert times(inferred.strain) == np.inf
     assert not recwarn.list
 

@@ -123,11 +123,15 @@ def test_published_values_stand_beside_the_papers_experiment_alone(name: str, va
 
 def test_names_are_text_on_the_page(tmp_path: Path) -> None:
     """Whatever a file is called."""
-    run = write_run(tmp_path / "a<b>&.h5", 0, 0.0)
-    write_report(report_of([Source.open(run)]), tmp_path / "out")
+    run = write_run(tmp_path / "a<b>&\x9b\n.h5", 0, 0.0)
+    written = write_report(report_of([Source.open(run)]), tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert page.count("a&lt;b&gt;&amp;.h5") > 10
+    assert page.count("a&lt;b&gt;&amp;·") > 10
     assert "a<b>" not in page
+    for path in written:
+        lines = path.read_text(encoding="utf-8").split("\n")
+        assert all(line.isprintable() for line in lines)
+        assert path.suffix != ".md" or not any(line.startswith(".h5") for line in lines)
 
 
 def test_seeds_are_averaged_and_their_p_values_combined(runs: list[Path]) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from grokscope.errors import BadRunFile, DamagedCheckpoint, UsageError
 from grokscope.runfile import LayerSpec, Run, RunWriter
-from tests.runfile.conftest import LAYERS, STEPS, checkpoint_arrays, commit, create
+from grokscope.trajectory import find_damaged
+from tests.runfile.conftest import LAYERS, STEPS, WEIGHT, checkpoint_arrays, commit, create
 
 
 def test_a_checkpoint_comes_back_as_it_was_written(run_with: Callable[[int], Path]) -> None:
@@ -173,6 +174,22 @@ def test_an_existing_file_is_replaced_only_on_demand(run_with: Callable[[int], P
     assert reader.num_checkpoints == 0
 
 
+def test_damage_is_told_of_the_run_that_has_it_and_of_none_in_its_place(run_with: Callable[[int], Path]) -> None:
+    path = run_with(2)
+    with h5py.File(path, "r+") as file:
+        file[WEIGHT][1] = 9
+    run = Run(path)
+    assert list(find_damaged(run)) == [1]
+    with RunWriter.reopen(path) as writer:
+        writer.extend([*STEPS, 99])
+    assert run.refresh()
+    assert np.isnan(run.metrics()["train_accuracy"]).tolist() == [False, True]
+    path.unlink()
+    run_with(2)
+    assert run.refresh()
+    assert run.metrics()["train_accuracy"].tolist() == [0, 0.1]
+
+
 def test_a_reader_sees_new_checkpoints_after_a_refresh(tmp_path: Path) -> None:
     with create(tmp_path / "run.h5") as writer:
         run = Run(writer.path)
@@ -213,11 +230,25 @@ def test_a_reader_sees_another_plan_of_the_same_length(run_with: Callable[[int],
     assert not run.refresh()
 
 
-def test_a_checkpoint_that_would_leave_a_gap_is_refused(tmp_path: Path) -> None:
-    with create(tmp_path / "run.h5") as writer:
-        with pytest.raises(UsageError, match="gap"):
-            commit(writer, 1)
-        assert not writer.committed.any()
+@pytest.mark.parametrize(
+    ("there", "index", "step", "words"),
+    [
+        (0, 1, None, "the next one is 0"),
+        (2, 1, None, "the next one is 2"),
+        (5, 5, 11, "holds all of its 5 checkpoints"),
+        (3, 3, 2, "step 2 is not after 2"),
+        (0, 0, -1, "ascend from 0"),
+    ],
+)
+def test_a_checkpoint_out_of_turn_is_refused_and_writes_nothing(
+    run_with: Callable[[int], Path], there: int, index: int, step: int | None, words: str
+) -> None:
+    path = run_with(there)
+    before = path.read_bytes()
+    weights, biases = checkpoint_arrays(index)
+    with RunWriter.reopen(path) as writer, pytest.raises(UsageError, match=words):
+        writer.commit(index, weights, biases, {}, step=step)
+    assert path.read_bytes() == before
 
 
 def test_a_reader_never_takes_another_runs_arrays_for_its_own(run_with: Callable[[int], Path]) -> None:

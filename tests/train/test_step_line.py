@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from grokscope_train.progress import ProgressDisplay
 from grokscope_train.step_line import StepLine
 from rich.cells import cell_len
 from rich.console import Console
@@ -11,7 +12,7 @@ PARTS = {
     "name": "mnist-wd0.h5",
     "steps": "9,417,201/10,000,000",
     "rate": "3,891 steps/s",
-    "left": "42m 45s left",
+    "left": "42m45s left",
     "accuracies": "train 98.5  test 39.0",
 }
 
@@ -42,6 +43,18 @@ def test_what_is_left_out_first_is_the_rate_and_then_the_bar() -> None:
     assert "━━━━━━━━" in without_rate
     assert all(text in without_rate for text in PARTS.values() if text != PARTS["rate"])
     assert PARTS["rate"] not in without_rate
-    assert drawn(80) == "mnist-wd0.h5  9,417,201/10,000,000  42m 45s left  train 98.5  test 39.0"
+    assert drawn(80) == "mnist-wd0.h5  9,417,201/10,000,000  42m45s left  train 98.5  test 39.0"
     assert drawn(80, name="run.h5").startswith("run.h5  ━━━━━━━━")
     assert drawn(40).endswith("━  9,417,201/10,000,000")
+
+
+def test_a_name_cannot_move_the_cursor_before_the_first_step_either(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for variable in ("TTY_COMPATIBLE", "TTY_INTERACTIVE", "NO_COLOR"):
+        monkeypatch.setenv(variable, "1")
+    with ProgressDisplay(0, 10, "run\x1b]0;owned\x07.h5"):
+        pass
+    shown = capsys.readouterr().err
+    assert "run·]0;owned·.h5" in shown
+    assert "\x1b]" not in shown

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +15,11 @@ import pytest
 
 from grokscope.errors import UsageError
 from grokscope.runfile import Run
-from grokscope.trajectory import Checkpoints, Opening, open_trajectory
+from grokscope.trajectory import Checkpoints, Opening, contents, open_trajectory
 from grokscope.trajectory.duplicates import duplicates, same_weights
+from tests.train.forked import Forked
+
+NOBODY = 65534
 
 
 def safetensors(path: Path, value: float, shape: tuple[int, int] = (4, 3), written: bool = True) -> None:
@@ -88,6 +93,44 @@ def test_what_a_training_keeps_beside_its_checkpoints_is_passed_over(tmp_path: P
     assert not trajectory.left_out
 
 
+def test_what_is_called_as_the_checkpoints_are_is_never_passed_over_silently(tmp_path: Path) -> None:
+    """A network called sampler, a link that leads nowhere, a folder that a killed training left empty."""
+    for name in ("net_step_20", "net_step_30", "sampler_step_10", "optimizer_step_20"):
+        safetensors(tmp_path / f"{name}.safetensors", 1)
+    (tmp_path / "net_step_40.safetensors").symlink_to("/nonexistent")
+    (tmp_path / "net_step_50").mkdir()
+    (tmp_path / "plots").mkdir()
+    assert {out.name: out.reason.partition(",")[0] for out in Checkpoints(tmp_path).left_out} == {
+        "sampler_step_10.safetensors": "called as what a training keeps beside its weights",
+        "net_step_40.safetensors": "no regular file",
+        "net_step_50": "a folder without the weights of one model",
+    }
+    for name in ("net_step_20", "net_step_30"):
+        (tmp_path / f"{name}.safetensors").unlink()
+    with pytest.raises(UsageError, match=r"what there is, .*_step_.*; rename or give it alone"):
+        Checkpoints(tmp_path)
+
+
+def test_a_folder_that_may_not_be_entered_is_no_checkpoint_and_said_to_be_closed() -> None:
+    """As lost+found, which every file system has."""
+    with tempfile.TemporaryDirectory() as folder:  # not in pytest's, which nobody else may enter
+        for step in (1, 2):
+            safetensors(Path(folder) / f"step{step}.safetensors", step)
+        for closed in ("lost+found", "step3"):
+            (Path(folder) / closed).mkdir(mode=0)
+
+        def look() -> int:
+            if os.geteuid() == 0:
+                os.setuid(NOBODY)  # root may look anywhere
+            assert [out.name for out in Checkpoints(Path(folder)).left_out] == ["step3"]
+            with pytest.raises(UsageError, match=r"lost\+found/model.h5 cannot be read: Permission denied"):
+                open_trajectory(Path(folder) / "lost+found" / "model.h5")
+            return 0
+
+        Path(folder).chmod(0o755)
+        assert Forked(look).wait() == 0
+
+
 def test_the_one_file_of_a_models_folder_is_not_said_to_be_left_out(tmp_path: Path) -> None:
     safetensors(tmp_path / "tiny" / "model.safetensors", 1)
     safetensors(tmp_path / "tiny" / "extra.safetensors", 2)
@@ -116,6 +159,15 @@ def test_a_damaged_checkpoint_is_left_out_by_name_until_it_is_whole(
     (tmp_path / f"step2.{suffix}").write_bytes(whole)
     assert trajectory.refresh()
     assert trajectory.steps.tolist() == [1, 2, 3]
+    assert not trajectory.refresh()
+
+
+def test_a_second_look_opens_no_file_that_has_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in (1, 2):
+        pytorch(tmp_path / f"step{step}.pt", step)
+    trajectory = Checkpoints(tmp_path)
+    for reads in ("read_many", "read_tensors"):
+        monkeypatch.setattr(contents, reads, lambda path: pytest.fail(f"{path} is read"))
     assert not trajectory.refresh()
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from grokscope.names import safe_name
+from grokscope.numbers import duration
 from grokscope_train.ensemble import Member, step_reached
 from grokscope_train.step_line import StepLine
 
@@ -30,7 +31,7 @@ class ProgressDisplay:
         console = Console(stderr=True)
         self._terminal = console.is_interactive
         # a refreshing thread would take time from training
-        self._live = Live(StepLine({"name": name}, first, last), console=console, auto_refresh=False)
+        self._live = Live(StepLine({"name": self._name}, first, last), console=console, auto_refresh=False)
 
     def __enter__(self) -> ProgressDisplay:
         """Show the bar."""
@@ -112,12 +113,3 @@ class EnsembleDisplay:
             self._pace = since, first = time.monotonic(), mean
         rate = (mean - first) / max(time.monotonic() - since, 1e-9)
         self._display.tick(round(mean), rate)
-
-
-def duration(seconds: float) -> str:
-    """Spell a time in its two largest units: 2d 3h, 1h 5m, 4m 10s, 12s."""
-    whole = round(seconds)
-    parts = [(whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m"), (whole % 60, "s")]
-    while len(parts) > 1 and parts[0][0] == 0:
-        parts.pop(0)
-    return " ".join(f"{value}{unit}" for value, unit in parts[:2])

@@ -9,11 +9,14 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Span, Text
 
+from grokscope.names import safe_name
+
 Look = tuple[str | None, str | None, bool]  # foreground, background, bold
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:
-    """Pad the text to `width` cells, or cut it with `…`; wide characters count as two cells."""
+    """Pad the text to `width` cells, or cut it with `…`; wide characters count as two cells, others as one."""
+    text = safe_name(text)
     length = cell_len(text)
     if length > width:
         text, length = _cut(text, width)
@@ -104,6 +107,7 @@ class Canvas:
 
     def put_fitted(self, row: int, column: int, width: int, text: str, color: str | None = None) -> None:
         """Write text cut to `width` cells."""
+        text = safe_name(text)
         self.put(row, column, fit(text, min(width, cell_len(text))), color)
 
     def background(self, row: int, start: int, stop: int, color: str) -> None:

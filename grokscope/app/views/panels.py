@@ -86,7 +86,7 @@ def _panels(run: Timeline, layer: int) -> list[Panel | str]:
 def _stored(run: Timeline) -> list[Panel]:
     """A panel for every metric that no other one shows."""
     shown = {*SHOWN, *(f"{measure}_{layer}" for measure in HIDDEN for layer in run.layers)}
-    return [replace(of_metric(name), title=safe_name(name)) for name in run.metrics if name not in shown]
+    return [of_metric(name) for name in run.metrics if name not in shown]
 
 
 def panel_of(run: Timeline, layer: int, name: str) -> Panel | str:
@@ -141,7 +141,7 @@ def kind_of(state: State) -> str:
     titles["capacity"] = "capacity"
     recorded = [(name, f"{name}_{layer}") for name in HIDDEN for layer in reversed(run.layers)]
     hidden = {HIDDEN[name][0]: metric for name, metric in recorded if metric in run.metrics}
-    stored = {safe_name(name): name for name in run.metrics}
+    stored = {name: name for name in run.metrics}
     return {**stored, **hidden, **titles}[panel.title]
 
 

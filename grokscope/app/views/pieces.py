@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
 from grokscope.app.plots.canvas import fit
+from grokscope.names import safe_name
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def line(pieces: list[Piece], width: int) -> Text:
 
     What may be cut gets the room that is left, what matters most first.
     """
+    pieces = [replace(piece, forms=tuple(map(safe_name, piece.forms))) for piece in pieces]
     chosen = dict.fromkeys(range(len(pieces)), 0)
     while chosen and _least_length(pieces, chosen) > width - 2:
         least = min(chosen, key=lambda k: pieces[k].keep[chosen[k]])

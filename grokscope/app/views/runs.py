@@ -12,7 +12,7 @@ from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas, fit_middle
 from grokscope.app.state import Entry, State
 from grokscope.figures.colors import Palette, phase_letter
-from grokscope.numbers import UNKNOWN, counted, percent, whole
+from grokscope.numbers import counted, percent, whole
 
 COLUMNS = (("checkpoints", 13, 5), ("last step", 12, 4), ("phase", 17, 0), ("test", 7, 1), ("training", 13, 2),
            ("analysed", 10, 3))  # fmt: skip
@@ -77,13 +77,12 @@ def _values(canvas: Canvas, row: int, names: int, entry: Entry, palette: Palette
         words = entry.problem or "being read"
         canvas.put_fitted(row, names + 3, canvas.width - names - 3, words, palette.warning)
         return
-    accuracy = percent(entry.accuracy) if entry.accuracy == entry.accuracy else UNKNOWN
     live = entry.state in {"running", "stalled"}
     shown = {
         "checkpoints": (f"{entry.checkpoints:,}", palette.muted),
         "last step": (whole(entry.step), palette.text),
         "phase": (f"{phase_letter(entry.phase)} {entry.phase}", palette.phase(entry.phase)),
-        "test": (accuracy, palette.test),
+        "test": (percent(entry.accuracy), palette.test),
         "training": (f"● {entry.state}" if live else entry.state, palette.phases["G"] if live else palette.muted),
         "analysed": (f"{percent(entry.analysed)} %", palette.muted if entry.analysed == 1 else palette.warning),
     }

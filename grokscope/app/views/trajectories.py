@@ -196,8 +196,10 @@ def _title(canvas: Canvas, title: str, words: list[tuple[str, str, str]], state:
 
 
 def _most(state: State) -> str:
-    """The label that most test images are given at the cursor."""
-    shares = state.timeline.predictions
-    assert shares is not None
-    largest = int(np.argmax(shares[state.index]))
-    return f"most: {largest} with {100 * shares[state.index, largest]:.0f} %"
+    """The label that most test images are given at the cursor; nothing where none is known to be given."""
+    assert state.timeline.predictions is not None
+    shares = state.timeline.predictions[state.index]
+    if np.isnan(shares).any():
+        return ""
+    largest = int(np.argmax(shares))
+    return f"most: {largest} with {100 * shares[largest]:.0f} %"

@@ -20,7 +20,7 @@ from grokscope.app.views.table import traps_count
 from grokscope.app.views.trap_pictures import pictures_beside
 from grokscope.figures import randomized
 from grokscope.figures.colors import Palette
-from grokscope.numbers import UNKNOWN, count, fixed, number, probability
+from grokscope.numbers import UNKNOWN, count, counted, fixed, number, probability
 from grokscope.spectra.layer import LayerSpectrum
 from grokscope.spectra.traps import Trap
 
@@ -159,7 +159,7 @@ def _rows(canvas: Canvas, spectrum: LayerSpectrum, chosen: int, room: int, palet
     rest, unkept = len(spectrum.traps) - last, int(spectrum.num_traps_shown) - len(spectrum.traps)
     if rest <= 0 and unkept <= 0:
         return row
-    words = f"{rest} more below" if rest > 0 else f"{unkept} weaker ones are not kept"
+    words = f"{rest} more below" if rest > 0 else f"{counted(unkept, 'weaker trap')} not kept"
     canvas.put_right(row, canvas.width, words, palette.muted)
     return row + 1
 
