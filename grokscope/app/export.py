@@ -26,8 +26,6 @@ Row = Sequence[object]
 
 TMUX_SECONDS = 2
 
-_NOT_PLAIN = {"name", "shape", "traps", "esd", "randomized_esd"}
-
 
 def row_as_text(state: State) -> str:
     """The selected layer's row with its titles, tab separated."""
@@ -70,9 +68,10 @@ def _plain(value: object) -> object:
 
 
 def _layers(state: State) -> list[Row]:
+    from grokscope.analysis.rows import NOT_PLAIN
     from grokscope.spectra.layer import LayerSpectrum
 
-    names = [field.name for field in fields(LayerSpectrum) if field.name not in _NOT_PLAIN]
+    names = [field.name for field in fields(LayerSpectrum) if field.name not in NOT_PLAIN]
     rows: list[Row] = [["run", "step", "layer", "shape", *names]]
     frames: list[Frame] = [frame for frame in (state.frame, state.comparison and state.comparison.frame) if frame]
     for frame in frames:

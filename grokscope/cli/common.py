@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 
     from grokscope.analysis import Spectra
 
-RunPath = Annotated[Path, typer.Argument(help="A run file.", metavar="RUN.h5", show_default=False)]
+
+def given_path(text: str) -> Path:
+    """Return the path that a text is; an unset variable leaves an empty one, which is not meant as this folder."""
+    if not str(text):
+        raise UsageError("a path is empty; say which, or . for this folder")
+    return Path(text)
+
+
+given_path.__name__ = "path"  # so that the help says which kind of word is meant
+
+RunPath = Annotated[
+    Path, typer.Argument(help="A run file.", metavar="RUN.h5", show_default=False, parser=given_path)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object with stable keys.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file where it exists.")]
 BAR_WIDTH = 20  # with all that stands beside it less than 80 columns, and room for an echoed ^C

@@ -13,7 +13,7 @@ import typer
 
 from grokscope.cli.common import AsJson, Step, echo, name_damaged, name_unmeasured
 from grokscope.cli.opening import AnyPaths, open_every, opens
-from grokscope.cli.view import parse_size
+from grokscope.cli.view import LARGEST, parse_size
 
 if TYPE_CHECKING:
     from grokscope.figures import Figure
@@ -86,7 +86,7 @@ def as_text(figures: Sequence[Figure], size: str | None = None) -> str:
     from grokscope.figures.terminal import text
 
     if size is None:
-        columns, lines = shutil.get_terminal_size()
+        columns, lines = map(min, shutil.get_terminal_size(), LARGEST)  # COLUMNS and LINES may say anything
         rows = max(min(lines - 1, OVER_TWO), (lines - 1) // len(figures)) if sys.stdout.isatty() else lines
     else:
         columns, rows = parse_size(size)

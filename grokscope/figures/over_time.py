@@ -183,7 +183,7 @@ def _undecided(layer: str, run: History) -> NDArray[np.bool_]:
     """Where alpha's verdict is undecided or that noise has such an alpha, too."""
     names = ("alpha", "alpha_low", "alpha_high", "num_tail", "alpha_p")
     rows = zip(*(run.measure(name, layer).tolist() for name in names), strict=True)
-    return np.array([_verdict(*row) in ("undecided", power_law.LIKE_NOISE) for row in rows], dtype=np.bool_)
+    return np.array([_verdict(*row) in power_law.UNDECIDED for row in rows], dtype=np.bool_)
 
 
 def _verdict(alpha: float, low: float, high: float, tail: float, p: float) -> str:

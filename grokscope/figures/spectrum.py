@@ -208,7 +208,7 @@ def _trap_points(spectrum: LayerSpectrum, bars: Bars, y: Axis) -> list[Points]:
     at = np.array([trap.eigenvalue for trap in spectrum.traps])
     bins = np.clip(np.searchsorted(bars.edges, at, side="right") - 1, 0, len(bars.heights) - 1)
     heights = np.where(np.isfinite(bars.heights[bins]), bars.heights[bins], y.low)
-    letters = tuple(CAUSE_LETTERS.get(trap.cause, "?") for trap in spectrum.traps)
+    letters = tuple(CAUSE_LETTERS[trap.cause] for trap in spectrum.traps)
     return [Points(at, heights, letters, label="trap by m mean, e entries, b both, ? unexplained", role="trap")]
 
 

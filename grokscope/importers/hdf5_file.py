@@ -59,7 +59,7 @@ ITERATIONS = re.compile(r"(^|/)optimizer(_weights)?/(vars/0|[^/]+/iterations?(:0
 
 def _open(path: Path) -> h5py.File:
     file = Bytes(path)
-    if bytes(file.data[:4]) != SIGNATURE:
+    if bytes(file[:4]) != SIGNATURE:
         return h5py.File(path, "r", locking=False)
     archive = Archive(file)
     if WITHIN_KERAS not in archive.entries:

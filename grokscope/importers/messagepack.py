@@ -1,4 +1,4 @@
-"""Flax's checkpoints in MessagePack: nested dicts of arrays, mapped (`flax.serialization.msgpack_serialize`).
+"""Flax's checkpoints in MessagePack: nested dicts of arrays (`flax.serialization.msgpack_serialize`).
 
 The format is that of https://msgpack.org; Flax's arrays are extension 1, scalars extension 3, each (shape, name of
 the dtype, bytes) packed in turn, and arrays above 1 GB are cut into chunks.
@@ -41,7 +41,7 @@ def read_messagepack(path: Path) -> StoredTensors:
     """
     file = Bytes(path)
     try:
-        tree = Unpacker(file.data).value()
+        tree = Unpacker(file).value()
         tensors: dict[str, StoredTensor] = {}
         extra: dict[str, object] = {}
         _flatten(tree, (), tensors, extra)
@@ -57,7 +57,7 @@ def read_messagepack(path: Path) -> StoredTensors:
 class Unpacker:
     """Reads values from packed bytes, one after another; arrays stay where they are."""
 
-    def __init__(self, data: memoryview) -> None:
+    def __init__(self, data: Bytes) -> None:
         """Stand before the first value."""
         self._data, self._at, self._entries = data, 0, 0
 
@@ -92,7 +92,7 @@ class Unpacker:
             return self._text(count)
         return self._list(count, depth) if code < 0xDE else self._dict(count, depth)
 
-    def _take(self, count: int) -> memoryview:
+    def _take(self, count: int) -> Bytes:
         taken = self._data[self._at : self._at + count]
         if len(taken) < count:
             raise IndexError
@@ -100,10 +100,10 @@ class Unpacker:
         return taken
 
     def _text(self, count: int) -> str:
-        return str(self._take(count), "utf-8")
+        return bytes(self._take(count)).decode()
 
     def _number(self, layout: str) -> Any:
-        return struct.unpack(f">{layout}", self._take(struct.calcsize(f">{layout}")))[0]
+        return struct.unpack(f">{layout}", bytes(self._take(struct.calcsize(f">{layout}"))))[0]
 
     def _dict(self, count: int, depth: int) -> dict[str, Any]:
         made = {}
@@ -128,12 +128,12 @@ class Unpacker:
         return tensor if kind == ARRAY else plain(tensor)
 
 
-def _array(shape: tuple[int, ...], dtype: str, content: memoryview) -> StoredTensor:
+def _array(shape: tuple[int, ...], dtype: str, content: Bytes) -> StoredTensor:
     kind = np.dtype(CODES.get(dtype, dtype))
-    if size_of(shape) * kind.itemsize != len(content):
+    if not isinstance(content, Bytes) or size_of(shape) * kind.itemsize != len(content):
         raise ValueError("an array's bytes do not fit its shape")
     return StoredTensor(
-        shape, dtype, lambda: np.frombuffer(content, dtype=kind).reshape(shape), layout=CHANNELS_LAST
+        shape, dtype, lambda: np.frombuffer(content.read(), dtype=kind).reshape(shape), layout=CHANNELS_LAST
     )
 
 

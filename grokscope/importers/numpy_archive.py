@@ -1,4 +1,4 @@
-"""NumPy's archives (`.npz`): a zip with one `.npy` an array; what was saved uncompressed is mapped."""
+"""NumPy's archives (`.npz`): a zip with one `.npy` an array."""
 
 from __future__ import annotations
 

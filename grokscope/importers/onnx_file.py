@@ -36,7 +36,7 @@ def read_onnx(path: Path) -> StoredTensors:
     """Open a model, with the weights that it keeps in a file beside it; raises UsageError where it is damaged."""
     file = Bytes(path)
     try:
-        graph = [value for number, value in fields(file.data) if number == GRAPH]
+        graph = [value for number, value in fields(file) if number == GRAPH]
         content = list(fields(graph[0]))
         right = dict(_multiplied_from_right(value for number, value in content if number == NODE))
         described = [_by_number(value) for number, value in content if number == INITIALIZER]
@@ -54,8 +54,8 @@ def read_onnx(path: Path) -> StoredTensors:
 def _multiplied_from_right(nodes: Iterator[Any]) -> Iterator[tuple[str, str]]:
     """Names of the weights that lie as [in, out]."""
     for node in nodes:
-        inputs = [str(value, "utf-8") for number, value in fields(node) if number == INPUT]
-        kind = next((str(value, "utf-8") for number, value in fields(node) if number == OP_TYPE), "")
+        inputs = [bytes(value).decode() for number, value in fields(node) if number == INPUT]
+        kind = next((bytes(value).decode() for number, value in fields(node) if number == OP_TYPE), "")
         turned = kind == "Gemm" and any(
             _is_set(value, "transB") for number, value in fields(node) if number == ATTRIBUTE
         )
@@ -89,7 +89,7 @@ def _place(path: Path, content: Content) -> Place | None:
 
 
 def _tensor(path: Path, content: Content, place: Place | None, right: dict[str, str]) -> tuple[str, StoredTensor]:
-    name = str(content[NAME][0], "utf-8")
+    name = bytes(content[NAME][0]).decode()
     shape = tuple(length for value in content.get(DIMS, ()) for length in integers(value))
     dtype = DTYPES.get(content[DATA_TYPE][0], f"ONNX type {content[DATA_TYPE][0]}")
     read = partial(_read, path, name, shape, dtype, content, place)
@@ -98,7 +98,7 @@ def _tensor(path: Path, content: Content, place: Place | None, right: dict[str, 
 
 def _pair(entry: Any) -> tuple[str, str]:
     content = dict(fields(entry))
-    return str(content[1], "utf-8"), str(content[2], "utf-8")
+    return bytes(content[1]).decode(), bytes(content[2]).decode()
 
 
 def _read(
@@ -114,7 +114,7 @@ def _read(
         file, first = place
         return Bytes(file).array(dtype, first, size_of(shape)).reshape(shape)
     if RAW_DATA in content:
-        values = np.frombuffer(content[RAW_DATA][0], dtype=kind)
+        values = np.frombuffer(content[RAW_DATA][0].read(), dtype=kind)
     else:
         number, layout = (DOUBLE_DATA, "d") if dtype == "float64" else (FLOAT_DATA, "f")
         values = np.array([one for part in content.get(number, ()) for one in floats(part, layout)], dtype=kind)

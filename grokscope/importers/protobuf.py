@@ -9,10 +9,12 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+from grokscope.importers.stored import Bytes
+
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
 
-def fields(message: memoryview) -> Iterator[tuple[int, Any]]:
+def fields(message: memoryview | Bytes) -> Iterator[tuple[int, Any]]:
     """Yield (number, value) of each field: an int, or the bytes of a text, message, packed list or fixed number.
 
     Raises ValueError where the bytes are no message.
@@ -37,10 +39,10 @@ def fields(message: memoryview) -> Iterator[tuple[int, Any]]:
         at += size
 
 
-def floats(value: memoryview, layout: str = "f") -> list[float]:
+def floats(value: memoryview | Bytes, layout: str = "f") -> list[float]:
     """Return the floats of a fixed or packed field."""
     size = struct.calcsize(layout)
-    return list(struct.unpack(f"<{len(value) // size}{layout}", value[: len(value) // size * size]))
+    return list(struct.unpack(f"<{len(value) // size}{layout}", bytes(value[: len(value) // size * size])))
 
 
 def integers(value: Any) -> list[int]:
@@ -54,7 +56,7 @@ def integers(value: Any) -> list[int]:
     return numbers
 
 
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
+def _varint(message: memoryview | Bytes, at: int) -> tuple[int, int]:
     number = 0
     for shift in range(0, 70, 7):
         if at >= len(message):

@@ -49,13 +49,13 @@ def _in_order(tensors: dict[str, StoredTensor]) -> dict[str, StoredTensor]:
 def _tensors_of(path: Path) -> tuple[dict[str, StoredTensor], dict[str, object]]:
     """Tensors by name, and the file's own words, among which `save_model` names those that are tied."""
     file = Bytes(path)
-    length = int.from_bytes(file.data[:8], "little")
+    length = int.from_bytes(bytes(file[:8]), "little")
     if file.size < 8 or 8 + length > file.size:
         raise UsageError(f"{path} {BREAKS_OFF}")
     if length > LONGEST_HEADER:
         raise UsageError(f"{path} has a header of {length:,} bytes, as no checkpoint has; save it again")
     try:
-        header = json.loads(bytes(file.data[8 : 8 + length]))
+        header = json.loads(bytes(file[8 : 8 + length]))
         metadata = header.pop("__metadata__", None) or {}
         tensors = {str(name): _tensor(file, 8 + length, entry) for name, entry in header.items()}
         _refuse_gaps(header, file.size - 8 - length)

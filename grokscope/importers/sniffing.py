@@ -43,7 +43,7 @@ def sniff(path: Path) -> str | None:
     if path.name.endswith(".index.json"):
         return "safetensors" if ".safetensors" in path.name else "pytorch shards"
     file = Bytes(path)
-    head = bytes(file.data[:16])
+    head = bytes(file[:16])
     if head.startswith(SIGNATURE):
         return _sniff_zip(file)
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 40:
@@ -138,7 +138,7 @@ def why_not(path: Path) -> str:
         return "does not exist; give a checkpoint file or a folder of them"
     if kind != "a file":
         return f"is {kind}; give a checkpoint file or a folder of them"
-    head = bytes(Bytes(path).data[:64])
+    head = bytes(Bytes(path)[:64])
     if not head:
         return "is empty; copy or save it again"
     if head.startswith(LFS):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import stat
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from grokscope.runfile import LeftOut
 
 CHANNELS_LAST = "channels last"
 BREAKS_OFF = "breaks off before its end; copy or save it again"
+BLOCK = 4096
 SCALES = ("adapter.", "lora_scale.")
 """How the plain values that change a weight begin (`lora_scale` in composed_weights.py)."""
 
@@ -95,29 +95,95 @@ class StoredTensors:
 
 
 class Bytes:
-    """A file's bytes, mapped into memory: those of a layer are read when it is looked at."""
+    """A file's bytes, or a stretch of them (a slice): each is read when it is asked for.
+
+    Nothing is mapped: that would end the process where another one empties the file, as saving over it does.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Map a regular file; raises UsageError where that is not possible."""
+        """Open a regular file; raises UsageError where that is not possible."""
         self.path = path
-        try:
-            number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            with open(number, "rb", closefd=True) as file:  # noqa: PTH123
-                status = os.fstat(number)
-                if not stat.S_ISREG(status.st_mode):
-                    raise UsageError(f"{path} is no regular file; give a file or a folder of checkpoints")
-                self.size = status.st_size
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self.size else b""
-        except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
-        self.data = memoryview(mapped)
+        self._first = 0
+        self._file = _Opened(path)
+        self.size = self._file.written[0]
+
+    def __len__(self) -> int:
+        """How many bytes there are."""
+        return self.size
+
+    @overload
+    def __getitem__(self, at: int) -> int: ...
+    @overload
+    def __getitem__(self, at: slice) -> Bytes: ...
+    def __getitem__(self, at: int | slice) -> int | Bytes:
+        """Return a byte, or a stretch of which nothing is read yet."""
+        if isinstance(at, slice):
+            first, last, _ = at.indices(self.size)
+            part = Bytes.__new__(Bytes)
+            part.path, part._file = self.path, self._file
+            part._first, part.size = self._first + first, max(last - first, 0)
+            return part
+        if not 0 <= at < self.size:
+            raise IndexError(at)
+        return self._file.byte(self._first + at)
+
+    def __bytes__(self) -> bytes:
+        """Read all."""
+        return bytes(self.read())
+
+    def read(self) -> memoryview:
+        """Read all; raises UsageError where the file has been written since it was opened."""
+        content = np.empty(self.size, np.uint8).data
+        self._file.read_into(content, self._first)
+        return content.toreadonly()
 
     def array(self, dtype: str, offset: int, count: int) -> NDArray[Any]:
-        """Return `count` numbers from byte `offset` on, without copying them; raises UsageError past the end."""
+        """Return `count` numbers from byte `offset` on; raises UsageError past the end."""
         kind = np.dtype(CODES.get(dtype, dtype)).newbyteorder("<")
-        if offset < 0 or count < 0 or offset + count * kind.itemsize > self.size:
+        end = offset + count * kind.itemsize
+        if offset < 0 or count < 0 or end > self.size:
             raise UsageError(f"{self.path} {BREAKS_OFF}")
-        return np.frombuffer(self.data, dtype=kind, count=count, offset=offset)
+        return np.frombuffer(self[offset:end].read(), dtype=kind)
+
+
+class _Opened:
+    """A regular file that is open as long as something asks for its bytes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._block = path, (0, b"")
+        try:
+            self._number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
+        if not stat.S_ISREG(os.fstat(self._number).st_mode):
+            raise UsageError(f"{path} is no regular file; give a file or a folder of checkpoints")
+        self.written = self._written()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_number"):
+            os.close(self._number)
+
+    def _written(self) -> tuple[int, int]:
+        status = os.fstat(self._number)
+        return status.st_size, status.st_mtime_ns
+
+    def read_into(self, content: memoryview, at: int) -> None:
+        try:
+            while content and (count := os.preadv(self._number, [content], at)):
+                content, at = content[count:], at + count
+        except OSError as error:
+            raise UsageError(f"{self.path} cannot be read: {error.strerror or error}") from None
+        if content or self._written() != self.written:
+            raise UsageError(f"{self.path} was written a moment ago; try again")
+
+    def byte(self, at: int) -> int:
+        """Return one byte: those around it are asked for next."""
+        first, block = self._block
+        if not 0 <= at - first < len(block):
+            first, content = at, bytearray(min(BLOCK, self.written[0] - at))
+            self.read_into(memoryview(content), first)
+            self._block = first, block = first, bytes(content)
+        return block[at - first]
 
 
 def _printable(name: str) -> str:

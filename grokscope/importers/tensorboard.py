@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from grokscope.errors import UsageError
+from grokscope.files import kind_of
 from grokscope.importers.protobuf import fields, floats
-from grokscope.importers.stored import Bytes
 
 STEP, SUMMARY = 2, 5
 VALUE, TAG, SIMPLE, TENSOR = 1, 1, 2, 8
@@ -28,32 +29,45 @@ def read_events(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     for number, record in enumerate(_records(path), 1):
         try:
-            row = _event(record)
+            row = _event(memoryview(record))
         except (ValueError, struct.error, UnicodeError):
             raise UsageError(f"{path} is damaged, or no event file of TensorBoard") from None
         if len(row) > 1:
             yield number, row
 
 
-def _records(path: Path) -> Iterator[memoryview]:
-    """Each record is its length, a checksum, its bytes and a checksum: the masked CRC-32C of TFRecord."""
-    data, at = Bytes(path).data, 0
-    while at + 12 <= len(data):
-        length = int.from_bytes(data[at : at + 8], "little")
-        start, end = at + 12, at + 12 + length
-        if _checksum(data[at : at + 8]) != data[at + 8 : start]:
+def _records(path: Path) -> Iterator[bytes]:
+    """Each record is its length, a checksum, its bytes and a checksum: the masked CRC-32C of TFRecord.
+
+    The file may grow meanwhile.
+    """
+    if (kind := kind_of(path)) != "a file":
+        raise UsageError(f"{path} is {kind}; give an event file of TensorBoard")
+    try:
+        with path.open("rb") as file:
+            yield from _records_in(file, path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _records_in(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    size, at = os.fstat(file.fileno()).st_size, 0
+    while len(head := file.read(12)) == 12:
+        length = int.from_bytes(head[:8], "little")
+        if _checksum(head[:8]) != head[8:]:
             raise UsageError(f"{path} is damaged at byte {at:,}, or no event file of TensorBoard; copy it again")
-        if end + 4 > len(data):
+        if at + 16 + length > size:
             return
-        if length <= LARGEST_COMPARED and _checksum(data[start:end]) != data[end : end + 4]:
+        record, checksum = file.read(length), file.read(4)
+        if length <= LARGEST_COMPARED and _checksum(record) != checksum:
             raise UsageError(
                 f"{path} is damaged: the record at byte {at:,} is not what was written; copy it again"
             )
-        yield data[start:end]
-        at = end + 4
+        yield record
+        at += 16 + length
 
 
-def _checksum(data: memoryview) -> bytes:
+def _checksum(data: bytes) -> bytes:
     crc = 0xFFFFFFFF
     for byte in data:
         crc = crc >> 8 ^ CRC_32C[(crc ^ byte) & 255]

@@ -59,7 +59,7 @@ class Tensors(Protocol):
         """
 
     def read(self, name: str) -> NDArray[Any]:
-        """Return a tensor as it is stored, mapped from the file where the format allows."""
+        """Return a tensor as it is stored."""
 
     def crc32(self) -> int | None:
         """Return a CRC of the contents where the format keeps one (zip) and none has to be computed; else None."""

@@ -21,6 +21,7 @@ from grokscope.importers.unpickler import Unpickler
 
 MAGIC = 0x1950A86A20F9469CFC6C
 LENGTH_BYTES = 8
+FIRST_LENGTH = 1 << 20
 
 
 def open_legacy(file: Bytes) -> tuple[Any, Opened]:
@@ -44,10 +45,17 @@ def open_legacy(file: Bytes) -> tuple[Any, Opened]:
     return loaded, opened
 
 
-def _load(file: Bytes, position: int, opened: Opened) -> tuple[Any, int]:
+def _load(file: Bytes, position: int, opened: Opened, length: int = FIRST_LENGTH) -> tuple[Any, int]:
+    """Read the pickle at a position, which does not say how long it is, and return its end."""
     persistent = partial(_storage, file, opened)
-    machine = Unpickler(file.data, position, rebuild=opened.rebuild(), persistent=persistent)
-    return machine.load(), machine.position
+    content = file[position : position + length].read()
+    machine = Unpickler(content, rebuild=opened.rebuild(), persistent=persistent)
+    try:
+        return machine.load(), position + machine.position
+    except NotReadable as error:
+        if str(error) != "breaks off" or position + length >= file.size:
+            raise
+    return _load(file, position, opened, length * 8)
 
 
 def _storage(file: Bytes, opened: Opened, key: Any) -> Any:
@@ -76,9 +84,13 @@ def _place_storages(file: Bytes, position: int, keys: Any, opened: Opened) -> No
         size = storage.count * item_size(storage.dtype)
         if position + size > file.size:
             raise UsageError(f"{file.path} {BREAKS_OFF}")
-        storage.read = partial(file.array, "uint8", position, size)
+        storage.read = partial(_read, file[position : position + size])
         position += size
 
 
-def _unplaced(file: Bytes) -> NDArray[np.uint8]:
+def _read(stored: Bytes, first: int, count: int) -> NDArray[np.uint8]:
+    return stored.array("uint8", first, count)
+
+
+def _unplaced(file: Bytes, first: int, count: int) -> NDArray[np.uint8]:
     raise UsageError(f"{file.path} {BREAKS_OFF}")

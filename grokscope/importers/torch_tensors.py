@@ -29,12 +29,12 @@ QUANTISED = {"qint8": "int8", "quint8": "uint8", "qint32": "int32"}
 
 @dataclass(eq=False)
 class Storage:
-    """A flat array of a file; `read` returns its bytes as they lie there, uint8 [n]."""
+    """A flat array of a file; `read(first, count)` returns bytes of it as they lie there, uint8 [count]."""
 
     key: str
     dtype: str
     count: int
-    read: Callable[[], NDArray[np.uint8]]
+    read: Callable[[int, int], NDArray[np.uint8]]
     crc: int | None = None
 
 
@@ -109,14 +109,13 @@ class Opened:
     def _read(
         self, storage: Storage, kind: np.dtype[Any], offset: int, size: tuple[int, ...], stride: tuple[int, ...]
     ) -> NDArray[Any]:
-        data = storage.read()
-        flat = data[: len(data) // kind.itemsize * kind.itemsize].view(
-            kind.newbyteorder(">" if self.big_endian else "<")
-        )
+        ordered = kind.newbyteorder(">" if self.big_endian else "<")
         if 0 in size:
-            return np.empty(size, flat.dtype)
+            return np.empty(size, ordered)
+        reach = 1 + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
+        flat = storage.read(offset * kind.itemsize, reach * kind.itemsize).view(ordered)
         steps = [step * kind.itemsize for step in stride]
-        return np.lib.stride_tricks.as_strided(flat[offset:], size, steps, writeable=False)
+        return np.lib.stride_tricks.as_strided(flat, size, steps, writeable=False)
 
 
 def parameter(data: object) -> object:

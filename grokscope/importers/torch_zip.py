@@ -62,5 +62,5 @@ def _storage(archive: Archive, root: str, opened: Opened, key: Any) -> Storage:
     return opened.storages[name]
 
 
-def _read(archive: Archive, entry: str) -> NDArray[np.uint8]:
-    return np.frombuffer(archive.content(entry), dtype=np.uint8)
+def _read(archive: Archive, entry: str, first: int, count: int) -> NDArray[np.uint8]:
+    return np.frombuffer(archive.part(entry, first, count), dtype=np.uint8)

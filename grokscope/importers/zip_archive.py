@@ -1,4 +1,4 @@
-"""A zip archive, mapped: its entries' bytes by name, each compared with the CRC that the directory holds of it."""
+"""A zip archive: its entries' bytes by name, each compared with the CRC that the directory holds of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Archive:
     def __init__(self, file: Bytes, start: int = 0, length: int | None = None) -> None:
         """Read the directory; raises UsageError where there is none, or an entry would fill the memory."""
         self.path = file.path
-        self._data = file.data[start : file.size if length is None else start + length]
+        self._data = file[start : file.size if length is None else start + length]
         try:
             with zipfile.ZipFile(_Window(self._data)) as archive:
                 entries = archive.infolist()
@@ -43,12 +43,13 @@ class Archive:
         return None if self._without_crc else self.entries[name].CRC
 
     def content(self, name: str) -> memoryview:
-        """Return an entry's bytes, mapped where they are not compressed.
+        """Return an entry's bytes.
 
         Raises UsageError where it is missing, breaks off, or its bytes are not those that were written.
         """
         entry, packed = self._packed(name)
-        content = packed if entry.compress_type == zipfile.ZIP_STORED else self._unpacked(packed, entry.file_size)
+        stored = entry.compress_type == zipfile.ZIP_STORED
+        content = packed.read() if stored else self._unpacked(packed, entry.file_size)
         if len(content) != entry.file_size:
             raise UsageError(f"{self.path} {BREAKS_OFF}")
         if name not in self._compared and not self._without_crc:
@@ -60,6 +61,13 @@ class Archive:
             self._compared.add(name)
         return content
 
+    def part(self, name: str, first: int, count: int) -> memoryview:
+        """Return some of an entry's bytes, all of which have been compared once."""
+        entry, packed = self._packed(name)
+        if entry.compress_type != zipfile.ZIP_STORED or not (self._without_crc or name in self._compared):
+            return self.content(name)[first : first + count]
+        return packed[first : first + count].read()
+
     def head(self, name: str, count: int) -> bytes:
         """Return the first bytes of an entry, without comparing anything."""
         entry, packed = self._packed(name)
@@ -67,14 +75,14 @@ class Archive:
             return bytes(packed[:count])
         return bytes(self._unpacked(packed, count))
 
-    def _packed(self, name: str) -> tuple[zipfile.ZipInfo, memoryview]:
+    def _packed(self, name: str) -> tuple[zipfile.ZipInfo, Bytes]:
         entry = self.entries.get(name)
         if entry is None:
             raise UsageError(f"{self.path} lacks its entry {name!r}; copy or save it again")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entry.flag_bits & 1:
             raise UsageError(f"{self.path} is compressed in a way that cannot be read; save it uncompressed")
         at = entry.header_offset
-        header = self._data[at : at + LOCAL_HEADER]
+        header = bytes(self._data[at : at + LOCAL_HEADER])
         names = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
         start = at + LOCAL_HEADER + names
         packed = self._data[start : start + entry.compress_size]
@@ -82,9 +90,9 @@ class Archive:
             raise UsageError(f"{self.path} {BREAKS_OFF}")
         return entry, packed
 
-    def _unpacked(self, packed: memoryview, size: int) -> memoryview:
+    def _unpacked(self, packed: Bytes, size: int) -> memoryview:
         try:
-            return memoryview(zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, size))
+            return memoryview(zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed.read(), size))
         except zlib.error:
             raise UsageError(
                 f"{self.path} is damaged: a compressed entry cannot be unpacked; copy it again"
@@ -92,9 +100,9 @@ class Archive:
 
 
 class _Window:
-    """A part of a mapped file, as the file that `zipfile` reads a directory from."""
+    """A part of a file, as the file that `zipfile` reads a directory from."""
 
-    def __init__(self, data: memoryview) -> None:
+    def __init__(self, data: Bytes) -> None:
         self._data, self._at = data, 0
 
     def seekable(self) -> bool:

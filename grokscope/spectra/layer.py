@@ -134,6 +134,11 @@ class LayerSpectrum:
         return self.esd[self.num_zero :]
 
     @property
+    def why_undecided(self) -> str:
+        """Why its alpha decides nothing; "" where it does, or there is none."""
+        return self.verdict_reason if self.verdict in power_law.UNDECIDED else ""
+
+    @property
     def alpha_draws(self) -> int:
         """How many spectra of noise stand behind alpha_p."""
         return min(self.null_draws, ALPHA_DRAWS)

@@ -43,6 +43,7 @@ OVER_TRAINED, UNDER_TRAINED = BOUNDS = 2.0, 6.0
 and Mahoney, JMLR 22, 2021)."""
 
 LIKE_NOISE = "like noise"
+UNDECIDED = ("undecided", LIKE_NOISE)
 NULL_REJECTED = 0.005
 """A verdict needs an alpha that noise of the shape has with less than this probability on either side: a test of
 1 %."""

@@ -20,7 +20,7 @@ from grokscope.app.views.spectrum import draw_esd, draw_randomized
 from grokscope.app.views.table import hit_table, table
 from grokscope.app.views.traps import draw_traps
 from grokscope.figures.colors import DARK
-from grokscope.phases import FORGOTTEN
+from grokscope.phases import NO_PHASE
 from grokscope.phases.evidence import COLUMNS, LayerEvidence
 from grokscope.phases.inferred import BIAS_HALVING, CLOSED, CONFIRM
 from grokscope.phases.signs import named
@@ -159,6 +159,6 @@ def test_why_tells_the_rule_that_decides() -> None:
 
 def test_why_tells_what_is_undecided_in_the_accuracies() -> None:
     frame = Frame("a.h5", 1, 2, 10, (), observed="undecided", inferred="grokking")
-    assert f"accuracies say ? undecided weights say G grokking • {FORGOTTEN}" in " ".join(
+    assert f"accuracies say ? undecided weights say G grokking • {NO_PHASE}" in " ".join(
         why_text(DARK, frame, 150).plain.split()
     )

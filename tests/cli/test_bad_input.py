@@ -91,6 +91,12 @@ def test_a_missing_source_of_an_import(tmp_path: Path, grokscope_here: Command) 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["info", "view", "analyze", "check", "import -o run.h5"])
+def test_a_path_that_is_empty_is_not_this_folder(tmp_path: Path, grokscope_here: Command, command: str) -> None:
+    """As a variable leaves it that is not set."""
+    assert_one_sentence(grokscope_here(*command.split(), "", cwd=tmp_path), "a path is empty")
+
+
 def test_a_place_that_no_file_can_be_made_in(grokscope_here: Command) -> None:
     done = grokscope_here("train", "-o", "/proc/run.h5", "--dataset", "digits", "--steps", "1")
     assert_one_sentence(done, "cannot write in /proc")

@@ -37,6 +37,21 @@ def test_a_file_that_is_cut_anywhere_is_refused(tmp_path: Path, kind: str) -> No
         assert "breaks off" in str(raised.value) or length < 9
 
 
+@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
+def test_a_file_that_is_written_while_it_is_open_is_not_read_on(tmp_path: Path, kind: str) -> None:
+    content, path = saved(kind), tmp_path / "model"
+    path.write_bytes(content)
+    tensors = read_tensors(path)
+    weight = tensors.read("fc.weight")
+    before = weight.copy()
+    with path.open("r+b") as file:
+        file.write(bytes(len(content)))
+    assert (weight == before).all()
+    path.write_bytes(b"")  # as a save begins; a mapping would end the process here
+    with pytest.raises(UsageError, match="written a moment ago; try again"):
+        tensors.read("fc.weight")
+
+
 def test_one_flipped_bit_is_seen_by_the_crc(tmp_path: Path) -> None:
     content = bytearray(saved("zip"))
     with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import torch
 from grokscope.errors import MissingPackage, UsageError
 from grokscope.importers import layers_of, read_tensors
 from grokscope.importers.messagepack import Unpacker
+from grokscope.importers.stored import Bytes
 from grokscope.importers.tensors import widened
 from tests.importers.written import assert_same, network
 
@@ -173,17 +175,22 @@ def test_flax(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_values_are_those_that_were_packed() -> None:
+def test_values_are_those_that_were_packed(tmp_path: Path) -> None:
     msgpack = pytest.importorskip("msgpack")
+
+    def unpacked(value: object) -> Any:
+        (tmp_path / "packed").write_bytes(msgpack.packb(value))
+        return Unpacker(Bytes(tmp_path / "packed")).value()
+
     values = [None, True, False, *(sign * 2**power for power in range(63) for sign in (1, -1)), 0.5, "", "a" * 40]
     values += ["b" * 300, "c" * 70_000, list(range(20)), list(range(70_000)), {str(n): n for n in range(20)}]
-    assert Unpacker(memoryview(msgpack.packb(values))).value() == values
+    assert unpacked(values) == values
     for length in (0, 300, 70_000):
-        assert bytes(Unpacker(memoryview(msgpack.packb(bytes(length)))).value()) == bytes(length)
+        assert bytes(unpacked(bytes(length))) == bytes(length)
     array = msgpack.ExtType(1, msgpack.packb(((2, 2), "float32", bytes(16))))
     long = msgpack.ExtType(1, msgpack.packb(((100, 2), "float32", bytes(800))))
     short = msgpack.ExtType(9, b"1234")
-    unknown, read, longer = Unpacker(memoryview(msgpack.packb([short, array, long]))).value()
+    unknown, read, longer = unpacked([short, array, long])
     assert (read.shape, longer.shape, unknown) == ((2, 2), (100, 2), None)
 
 

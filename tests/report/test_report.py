@@ -16,7 +16,7 @@ from grokscope.cli.tables import checkpoint_text
 from grokscope.errors import UsageError
 from grokscope.figures.data import Span
 from grokscope.numbers import mean_text, probability
-from grokscope.phases import FORGOTTEN
+from grokscope.phases import NO_PHASE
 from grokscope.report import RunReport, refuse_twice, report_text, run_report
 from grokscope.report.pictures import Source, figures_of
 from grokscope.report.text import confusion_lines
@@ -99,10 +99,10 @@ def test_where_training_images_are_lost_too_every_surface_says_so(tmp_path: Path
     made = run_report(run, spectra)
     assert made.phases[-2:] == [("anti-grokking", 3, 3), ("undecided", 4, 5)]
     assert (made.events["collapse"]["step"], made.events["forgotten"]["step"]) == (3, 4)
-    assert f"  undecided     steps 4 to 5: {FORGOTTEN}\n" in report_text([made])
-    assert [event.text for event in read_timeline(run, spectra).events][-2:] == ["anti-grokking begins", FORGOTTEN]
+    assert f"  undecided     steps 4 to 5: {NO_PHASE}\n" in report_text([made])
+    assert [event.text for event in read_timeline(run, spectra).events][-2:] == ["anti-grokking begins", NO_PHASE]
     shown = checkpoint_text(describe_checkpoint(run, 5))
-    assert f"observed: undecided ({FORGOTTEN})" in shown
+    assert f"observed: undecided ({NO_PHASE})" in shown
     assert "–––" not in shown  # one mark for an interval that is not known
     [accuracy] = figures_of("accuracy", [Source.of(run)])
     assert [mark.role for mark in accuracy.of(Span)][-2:] == ["anti-grokking", "undecided"]

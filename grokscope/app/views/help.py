@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
-from grokscope.app.frame import Frame
+from grokscope.app.frame import Frame, Layer
 from grokscope.app.keys import groups
 from grokscope.app.layout import SMALLEST
 from grokscope.app.plots.canvas import Canvas
@@ -19,7 +19,7 @@ from grokscope.app.views.lists import list_text, rows_of
 from grokscope.figures.colors import Palette, phase_letter
 from grokscope.names import safe_name
 from grokscope.numbers import whole
-from grokscope.phases import FORGOTTEN
+from grokscope.phases import NO_PHASE
 from grokscope.phases.inferred import RULE
 
 COLUMN = 38
@@ -81,12 +81,20 @@ def why_text(palette: Palette, frame: Frame, width: int, caveats: Sequence[str] 
         text.append(f"{who:<16}", Style(color=palette.muted))
         word = unknown if phase == "unknown" else phase
         text.append(f"{phase_letter(phase)} {word}\n", Style(color=palette.phase(phase), bold=True))
-    forgotten = (FORGOTTEN,) * (frame.observed == "undecided")
+    forgotten = (NO_PHASE,) * (frame.observed == "undecided")
     for reason in (*forgotten, *frame.reasons, *caveats):
         lines = textwrap.wrap(safe_name(reason), width, initial_indent="  • ", subsequent_indent="    ")
         text.append("\n".join(lines) + "\n", Style(color=palette.text))
     text.append("\n" + "\n".join(textwrap.wrap(f"The rule: {RULE}", width)), Style(color=palette.muted))
     return text
+
+
+def _why_undecided(layer: Layer | None) -> tuple[str, ...]:
+    """Why the selected layer's alpha decides nothing, where it does not."""
+    spectrum = None if layer is None else layer.spectrum
+    if layer is None or spectrum is None or not spectrum.why_undecided:
+        return ()
+    return (f"{layer.name}'s α is {spectrum.verdict}: {spectrum.why_undecided}",)
 
 
 LISTS = ("events", "checkpoints")
@@ -99,7 +107,8 @@ SHEET_WIDTH = 78
 def _written(state: State, width: int) -> Text:
     """The text of the open sheet for a width."""
     if state.sheet == "why" and state.frame is not None:
-        return why_text(state.palette, state.frame, width, state.caveats.get(state.front, ()))
+        caveats = state.caveats.get(state.front, ())
+        return why_text(state.palette, state.frame, width, (*_why_undecided(state.selected), *caveats))
     if state.sheet in LISTS:
         return list_text(state, width)
     return help_text(state.palette, width)
