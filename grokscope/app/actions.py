@@ -163,7 +163,7 @@ def axis(state: State, which: str) -> State:
     if state.view in {"traps", "heatmap", "spectrogram"}:
         return replace(state, notice="no y axis here: 2 shows the spectra, 4 the trajectories")
     if state.pane % 2:
-        return replace(state, randomized_axes=_flipped(state.randomized_axes, which))
+        return replace(state, randomised_axes=_flipped(state.randomised_axes, which))
     return replace(state, esd_axes=_flipped(state.esd_axes, which))
 
 

@@ -14,7 +14,7 @@ import typer
 
 from grokscope.children import python_module
 from grokscope.errors import UsageError
-from grokscope.names import safe_name, safe_text
+from grokscope.names import pasted, safe_name, safe_text
 from grokscope.steps import parse_number
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def name_unmeasured(spectra: Spectra) -> None:
     run, unmeasured = spectra.run, ~spectra.done.all(axis=1)
     if missing := int(unmeasured.sum()) - len(spectra.damaged):
         count = f"{missing:,} of {run.num_checkpoints:,} checkpoints are not measured"
-        echo(f"{run.name}: {count}; `grokscope analyze {run.path}` measures them", err=True)
+        echo(f"{run.name}: {count}; `grokscope analyze {pasted(run.path)}` measures them", err=True)
 
 
 def note_if_moved(config: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grokscope.cli.common import echo, given_path
+from grokscope.names import pasted
 
 if TYPE_CHECKING:
     from grokscope.trajectory import Trajectory
@@ -85,7 +86,7 @@ def open_noted(path: Path, **how: Any) -> Trajectory:
         for note in trajectory.notes:
             echo(note, err=True)
         if trajectory.left_out:
-            echo(f"{len(trajectory.left_out)} left out; `grokscope info {path}` lists them", err=True)
+            echo(f"{len(trajectory.left_out)} left out; `grokscope info {pasted(path)}` lists them", err=True)
     return trajectory
 
 

@@ -13,6 +13,7 @@ import typer
 from grokscope.cli.common import echo, given_path
 from grokscope.cli.opening import open_every, opens, without_their_spectra
 from grokscope.errors import UsageError
+from grokscope.names import pasted
 
 Runs = Annotated[
     list[Path] | None,
@@ -113,6 +114,6 @@ def _need_terminal(run: Path) -> None:
     else:
         return
     raise UsageError(
-        f"the viewer needs a terminal, and {problem}; `grokscope view {run} --screenshot FILE.svg` "
-        f"draws one picture, `grokscope show {run}` prints the numbers"
+        f"the viewer needs a terminal, and {problem}; `grokscope view {pasted(run)} --screenshot FILE.svg` "
+        f"draws one picture, `grokscope show {pasted(run)}` prints the numbers"
     )

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from grokscope.errors import BadRunFile, UsageError
 from grokscope.files import refuse_existing
+from grokscope.names import pasted
 from grokscope.runfile.committed import in_order
 from grokscope.runfile.exact_layout import OtherLayout
 from grokscope.runfile.layout import (
@@ -361,4 +362,4 @@ class RunWriter:
 
 def _refuse_damaged_steps(path: Path, steps: NDArray[np.int64]) -> None:
     if not in_order(steps):
-        raise BadRunFile(f"the steps of {path} are damaged; `grokscope check {path}` says more")
+        raise BadRunFile(f"the steps of {path} are damaged; `grokscope check {pasted(path)}` says more")

@@ -99,10 +99,10 @@ async def test_axes_flip_on_the_pane_in_focus_only(analysed_run: Path) -> None:
         before = app.state
         await press(pilot, "x")
         assert app.state.esd_axes[0] != before.esd_axes[0]
-        assert app.state.randomized_axes == before.randomized_axes
+        assert app.state.randomised_axes == before.randomised_axes
         await press(pilot, "x", "tab", "y")
         assert app.state.esd_axes == before.esd_axes
-        assert app.state.randomized_axes[1] != before.randomized_axes[1]
+        assert app.state.randomised_axes[1] != before.randomised_axes[1]
 
 
 async def test_the_y_key_in_the_traps_view_says_that_there_is_no_such_axis(analysed_run: Path) -> None:
