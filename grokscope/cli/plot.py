@@ -30,7 +30,7 @@ def plot(
         str,
         typer.Argument(
             help="accuracy, loss, alpha, traps, ks, sigma_mp, stable_rank, measures, norm, entropy, sparsity, "
-            "circuit, esd, randomized, dxmin, profile, spectrogram, heatmap, classes, any column, any metric.",
+            "circuit, esd, randomised, dxmin, profile, spectrogram, heatmap, classes, any column, any metric.",
             metavar="KIND",
             show_default=False,
         ),

@@ -27,7 +27,7 @@ from grokscope.figures import (
     heatmap,
     on_common_axes,
     over_time,
-    randomized,
+    randomised,
     spectrogram,
 )
 from grokscope.figures.data import Figure, Mark
@@ -109,7 +109,7 @@ def test_the_marchenko_pastur_law_describes_all_but_the_traps(
     """The area under the law is the share of eigenvalues below the least trap, kept or not; a bin begins at λ₊."""
     least = min(trap.eigenvalue for trap in spectrum.traps)
     spectrum = with_zeros(replace(spectrum, traps=spectrum.traps[:kept]), zeros)
-    figure = randomized(spectrum)
+    figure = randomised(spectrum)
     law = one(figure, Curve, "Marchenko")
     below = float(np.mean(spectrum.randomized_esd < least))
     assert below < 1
@@ -133,7 +133,7 @@ def test_the_chosen_xmin_has_the_least_distance(spectrum: LayerSpectrum) -> None
 def test_a_layer_that_is_not_measured_says_why() -> None:
     """No mark, and the reason."""
     missing = LayerSpectrum("fc3", (10, 4), "10 × 4: fewer than 8 eigenvalues")
-    for figure in (esd(missing), randomized(missing), dxmin(missing)):
+    for figure in (esd(missing), randomised(missing), dxmin(missing)):
         assert figure.reason == missing.reason
         assert figure.marks == ()
 
