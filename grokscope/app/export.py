@@ -165,9 +165,9 @@ def python_for(state: State, run: Trajectory) -> str:
 
 def _figures(state: State) -> list[str]:
     """The arguments that name each figure of the view."""
-    here, randomized = "step=step, layer=layer", "'randomized', step=step, layer=layer"
+    here, randomised = "step=step, layer=layer", "'randomised', step=step, layer=layer"
     if state.view == "traps":
-        return [randomized]
+        return [randomised]
     if state.view == "trajectories":
         kind = kind_of(state)
         return [f"{kind!r}, layer=layer" if kind in PANELS else repr(kind)]
@@ -175,7 +175,7 @@ def _figures(state: State) -> list[str]:
         return [f"'heatmap', measure={state.measure!r}"]
     if state.view == "spectrogram":
         return ["'spectrogram', layer=layer"]
-    return [f"{'dxmin' if state.search else 'esd'!r}, {here}", randomized]
+    return [f"{'dxmin' if state.search else 'esd'!r}, {here}", randomised]
 
 
 def copy_within_tmux(text: str) -> None:

@@ -38,7 +38,7 @@ def plot(
         str,
         typer.Argument(
             help="accuracy, loss, alpha, traps, ks, sigma_mp, stable_rank, measures, norm, entropy, sparsity, "
-            "circuit, esd, randomized, dxmin, profile, spectrogram, heatmap, classes, any column (`export "
+            "circuit, esd, randomised, dxmin, profile, spectrogram, heatmap, classes, any column (`export "
             "--layers` names them), any metric (`export`).",
             metavar="KIND",
             show_default=False,
@@ -62,9 +62,9 @@ def plot(
 ) -> None:
     """Draw a figure of one run or several, in the terminal, as a picture, or as its bare numbers.
 
-    Runs that differ in nothing but their seeds are averaged: mean ± standard deviation; their p-values are
-    combined by Fisher's method. Others stand side by side. Over time, only what `grokscope analyze` has measured
-    is shown; a spectrum is measured now where it is not yet.
+    Runs that record their configuration and differ in nothing but their seeds are averaged: mean ± standard
+    deviation; their p-values are combined by Fisher's method. Others stand side by side. Over time, only what
+    `grokscope analyze` has measured is shown; a spectrum is measured now where it is not yet.
     """
     import json
 

@@ -138,7 +138,7 @@ def dxmin(spectrum: LayerSpectrum) -> Figure:
     return Figure(title, x, y, marks, _esd_facts(spectrum, 0))
 
 
-def randomized(
+def randomised(
     spectrum: LayerSpectrum,
     *,
     scales: Scales = ("log", "linear"),
@@ -183,7 +183,7 @@ def randomized(
         *_trap_points(spectrum, bars, y),
     ]
     below = int(np.count_nonzero(spectrum.randomized_esd < x.low))
-    return Figure(title, x, y, tuple(marks), _randomized_facts(spectrum, below), below=below)
+    return Figure(title, x, y, tuple(marks), _randomised_facts(spectrum, below), below=below)
 
 
 def _marchenko_pastur(spectrum: LayerSpectrum, x: Axis) -> Curve:
@@ -212,7 +212,7 @@ def _trap_points(spectrum: LayerSpectrum, bars: Bars, y: Axis) -> list[Points]:
     return [Points(at, heights, letters, label="trap by m mean, e entries, b both, ? unexplained", role="trap")]
 
 
-def _randomized_facts(spectrum: LayerSpectrum, below: int) -> tuple[Fact, ...]:
+def _randomised_facts(spectrum: LayerSpectrum, below: int) -> tuple[Fact, ...]:
     count = len(spectrum.trap_eigenvalues)
     facts = (
         Fact(f"σ_mp {fixed(spectrum.sigma_mp, 3)}"),

@@ -16,7 +16,7 @@ from grokscope.app.layout import Place
 from grokscope.app.state import ORDERS, State
 from grokscope.app.views.help import why_text
 from grokscope.app.views.maps import draw_spectrogram
-from grokscope.app.views.spectrum import draw_esd, draw_randomized
+from grokscope.app.views.spectrum import draw_esd, draw_randomised
 from grokscope.app.views.table import hit_table, table
 from grokscope.app.views.traps import draw_traps
 from grokscope.figures.colors import DARK
@@ -92,7 +92,7 @@ def test_the_titles_of_plots_have_the_telling_part_of_a_long_name(width: int, na
     layers[place] = replace(layers[place], read=lambda: spectrum)
     runs = (replace(state.timeline, spectra={NAMES[place]: [spectrum, spectrum]}),)
     state = replace(state, runs=runs, frame=replace(state.frame, layers=tuple(layers)), layer=place)
-    titles = {"ESD": draw_esd, "randomised": draw_randomized, "traps": draw_traps}
+    titles = {"ESD": draw_esd, "randomised": draw_randomised, "traps": draw_traps}
     for title, draw in titles.items():
         assert draw(state, width, 12).plain.startswith(("▌" if title == "ESD" else " ") + f"{title} {name}  "), (
             title

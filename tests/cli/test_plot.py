@@ -107,11 +107,11 @@ def test_a_size_that_is_exported_has_the_bounds_of_one_that_is_given(
     assert drawn == grokscope_here("plot", run, "esd", "--size", "1000x500").stdout
 
 
-@pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
-def test_pictures_go_to_a_file(run: Path, tmp_path: Path, grokscope_here: Command, suffix: str) -> None:
+@pytest.mark.parametrize(("kind", "suffix"), [("randomised", "svg"), ("randomized", "png"), ("esd", "pdf")])
+def test_pictures_go_to_a_file(run: Path, tmp_path: Path, grokscope_here: Command, kind: str, suffix: str) -> None:
     """And its name to stdout; another suffix, or a folder that is not there, is a sentence."""
     path = tmp_path / f"traps.{suffix}"
-    done = grokscope_here("plot", run, "randomized", "-o", path)
+    done = grokscope_here("plot", run, kind, "-o", path)
     assert (done.exit_code, done.stdout.strip()) == (0, str(path)), done.stderr
     assert path.stat().st_size > 1000
 
