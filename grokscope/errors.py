@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+"""What a command exits with where it does not do what was asked; 0 where it does."""
+
 
 class GrokscopeError(Exception):
     """A mistake that the user can mend; the command line prints it in one line and exits with 2."""

@@ -68,6 +68,18 @@ def is_in_the_way(path: Path) -> bool:
     return kind == "a file"
 
 
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raise UsageError where a run file is in the way of a new one that may not replace it."""
+    if is_in_the_way(path) and not overwrite:
+        raise UsageError(f"{path} exists; go on with it by --resume, or replace it by --overwrite")
+
+
+def refuse_without_folder(path: Path) -> None:
+    """Raise UsageError where the folder that a file is to be put in is not there."""
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent} to put {path.name} in; make it first")
+
+
 def read_text(path: Path, largest: int, encoding: str = "utf-8") -> str:
     """Return the text of a regular file of at most `largest` bytes.
 

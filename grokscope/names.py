@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterable
 
@@ -19,6 +20,11 @@ def safe_name(name: str) -> str:
 def safe_lines(lines: Iterable[str]) -> str:
     """Lines made safe to print, below each other: a line break within one is made visible, too."""
     return "\n".join(map(safe_name, lines))
+
+
+def pasted(path: object) -> str:
+    """A path as one word of a command that a reader may copy into a shell."""
+    return shlex.quote(str(path))
 
 
 _LAID_OUT = re.compile("([\n\t])")

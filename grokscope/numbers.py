@@ -59,6 +59,20 @@ def with_interval(value: float, low: float, high: float) -> str:
     return UNKNOWN if math.isnan(value) else f"{fixed(value, 2)} [{fixed(low, 1)}, {fixed(high, 1)}]"
 
 
+def interval(low: float | None, high: float | None, decimals: int = 2) -> str:
+    """An interval by itself: `1.90–2.80`; `–` where unknown."""
+    if low is None or high is None or math.isnan(low):
+        return UNKNOWN
+    return f"{fixed(low, decimals)}–{fixed(high, decimals)}"
+
+
+def with_range(words: str, low: float | None, high: float | None) -> str:
+    """A count in words with the least and the greatest that it is made of: `7 (5–9)`; alone where they are one."""
+    if low is None or high is None or math.isnan(low) or low == high:
+        return words
+    return f"{words} ({count(low)}–{count(high)})"
+
+
 def percent(fraction: float) -> str:
     """A fraction as a percentage with one decimal and no sign."""
     return fixed(100 * fraction, 1)

@@ -64,11 +64,10 @@ def test_a_link_at_the_unfinished_result_is_not_followed(tmp_path: Path) -> None
 
 
 def test_threads_that_write_at_once_into_one_folder_do_not_mix(tmp_path: Path) -> None:
+    texts = {str(number): str(number) * 9999 for number in range(100)}
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda number: write_result(tmp_path / str(number), str(number) * 9999), range(100)))
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
-        str(n): str(n) * 9999 for n in range(100)
-    }
+        list(threads.map(lambda name: write_result(tmp_path / name, texts[name]), texts))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == texts
 
 
 def test_the_cache_folder_follows_the_xdg_rule(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from grokscope.analysis.engine import analyze
 from grokscope.analysis.evidence import gated_layers, observe_run, read_evidence, why_no_bound, why_no_gates
 from grokscope.analysis.profile import worst_first
+from grokscope.analysis.rows import NOT_PLAIN
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.analysis.weightwatcher_columns import weightwatcher_columns
 from grokscope.errors import RunLocked, UsageError
@@ -24,8 +25,7 @@ from grokscope.spectra import LayerSpectrum, Trap
 from grokscope.trajectory import Trajectory, find_damaged, is_single
 from grokscope.trajectory.duplicates import duplicates
 
-NOT_PLAIN = {"name", "shape", "reason", "traps", "esd", "randomized_esd"}
-LAYER_KEYS = [field.name for field in fields(LayerSpectrum) if field.name not in NOT_PLAIN]
+LAYER_KEYS = [field.name for field in fields(LayerSpectrum) if field.name not in {*NOT_PLAIN, "reason"}]
 TRAP_KEYS = [field.name for field in fields(Trap) if field.name != "entries"]
 
 

@@ -22,9 +22,13 @@ MAX_TRAPS, MAX_ENTRIES = 16, 8
 
 REASON_BYTES = 200
 REASONS = ("reason", "verdict_reason", "randomised_reason")
-NOT_SCALAR = {"name", "shape", *REASONS, "verdict", "traps", "esd", "randomized_esd"}
+NOT_PLAIN = {"name", "shape", "traps", "esd", "randomized_esd"}
+"""What a spectrum says in other than a number or a word."""
+
 COUNTS = {"num_tail", "num_zero", "null_draws", "permutations"}
-SCALARS = tuple(field.name for field in fields(LayerSpectrum) if field.name not in NOT_SCALAR)
+SCALARS = tuple(
+    field.name for field in fields(LayerSpectrum) if field.name not in {*NOT_PLAIN, *REASONS, "verdict"}
+)
 DERIVED = ("num_signal", "num_entry_traps", "dominance")
 TRAP_SCALARS = tuple(field.name for field in fields(Trap) if field.name not in {"cause", "entries"})
 

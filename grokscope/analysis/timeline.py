@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from grokscope.analysis.evidence import gated_layers, infer_all
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.names import safe_name
-from grokscope.phases import FORGOTTEN, Inferred, observe
+from grokscope.phases import NO_PHASE, Inferred, observe
 from grokscope.phases.inferred import STRAINED
 from grokscope.phases.strain import times
 from grokscope.trajectory import Trajectory, is_single
@@ -237,7 +237,7 @@ def find_events(
     known = [index for index, label in enumerate(labels) if label != "unknown"]
     begins = [now for before, now in pairwise(known) if labels[now] != labels[before]]
     begins = ([known[0]] if known and known[0] > 0 else []) + begins
-    said = {label: f"{label} begins" for label in labels} | ({} if unobserved else {"undecided": FORGOTTEN})
+    said = {label: f"{label} begins" for label in labels} | ({} if unobserved else {"undecided": NO_PHASE})
     events = [Event(index, int(steps[index]), "phase", said[labels[index]]) for index in begins]
     for layer in in_turns(layers, 10):
         for name, words in (("num_traps", "first trap"), ("num_entry_traps", "first trap by large entries")):

@@ -26,8 +26,6 @@ Row = Sequence[object]
 
 TMUX_SECONDS = 2
 
-_NOT_PLAIN = {"name", "shape", "traps", "esd", "randomized_esd"}
-
 
 def row_as_text(state: State) -> str:
     """The selected layer's row with its titles, tab separated."""
@@ -70,9 +68,10 @@ def _plain(value: object) -> object:
 
 
 def _layers(state: State) -> list[Row]:
+    from grokscope.analysis.rows import NOT_PLAIN
     from grokscope.spectra.layer import LayerSpectrum
 
-    names = [field.name for field in fields(LayerSpectrum) if field.name not in _NOT_PLAIN]
+    names = [field.name for field in fields(LayerSpectrum) if field.name not in NOT_PLAIN]
     rows: list[Row] = [["run", "step", "layer", "shape", *names]]
     frames: list[Frame] = [frame for frame in (state.frame, state.comparison and state.comparison.frame) if frame]
     for frame in frames:
@@ -166,9 +165,9 @@ def python_for(state: State, run: Trajectory) -> str:
 
 def _figures(state: State) -> list[str]:
     """The arguments that name each figure of the view."""
-    here, randomized = "step=step, layer=layer", "'randomized', step=step, layer=layer"
+    here, randomised = "step=step, layer=layer", "'randomised', step=step, layer=layer"
     if state.view == "traps":
-        return [randomized]
+        return [randomised]
     if state.view == "trajectories":
         kind = kind_of(state)
         return [f"{kind!r}, layer=layer" if kind in PANELS else repr(kind)]
@@ -176,7 +175,7 @@ def _figures(state: State) -> list[str]:
         return [f"'heatmap', measure={state.measure!r}"]
     if state.view == "spectrogram":
         return ["'spectrogram', layer=layer"]
-    return [f"{'dxmin' if state.search else 'esd'!r}, {here}", randomized]
+    return [f"{'dxmin' if state.search else 'esd'!r}, {here}", randomised]
 
 
 def copy_within_tmux(text: str) -> None:

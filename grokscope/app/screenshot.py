@@ -15,6 +15,7 @@ from grokscope.app.keys import KEYS
 from grokscope.app.session import Session
 from grokscope.errors import UsageError
 from grokscope.files import write_result
+from grokscope.names import pasted
 from grokscope.trajectory import Trajectory
 
 
@@ -95,5 +96,5 @@ def _not_analysed(session: Session) -> str:
     path = session.run.path
     return (
         f"note: {missing} of {session.num_checkpoints} checkpoints of {session.name} are not analysed, and the "
-        f"picture is empty there; `grokscope analyze {path}` measures them"
+        f"picture is empty there; `grokscope analyze {pasted(path)}` measures them"
     )

@@ -106,7 +106,7 @@ class State:
     measure: str = "alpha"
     steps_log: bool = True
     esd_axes: Scales = ("log", "log")
-    randomized_axes: Scales = ("log", "linear")
+    randomised_axes: Scales = ("log", "linear")
     window: tuple[float, float] | None = None
     full: bool = False
     values_log: bool = False

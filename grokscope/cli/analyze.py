@@ -44,7 +44,7 @@ def analyze(
     are named and left out, and the exit code is then 1. Where seed, permutations or draws are not given, those of
     an earlier analysis are kept.
     """
-    from grokscope.errors import UsageError
+    from grokscope.errors import FAILED, UsageError
 
     opened = open_every(runs, **how)
     for path, run in zip(runs, opened, strict=True):
@@ -55,12 +55,12 @@ def analyze(
         parameters = _parameters(run, seed, permutations, null_draws)
         what = f"analysing {number} of {len(runs)}" if len(runs) > 1 else "analysing"
         spectra = _measured(run, parameters, jobs or -1, scheduler, what)
+        _say_what_came_of_it(spectra)
         if weightwatcher:
             _ask_weightwatcher(run)
-        _say_what_came_of_it(spectra)
         damaged |= bool(spectra.damaged)
     if damaged:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _measured(

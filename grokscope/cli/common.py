@@ -14,7 +14,7 @@ import typer
 
 from grokscope.children import python_module
 from grokscope.errors import UsageError
-from grokscope.names import safe_name, safe_text
+from grokscope.names import pasted, safe_name, safe_text
 from grokscope.steps import parse_number
 
 if TYPE_CHECKING:
@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 
     from grokscope.analysis import Spectra
 
-RunPath = Annotated[Path, typer.Argument(help="A run file.", metavar="RUN.h5", show_default=False)]
+
+def given_path(text: str) -> Path:
+    """Return the path that a text is; an unset variable leaves an empty one, which is not meant as this folder."""
+    if not str(text):
+        raise UsageError("a path is empty; say which, or . for this folder")
+    return Path(text)
+
+
+given_path.__name__ = "path"  # so that the help says which kind of word is meant
+
+RunPath = Annotated[
+    Path, typer.Argument(help="A run file.", metavar="RUN.h5", show_default=False, parser=given_path)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object with stable keys.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file where it exists.")]
 BAR_WIDTH = 20  # with all that stands beside it less than 80 columns, and room for an echoed ^C
@@ -129,7 +141,7 @@ def name_unmeasured(spectra: Spectra) -> None:
     run, unmeasured = spectra.run, ~spectra.done.all(axis=1)
     if missing := int(unmeasured.sum()) - len(spectra.damaged):
         count = f"{missing:,} of {run.num_checkpoints:,} checkpoints are not measured"
-        echo(f"{run.name}: {count}; `grokscope analyze {run.path}` measures them", err=True)
+        echo(f"{run.name}: {count}; `grokscope analyze {pasted(run.path)}` measures them", err=True)
 
 
 def note_if_moved(config: Mapping[str, Any]) -> None:

@@ -7,14 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from grokscope.cli.common import Overwrite, echo, name_damaged, progress
+from grokscope.cli.common import Overwrite, echo, given_path, name_damaged, progress
 from grokscope.cli.opening import open_noted, opens
-from grokscope.errors import UsageError
+from grokscope.errors import FAILED, UsageError
 
 
 @opens()
 def import_(
-    path: Annotated[Path, typer.Argument(help="A folder of checkpoints, or a model.", metavar="FOLDER|MODEL")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="A folder of checkpoints, or a model.", metavar="FOLDER|MODEL", parser=given_path),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The run file to write.", metavar="RUN.h5")],
     activation: Annotated[
         str | None,
@@ -59,7 +62,7 @@ def import_(
     echo(f"{output}")
     name_damaged(damaged)
     if damaged:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _range(text: str | None) -> list[float] | None:

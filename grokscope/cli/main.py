@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import inspect
 import io
 import os
@@ -24,11 +25,11 @@ from grokscope.cli.show import show
 from grokscope.cli.train import train
 from grokscope.cli.verify import verify
 from grokscope.cli.view import view
-from grokscope.errors import GrokscopeError
+from grokscope.errors import FAILED, INTERRUPTED, WRONG_USAGE, GrokscopeError
 from grokscope.names import safe_name
 from grokscope.version import __version__
 
-FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 DEBUG_VARIABLE = "GROKSCOPE_DEBUG"
 
 
@@ -49,6 +50,9 @@ class Commands(TyperGroup):
             of_typer = hasattr(error, "exit_code") or isinstance(error, (typer.Abort, BrokenPipeError))
             if of_typer or os.environ.get(DEBUG_VARIABLE):
                 raise
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                what = error.filename or "the output"
+                raise _exit(f"no room for {what}: {error.strerror}; write it elsewhere", FAILED) from None
             where = "`grokscope --debug …` shows where"
             raise _exit(f"failed: {type(error).__name__}: {error}; {where}", FAILED) from None
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from grokscope.cli.common import echo
+from grokscope.cli.common import echo, given_path
+from grokscope.names import pasted
 
 if TYPE_CHECKING:
     from grokscope.trajectory import Trajectory
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 AnyPath = Annotated[
     Path,
     typer.Argument(
-        help="A run file, a folder of checkpoints, or a model.", metavar="RUN.h5|FOLDER|MODEL", show_default=False
+        help="A run file, a folder of checkpoints, or a model.",
+        metavar="RUN.h5|FOLDER|MODEL",
+        show_default=False,
+        parser=given_path,
     ),
 ]
 
@@ -35,7 +39,7 @@ AnyPaths = Annotated[
     list[Path],
     typer.Argument(
         help="Run files, folders of checkpoints, or models.", metavar="RUN.h5|…", show_default=False,
-        callback=without_their_spectra,
+        callback=without_their_spectra, parser=given_path,
     ),
 ]  # fmt: skip
 PANEL = "Checkpoints that another program wrote"
@@ -82,7 +86,7 @@ def open_noted(path: Path, **how: Any) -> Trajectory:
         for note in trajectory.notes:
             echo(note, err=True)
         if trajectory.left_out:
-            echo(f"{len(trajectory.left_out)} left out; `grokscope info {path}` lists them", err=True)
+            echo(f"{len(trajectory.left_out)} left out; `grokscope info {pasted(path)}` lists them", err=True)
     return trajectory
 
 

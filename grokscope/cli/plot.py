@@ -13,7 +13,7 @@ import typer
 
 from grokscope.cli.common import AsJson, Step, echo, name_damaged, name_unmeasured
 from grokscope.cli.opening import AnyPaths, open_every, opens
-from grokscope.cli.view import parse_size
+from grokscope.cli.view import LARGEST, parse_size
 
 if TYPE_CHECKING:
     from grokscope.figures import Figure
@@ -30,7 +30,7 @@ def plot(
         str,
         typer.Argument(
             help="accuracy, loss, alpha, traps, ks, sigma_mp, stable_rank, measures, norm, entropy, sparsity, "
-            "circuit, esd, randomized, dxmin, profile, spectrogram, heatmap, classes, any column, any metric.",
+            "circuit, esd, randomised, dxmin, profile, spectrogram, heatmap, classes, any column, any metric.",
             metavar="KIND",
             show_default=False,
         ),
@@ -51,9 +51,9 @@ def plot(
 ) -> None:
     """Draw a figure of one run or several, in the terminal, as a picture, or as its bare numbers.
 
-    Runs that differ in nothing but their seeds are averaged: mean ± standard deviation; their p-values are
-    combined by Fisher's method. Others stand side by side. Over time, only what `grokscope analyze` has measured
-    is shown; a spectrum is measured now where it is not yet.
+    Runs that record their configuration and differ in nothing but their seeds are averaged: mean ± standard
+    deviation; their p-values are combined by Fisher's method. Others stand side by side. Over time, only what
+    `grokscope analyze` has measured is shown; a spectrum is measured now where it is not yet.
     """
     import json
 
@@ -86,7 +86,7 @@ def as_text(figures: Sequence[Figure], size: str | None = None) -> str:
     from grokscope.figures.terminal import text
 
     if size is None:
-        columns, lines = shutil.get_terminal_size()
+        columns, lines = map(min, shutil.get_terminal_size(), LARGEST)  # COLUMNS and LINES may say anything
         rows = max(min(lines - 1, OVER_TWO), (lines - 1) // len(figures)) if sys.stdout.isatty() else lines
     else:
         columns, rows = parse_size(size)

@@ -12,6 +12,7 @@ import typer
 
 from grokscope.cli.common import AsJson, RunPath, echo, name_damaged, name_unmeasured
 from grokscope.cli.opening import AnyPath, open_noted, opens
+from grokscope.errors import FAILED
 from grokscope.names import safe_lines, safe_name
 
 if TYPE_CHECKING:
@@ -114,13 +115,13 @@ def check(run: RunPath) -> None:
         report = check_run(run)
     except CheckFailed as error:
         echo(f"grokscope: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(FAILED) from None
     for problem in report.problems:
         echo(f"grokscope: {problem}", err=True)
     for note in report.notes:
         echo(f"note: {note}", err=True)
     if report.problems:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
     found = [counted(report.num_checkpoints, "checkpoint"), counted(report.num_states, "training state")]
     echo(f"{run}: {' and '.join(found)}, all whole")
 

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from grokscope.cli.common import echo, note_if_moved
-from grokscope.errors import UsageError
+from grokscope.errors import FAILED, INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from grokscope_train.config import TrainConfig
 
-FAILED, INTERRUPTED = 1, 130
 NOT_AGAIN = ("output", "overwrite", "resume")  # options that the command which goes on does not repeat
 
 

@@ -102,7 +102,7 @@ def show(
         from grokscope.report.pictures import Source, figures_of
 
         sources = [Source.of(opened)]
-        for kind in ("esd", "randomized"):
+        for kind in ("esd", "randomised"):
             echo("\n" + as_text(figures_of(kind, sources, step=step, layer=layer)), colors=True)
 
 

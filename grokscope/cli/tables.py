@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from grokscope.names import safe_lines
-from grokscope.numbers import UNKNOWN, counted, number, number_text, percent_sign, probability
-from grokscope.phases import FORGOTTEN
+from grokscope.numbers import counted, interval, number, number_text, percent_sign, probability, with_range
+from grokscope.phases import NO_PHASE
 from grokscope.report.text import aligned, caveat_lines
 from grokscope.spectra.null import ALPHA_DRAWS
 from grokscope.spectra.power_law import UNDECIDED
@@ -18,12 +18,12 @@ HEADER = [
     "layer", "shape", "alpha", "95 %", "noise p", "tail", "D", "sigma_mp", "KS p", "naive p", "traps", "signal",
     "norm", "verdict",
 ]  # fmt: skip
-GATES = {
+WORDS_OF_GATES = {
     "live_rows": ("units learning", "%"), "lit": ("of these lit", "%"), "none_lit": ("none lit", ".2g"),
     "turned_columns": ("inputs learnt from", "%"), "bias_over_norm": ("bias/norm", ".3f"),
     "row_mean_z": ("row mean, z", ".2f"), "mean_spike": ("mean spike", ".2f"), "scale": ("scale", ".3g"),
 }  # fmt: skip
-LEFT_ALIGNED = {"layer", "shape", "verdict"}
+LEFT_ALIGNED = [HEADER.index(title) for title in ("layer", "shape", "verdict")]
 SHOWN_ENTRIES = 4
 
 
@@ -40,14 +40,14 @@ def _lines(checkpoint: Described, worst_first: bool) -> Iterator[str]:
     which = f"checkpoint {checkpoint['checkpoint'] + 1} of {checkpoint['num_checkpoints']}"
     yield f"{checkpoint['run']}  step {checkpoint['step']:,}  ({which})"
     phase = checkpoint["phase"]
-    why = f" ({FORGOTTEN})" if phase["observed"] == "undecided" else ""
+    why = f" ({NO_PHASE})" if phase["observed"] == "undecided" else ""
     yield f"observed: {phase['observed']}{why}   weights say: {phase['inferred']}"
     yield from (f"  - {reason}" for reason in phase["reasons"])
     yield from caveat_lines(checkpoint)
     yield ""
     yield from (f"{name:<26} {number_text(value, '.5g')}" for name, value in checkpoint["metrics"].items())
     yield f"layers, {'those that look worst first' if worst_first else 'by depth'}"
-    yield from _aligned([HEADER, *(_cells(layer) for layer in checkpoint["layers"])])
+    yield from aligned([HEADER, *(_cells(layer) for layer in checkpoint["layers"])], LEFT_ALIGNED)
     yield from _gates(checkpoint)
     for layer in checkpoint["layers"]:
         if layer["note"]:
@@ -57,47 +57,23 @@ def _lines(checkpoint: Described, worst_first: bool) -> Iterator[str]:
     yield from _interventions(checkpoint.get("interventions", []))
 
 
-def _aligned(rows: list[list[str]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    for row in rows:
-        cells = (
-            f"{cell:<{width}}" if name in LEFT_ALIGNED else f"{cell:>{width}}"
-            for name, cell, width in zip(HEADER, row, widths, strict=True)
-        )
-        yield "  ".join(cells).rstrip()
-
-
 def _cells(layer: Described) -> list[str]:
     return [
         layer["name"],
         "×".join(map(str, layer["shape"])),
         number_text(layer["alpha"], ".2f"),
-        _interval_text(layer),
+        interval(layer["alpha_low"], layer["alpha_high"]),
         probability(layer["alpha_p"], min(layer["null_draws"] or 0, ALPHA_DRAWS)),
         number_text(layer["num_tail"], "d"),
         number_text(layer["power_law_distance"], ".3f"),
         number_text(layer["sigma_mp"], ".3f"),
         probability(layer["ks_p"], layer["null_draws"] or 0),
         probability(layer["ks_p_naive"], 0),
-        _traps_text(layer),
+        with_range(number_text(layer["num_traps"], "g"), layer["num_traps_min"], layer["num_traps_max"]),
         number_text(layer["num_signal"], ".0f"),
         number_text(layer["norm"], ".4g"),
         layer["reason"] or layer["verdict"],
     ]
-
-
-def _interval_text(layer: Described) -> str:
-    low, high = layer["alpha_low"], layer["alpha_high"]
-    return UNKNOWN if low is None else f"{low:.2f}–{number_text(high, '.2f')}"
-
-
-def _traps_text(layer: Described) -> str:
-    if layer["num_traps"] is None:
-        return UNKNOWN
-    span = "" if layer["num_traps_min"] == layer["num_traps_max"] else "–".join(
-        number_text(layer[key], ".0f") for key in ("num_traps_min", "num_traps_max")
-    )  # fmt: skip
-    return f"{layer['num_traps']:g}" + (f" ({span})" if span else "")
 
 
 def _details(layer: Described) -> Iterator[str]:
@@ -125,9 +101,9 @@ def _gates(checkpoint: Described) -> Iterator[str]:
         yield f"gates: {checkpoint['no_gates']}"
         return
     gated = [layer for layer in checkpoint["layers"] if layer["gates"] is not None]
-    header = ["gates", *(words for words, _ in GATES.values())]
+    header = ["gates", *(words for words, _ in WORDS_OF_GATES.values())]
     rows = [
-        [layer["name"], *(_gate(layer["gates"][name], form) for name, (_, form) in GATES.items())]
+        [layer["name"], *(_gate(layer["gates"][name], form) for name, (_, form) in WORDS_OF_GATES.items())]
         for layer in gated
     ]
     yield from aligned([header, *rows])

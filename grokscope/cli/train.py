@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grokscope.cli.common import Overwrite, echo, note_if_moved, steps_of
-from grokscope.cli.seeds import FAILED, INTERRUPTED, of_experiment, train_seeds
-from grokscope.errors import UsageError
+from grokscope.cli.seeds import of_experiment, train_seeds
+from grokscope.errors import FAILED, INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from grokscope_train.loop import Outcome

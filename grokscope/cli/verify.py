@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grokscope.cli.common import AsJson, echo, progress, run_grokscope
-from grokscope.errors import GrokscopeError, UsageError
+from grokscope.errors import FAILED, GrokscopeError, UsageError
 
 if TYPE_CHECKING:
     from grokscope.verify import Check, Comparison, Means
-
-FAILED = 1
 
 
 def verify(

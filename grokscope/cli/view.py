@@ -10,9 +10,10 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from grokscope.cli.common import echo
+from grokscope.cli.common import echo, given_path
 from grokscope.cli.opening import open_every, opens, without_their_spectra
 from grokscope.errors import UsageError
+from grokscope.names import pasted
 
 Runs = Annotated[
     list[Path] | None,
@@ -22,6 +23,7 @@ Runs = Annotated[
         metavar="[RUN.h5|FOLDER|MODEL…]",
         show_default=False,
         callback=without_their_spectra,
+        parser=given_path,
     ),
 ]
 Screenshot = Annotated[
@@ -91,12 +93,17 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
+LARGEST = (1000, 500)
+"""The most columns and rows: what is drawn in more would fill the memory."""
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """Read columns and rows such as 120x40."""
     columns, _, rows = text.lower().partition("x")
-    if not (columns.isdigit() and rows.isdigit() and 1 <= int(columns) <= 1000 and 1 <= int(rows) <= 500):
+    numbers = [int(number) if number.isdecimal() else 0 for number in (columns, rows)]
+    if not all(1 <= number <= most for number, most in zip(numbers, LARGEST, strict=True)):
         raise UsageError(f"--size {text} is no size; give columns x rows, such as 120x40")
-    return int(columns), int(rows)
+    return numbers[0], numbers[1]
 
 
 def _need_terminal(run: Path) -> None:
@@ -107,6 +114,6 @@ def _need_terminal(run: Path) -> None:
     else:
         return
     raise UsageError(
-        f"the viewer needs a terminal, and {problem}; `grokscope view {run} --screenshot FILE.svg` "
-        f"draws one picture, `grokscope show {run}` prints the numbers"
+        f"the viewer needs a terminal, and {problem}; `grokscope view {pasted(run)} --screenshot FILE.svg` "
+        f"draws one picture, `grokscope show {pasted(run)}` prints the numbers"
     )

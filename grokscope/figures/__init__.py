@@ -23,7 +23,7 @@ from grokscope.figures.maps import WORDS, classes, form_of, heatmap, spectrogram
 from grokscope.figures.over_time import Line, Panel, over_time
 from grokscope.figures.panels import MEASURES, PANELS, of_measure, of_metric
 from grokscope.figures.profile import profile
-from grokscope.figures.spectrum import CAUSE_LETTERS, Scales, dxmin, esd, randomized
+from grokscope.figures.spectrum import CAUSE_LETTERS, Scales, dxmin, esd, randomised
 
 __all__ = [
     "CAUSE_LETTERS",
@@ -61,7 +61,7 @@ __all__ = [
     "over_time",
     "phase_spans",
     "profile",
-    "randomized",
+    "randomised",
     "spectrogram",
     "step_axis",
 ]

@@ -13,7 +13,7 @@ from grokscope.errors import MissingPackage, UsageError
 from grokscope.figures.axis import Axis
 from grokscope.figures.colors import LIGHT
 from grokscope.figures.data import Band, Bars, Curve, Figure, Heatmap, HLine, Mark, Points, Span, VLine
-from grokscope.files import write_result
+from grokscope.files import refuse_without_folder, write_result
 from grokscope.names import safe_text
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def save(figures: Sequence[Figure], path: Path, *, title: str = "") -> None:
     format_, file = path.suffix[1:].lower(), io.BytesIO()
     if format_ not in FORMATS:
         raise UsageError(f"{path} has none of the suffixes .svg, .png and .pdf; they say what is to be written")
-    if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent} for {path.name}; make it first")
+    refuse_without_folder(path)
     drawn = page(figures, title=title)
     import matplotlib
 

@@ -138,7 +138,7 @@ def dxmin(spectrum: LayerSpectrum) -> Figure:
     return Figure(title, x, y, marks, _esd_facts(spectrum, 0))
 
 
-def randomized(
+def randomised(
     spectrum: LayerSpectrum,
     *,
     scales: Scales = ("log", "linear"),
@@ -183,7 +183,7 @@ def randomized(
         *_trap_points(spectrum, bars, y),
     ]
     below = int(np.count_nonzero(spectrum.randomized_esd < x.low))
-    return Figure(title, x, y, tuple(marks), _randomized_facts(spectrum, below), below=below)
+    return Figure(title, x, y, tuple(marks), _randomised_facts(spectrum, below), below=below)
 
 
 def _marchenko_pastur(spectrum: LayerSpectrum, x: Axis) -> Curve:
@@ -208,11 +208,11 @@ def _trap_points(spectrum: LayerSpectrum, bars: Bars, y: Axis) -> list[Points]:
     at = np.array([trap.eigenvalue for trap in spectrum.traps])
     bins = np.clip(np.searchsorted(bars.edges, at, side="right") - 1, 0, len(bars.heights) - 1)
     heights = np.where(np.isfinite(bars.heights[bins]), bars.heights[bins], y.low)
-    letters = tuple(CAUSE_LETTERS.get(trap.cause, "?") for trap in spectrum.traps)
+    letters = tuple(CAUSE_LETTERS[trap.cause] for trap in spectrum.traps)
     return [Points(at, heights, letters, label="trap by m mean, e entries, b both, ? unexplained", role="trap")]
 
 
-def _randomized_facts(spectrum: LayerSpectrum, below: int) -> tuple[Fact, ...]:
+def _randomised_facts(spectrum: LayerSpectrum, below: int) -> tuple[Fact, ...]:
     count = len(spectrum.trap_eigenvalues)
     facts = (
         Fact(f"σ_mp {fixed(spectrum.sigma_mp, 3)}"),

@@ -168,7 +168,7 @@ def _adapted(parts: Parts, extra: Mapping[str, object]) -> Parts:
             continue
         if weight is not None:
             parts[whole] = weight.moved(weight.shape, lambda array: array, name=whole).with_note(
-                "without its adapter, whose alpha is not known"
+                "without its adapter, whose scale is not known"
             )
         alone = f"{base}.lora.weight"
         if alone in parts:

@@ -2,13 +2,13 @@
 
 from grokscope.phases.evidence import Evidence, LayerEvidence
 from grokscope.phases.inferred import Inferred, infer
-from grokscope.phases.observed import FORGOTTEN, Observed, Thresholds, observe
+from grokscope.phases.observed import NO_PHASE, Observed, Thresholds, observe
 from grokscope.phases.published import infer_as_published
 
 PHASES = ("pre-grokking", "grokking", "anti-grokking")
 
 __all__ = [
-    "FORGOTTEN",
+    "NO_PHASE",
     "PHASES",
     "Evidence",
     "Inferred",

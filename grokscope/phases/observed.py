@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Curve = NDArray[np.float64]
 
-FORGOTTEN = "test accuracy has fallen, and training accuracy with it: that is no anti-grokking"
+NO_PHASE = "test accuracy is high, or has fallen, and the training set is not memorised"
 """Why a checkpoint with both accuracies is of no phase."""
 
 
@@ -24,7 +24,8 @@ class Thresholds:
 
     memorised: training accuracy from which the training set counts as learned, and below which as lost again.
     rise: how far test accuracy has to climb above its value at memorisation for generalisation to have begun.
-    gap: a smaller distance of test to training accuracy at memorisation is generalisation without delay.
+    gap: a smaller distance of test to training accuracy at memorisation is generalisation without delay; as high a
+    test accuracy before it is no pre-grokking any more.
     fall: how far below its peak test accuracy has to fall, and stay, for a collapse, training accuracy staying.
     confirm: how many checkpoints in a row a fall has to last, so that one loss spike is no collapse.
     """
@@ -40,10 +41,10 @@ class Thresholds:
 class Observed:
     """The phase of every checkpoint, and the checkpoints at which something happened (None where it did not).
 
-    `labels` are "pre-grokking", "grokking", "anti-grokking", "undecided" where training images are lost with the
-    test images (FORGOTTEN), or "unknown" where accuracies are missing. `memorised`, `onset`, `peak`, `collapse`
-    (the first anti-grokking one) and `forgotten` (the first undecided one) are indices of checkpoints; `peak` is
-    known from the onset on.
+    `labels` are "pre-grokking", "grokking", "anti-grokking", "undecided" where test images are known without the
+    training set's being memorised or are lost with it (NO_PHASE), or "unknown" where accuracies are missing.
+    `memorised`, `onset`, `peak`, `collapse` (the first anti-grokking one) and `forgotten` (the first that has lost
+    training images as well) are indices of checkpoints; `peak` is known from the onset on.
     """
 
     labels: tuple[str, ...]
@@ -69,13 +70,17 @@ def observe(train_accuracy: Curve, test_accuracy: Curve, thresholds: Thresholds 
     peak = None if onset is None else onset + int(np.nanargmax(test_accuracy[onset:]))
     fall = None if onset is None else _fall(test_accuracy, onset, limits)
     labels = np.full(len(known), "pre-grokking", dtype=object)
+    high = _first(test_accuracy[:memorised] >= limits.memorised - limits.gap)
+    if high is not None:
+        labels[high:] = "undecided"
     if onset is not None:
         labels[onset:] = "grokking"
     if fall is not None:
         labels[fall:] = np.where(train_accuracy[fall:] >= limits.memorised, "anti-grokking", "undecided")
     labels[~known] = "unknown"
-    collapse, forgotten = (_first(labels == label) for label in ("anti-grokking", "undecided"))
-    return Observed(tuple(labels), memorised, onset, peak, collapse, forgotten)
+    lost = labels == "undecided"
+    lost[:onset] = False
+    return Observed(tuple(labels), memorised, onset, peak, _first(labels == "anti-grokking"), _first(lost))
 
 
 def _onset(train: Curve, test: Curve, memorised: int, limits: Thresholds) -> int | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grokscope.errors import GrokscopeError, RunLocked, UsageError
+from grokscope.files import refuse_without_folder
 from grokscope.importers.layers import layers_of
 from grokscope.importers.metric_names import plain_name
 from grokscope.importers.tensors import LayerSource
@@ -90,8 +91,8 @@ class Recorder:
                 self._next = next_due(self._recording.last, checkpoints_per_decade)
         elif self.path.exists() and not overwrite:
             raise UsageError(f"{self.path} exists; give Recorder overwrite=True, or resume=True to continue it")
-        elif not self.path.parent.is_dir():
-            raise UsageError(f"there is no folder {self.path.parent} to put {self.path.name} in; make it first")
+        else:
+            refuse_without_folder(self.path)
 
     def _layers_now(self) -> dict[str, LayerSource]:
         """Return the layers, none where they cannot be told yet; raises UsageError where the model has none."""

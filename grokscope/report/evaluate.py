@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from grokscope.analysis import Spectra
 from grokscope.errors import UsageError
+from grokscope.names import pasted
 from grokscope.phases import Observed, Thresholds, observe
 from grokscope.report.auroc import Classified, interval_over_runs, matched_pairs, pooled_pairs
 from grokscope.report.detectors import COLLAPSED, HEALTHY, Reading, read_detectors
@@ -59,7 +60,9 @@ def read_run(spectra: Spectra, columns: Sequence[str] = (), thresholds: Threshol
     run, count = spectra.run, len(spectra.done)
     metrics = run.metrics()
     if not spectra.done.any():
-        raise UsageError(f"no checkpoint of {run.path} is measured yet; `grokscope analyze {run.path}` first")
+        raise UsageError(
+            f"no checkpoint of {run.path} is measured yet; `grokscope analyze {pasted(run.path)}` first"
+        )
     if missing := [name for name in ACCURACIES if not np.isfinite(metrics.get(name, np.empty(0))[:count]).any()]:
         raise UsageError(
             f"{run.path} has no {' and no '.join(missing)}, so that nothing is observed to score against"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from grokscope.names import safe_lines, safe_name
-from grokscope.numbers import UNKNOWN, counted, fixed, json_value, number_text, whole
+from grokscope.numbers import UNKNOWN, counted, fixed, interval, json_value, number_text, whole
 from grokscope.phases import Thresholds
 from grokscope.report.detectors import COLLAPSED, DETECTORS
 from grokscope.report.evaluate import ALLOWED, DetectorScore, RunScore, ScoredRun
@@ -75,9 +75,9 @@ def _cells(score: DetectorScore) -> list[str]:
     return [
         score.name + ("" if score.own_rule else " *"),
         fixed(score.auroc, 3),
-        _between(score.interval),
+        interval(*score.interval, 3),
         fixed(score.matched, 3),
-        _between(score.matched_interval),
+        interval(*score.matched_interval, 3),
         *(alarms if score.alarms else [UNKNOWN] * len(alarms)),
     ]
 
@@ -111,10 +111,6 @@ def _run_cells(run: ScoredRun, score: RunScore) -> list[str]:
 
 def _of(found: int | None, collapsed: int | None) -> str:
     return UNKNOWN if found is None else f"{found} of {collapsed}"
-
-
-def _between(ends: tuple[float, float]) -> str:
-    return UNKNOWN if ends[0] != ends[0] else f"{ends[0]:.3f}–{ends[1]:.3f}"
 
 
 def _signed(lead: float) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from grokscope.analysis import Spectra, observe_run
 from grokscope.analysis.checkpoint import described_caveats
 from grokscope.analysis.evidence import gated_layers, infer_all
+from grokscope.analysis.timeline import stretches
 from grokscope.experiments import experiment_of
 from grokscope.phases import Observed
 from grokscope.trajectory import Trajectory, is_single
@@ -66,6 +67,7 @@ def run_report(run: Trajectory, spectra: Spectra) -> RunReport:
     """Collect a run's events, phases and how the inferred labels compare with the observed ones."""
     observed, lineage = observe_run(run), lineage_of(run.config)
     columns = _columns(run, spectra)
+    steps = run.steps.tolist()
     events = {
         event: {name: float(values[index]) for name, values in columns.items()}
         for event, index in _indices(run, observed).items()
@@ -74,7 +76,7 @@ def run_report(run: Trajectory, spectra: Spectra) -> RunReport:
         path=run.path,
         uuid=run.uuid,
         events=events,
-        phases=_spans(run, observed),
+        phases=[(label, steps[first], steps[end - 1]) for first, end, label in stretches(observed.labels)],
         confusion=_confusion(spectra, observed),
         experiment=experiment_of(run),
         null_draws={layer.name: _draws(spectra, layer.name) for layer in run.layers},
@@ -116,16 +118,6 @@ def _columns(run: Trajectory, spectra: Spectra) -> dict[str, Any]:
 def _draws(spectra: Spectra, layer: str) -> int:
     drawn = spectra.column("null_draws", layer)
     return int(np.nanmax(drawn)) if np.isfinite(drawn).any() else 0
-
-
-def _spans(run: Trajectory, observed: Observed) -> list[tuple[str, int, int]]:
-    spans: list[tuple[str, int, int]] = []
-    for label, step in zip(observed.labels, run.steps.tolist(), strict=True):
-        if spans and spans[-1][0] == label:
-            spans[-1] = (label, spans[-1][1], step)
-        else:
-            spans.append((label, step, step))
-    return spans
 
 
 def _confusion(spectra: Spectra, observed: Observed) -> dict[tuple[str, str], int]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from grokscope.analysis.profile import profile_rows
-from grokscope.numbers import UNKNOWN, count, fixed, number, probability
+from grokscope.numbers import count, fixed, interval, number, probability
 from grokscope.report.pictures import Source
 from grokscope.report.table import Row, Table
 from grokscope.spectra.null import ALPHA_DRAWS
@@ -38,17 +38,12 @@ def _draws(row: Row) -> int:
     return int(row["null_draws"] or 0)
 
 
-def _interval(row: Row) -> str:
-    low, high = _known(row, "alpha_low"), _known(row, "alpha_high")
-    return UNKNOWN if math.isnan(low) else f"{fixed(low, 2)}–{fixed(high, 2)}"
-
-
 COLUMNS = (
     ("depth", lambda row: str(row["depth"])),
     ("layer", lambda row: f"{row['layer']} ({row['note']})" if row["note"] else str(row["layer"])),
     ("shape", lambda row: row["shape"].replace("x", "×")),
     ("α", lambda row: fixed(_known(row, "alpha"), 2)),
-    ("95 %", _interval),
+    ("95 %", lambda row: interval(row["alpha_low"], row["alpha_high"])),
     ("noise p", lambda row: probability(_known(row, "alpha_p"), min(_draws(row), ALPHA_DRAWS))),
     ("tail", lambda row: count(_known(row, "num_tail"))),
     ("σ_mp", lambda row: fixed(_known(row, "sigma_mp"), 3)),

@@ -29,7 +29,7 @@ from grokscope.figures import (
     on_parent,
     over_time,
     profile,
-    randomized,
+    randomised,
     spectrogram,
     step_axis,
 )
@@ -40,10 +40,13 @@ from grokscope.trajectory.lineage import lineage_of, parent_of
 
 AT_A_CHECKPOINT: dict[str, Callable[[LayerSpectrum], Figure]] = {
     "esd": esd,
-    "randomized": randomized,
+    "randomised": randomised,
     "dxmin": dxmin,
 }
 """Figures of one layer at one checkpoint."""
+
+FORMERLY = {"randomized": "randomised"}
+"""How a kind was once spelt, and is still understood."""
 
 KINDS = {
     "accuracy": "train and test accuracy, with the phases",
@@ -59,7 +62,7 @@ KINDS = {
     "sparsity": "the share of activations near zero",
     "circuit": "the approximate local circuit complexity",
     "esd": "a layer's eigenvalues with the fitted power law, at one checkpoint",
-    "randomized": "its shuffled entries' eigenvalues with the Marchenko-Pastur law and the traps",
+    "randomised": "its shuffled entries' eigenvalues with the Marchenko-Pastur law and the traps",
     "dxmin": "how xmin was chosen: the KS distance of every candidate",
     "profile": "α of each layer over depth, at one checkpoint",
     "spectrogram": "a layer's eigenvalues at every checkpoint",
@@ -158,6 +161,7 @@ def figures_of(
     first layer. `measure` is what a heat map shows. Raises UsageError for a kind, a layer or a measure that there
     is not.
     """
+    kind = FORMERLY.get(kind, kind)
     if kind in AT_A_CHECKPOINT:
         return tuple(_at_a_checkpoint(kind, source, step, layer) for source in sources)
     if kind == "profile":

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from grokscope.experiments import experiments, labels
-from grokscope.numbers import UNKNOWN, count, fixed, mean_text, probability
+from grokscope.experiments import experiments, is_the_papers, labels
+from grokscope.numbers import UNKNOWN, count, interval, mean_text, probability, with_range
 from grokscope.phases import PHASES
-from grokscope.published import ALPHA, KS, KS_EIGENVALUES, KS_NOTE, TRAPS, Published, is_the_papers
+from grokscope.published import ALPHA, KS, KS_EIGENVALUES, KS_NOTE, TRAPS, Published
 from grokscope.report.layer_table import layer_tables
 from grokscope.report.p_values import p_words
 from grokscope.report.pictures import Source
@@ -138,7 +138,7 @@ def _table_1(named: Named) -> Table:
     columns = (
         *FIRST,
         ("α", lambda row: mean_text(row["values"])),
-        ("interval", lambda row: UNKNOWN if math.isnan(row["alpha_low"]) else _interval(row)),
+        ("interval", lambda row: interval(row["alpha_low"], row["alpha_high"])),
         ("noise p", lambda row: p_words(row["alpha_p"], min(row["null_draws"], ALPHA_DRAWS))),
         ("tail", lambda row: count(row["num_tail"])),
         ("published", lambda row: row["published"]),
@@ -159,10 +159,6 @@ def _equally_long(every: Mapping[str, Sequence[float]]) -> bool:
 
 def _draws(edge: _Edge, layer: str) -> int:
     return int(min(edge.values("null_draws", layer), default=0))
-
-
-def _interval(row: Row) -> str:
-    return f"{fixed(row['alpha_low'], 2)}–{fixed(row['alpha_high'], 2)}"
 
 
 def _table_2(named: Named) -> Table:
@@ -261,6 +257,4 @@ def _published_ks_row(edge: _Edge) -> Row:
 
 
 def _traps(row: Row) -> str:
-    words = mean_text(row["num_traps"])
-    low, high = row["num_traps_min"], row["num_traps_max"]
-    return words if math.isnan(low) or low == high else f"{words} [{count(low)}–{count(high)}]"
+    return with_range(mean_text(row["num_traps"]), row["num_traps_min"], row["num_traps_max"])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from grokscope.experiments import differences, experiments
 from grokscope.names import safe_lines
 from grokscope.numbers import mean_text
-from grokscope.phases import FORGOTTEN, PHASES
+from grokscope.phases import NO_PHASE, PHASES
 from grokscope.report.events import EVENTS, GATE_MEASURES, LAYER_MEASURES, RunReport
 from grokscope.report.p_values import p_words
 from grokscope.spectra.null import ALPHA_DRAWS
@@ -25,18 +25,19 @@ def report_text(reports: Sequence[RunReport]) -> str:
     lines = [*_phases(reports)]
     groups = experiments([report for report in reports if not report.single])
     for group, words in zip(groups, differences(groups), strict=True):
-        lines += ["", *_heading(group, words), *_events(group)]
+        lines += ["", *_heading(group, words, several=len(groups) > 1), *_events(group)]
     return safe_lines([*lines, "", *_confusion(reports)])
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Align cells in columns: the first to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+def aligned(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> Iterator[str]:
+    """Align cells in columns: those of the places in `left` to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        first, *others = (
-            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        cells = (
+            cell.ljust(width) if place in left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        yield "  ".join([first, *others]).rstrip()
+        yield "  ".join(cells).rstrip()
 
 
 def _phases(reports: Sequence[RunReport]) -> Iterator[str]:
@@ -51,7 +52,7 @@ def _phases(reports: Sequence[RunReport]) -> Iterator[str]:
 def _phase(report: RunReport, label: str, first: int, last: int) -> str:
     if report.single:
         return f"  {label:<13} step {first:,}: one checkpoint has no history"
-    why = f": {FORGOTTEN}" if label == "undecided" else ""
+    why = f": {NO_PHASE}" if label == "undecided" else ""
     return f"  {label:<13} steps {first:,} to {last:,}{why}"
 
 
@@ -63,11 +64,11 @@ def caveat_lines(caveats: Mapping[str, Any]) -> Iterator[str]:
         yield f"  the same weights at steps {' and '.join(f'{step:,}' for step in steps)}"
 
 
-def _heading(group: Sequence[RunReport], differs_in: str) -> Iterator[str]:
+def _heading(group: Sequence[RunReport], differs_in: str, *, several: bool) -> Iterator[str]:
     names = ", ".join(report.name for report in group)
     if len(group) > 1:
         yield f"mean ± standard deviation over {len(group)} runs: {names}"
-    elif differs_in:
+    elif several:
         yield names
     if differs_in:
         yield differs_in

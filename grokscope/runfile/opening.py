@@ -14,6 +14,7 @@ import numpy as np
 
 from grokscope.errors import BadRunFile, RunLocked, UsageError
 from grokscope.files import kind_of
+from grokscope.names import pasted
 from grokscope.runfile.layout import FORMAT, FORMAT_VERSION, RESUME_SLOTS, LayerSpec, Layout, file_plan
 from grokscope.runfile.own_bytes import NotItsOwn, refuse_endless, refuse_foreign
 
@@ -24,7 +25,7 @@ def read_layout(path: Path) -> Layout:
     if kind == "a folder":
         raise BadRunFile(f"{path} is a folder; give a run file, or make one of it by `grokscope import`")
     if kind == "nothing":
-        raise BadRunFile(f"there is no file {path}; `grokscope train -o {path}` makes one")
+        raise BadRunFile(f"there is no file {path}; `grokscope train -o {pasted(path)}` makes one")
     if kind != "a file":
         raise BadRunFile(f"{path} is {kind}; give a run file")
     with reading(path) as file:
@@ -38,7 +39,7 @@ def reading(path: Path) -> Iterator[h5py.File]:
         try:
             yield file
         except (KeyError, OSError, RuntimeError, ValueError) as error:
-            reason = f"{path} is a damaged run file ({error}); `grokscope check {path}` says more"
+            reason = f"{path} is a damaged run file ({error}); `grokscope check {pasted(path)}` says more"
             raise BadRunFile(reason) from error
 
 
@@ -74,7 +75,7 @@ def _why_unreadable(path: Path, message: str) -> str:
         is_hdf5 = False
     if not is_hdf5:
         return f"{path} is not an HDF5 file; a run file is made by `grokscope train` or `grokscope import`"
-    return f"{path} is a damaged HDF5 file; `grokscope check {path}` says more"
+    return f"{path} is a damaged HDF5 file; `grokscope check {pasted(path)}` says more"
 
 
 def layout_of(file: h5py.File) -> Layout:

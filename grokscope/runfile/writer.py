@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grokscope.errors import BadRunFile, UsageError
-from grokscope.files import is_in_the_way
+from grokscope.files import refuse_existing
+from grokscope.names import pasted
 from grokscope.runfile.committed import in_order
 from grokscope.runfile.exact_layout import OtherLayout
 from grokscope.runfile.layout import (
@@ -92,10 +93,10 @@ class RunWriter:
             kept_states=kept_states,
         )
         target = Path(path)
-        _refuse_existing(target, overwrite)
+        refuse_existing(target, overwrite)
         lock = WriterLock(target)
         try:
-            _refuse_existing(target, overwrite)
+            refuse_existing(target, overwrite)
             create_file(target, file_plan(layout))
             return cls(target, lock)
         except BaseException:
@@ -361,9 +362,4 @@ class RunWriter:
 
 def _refuse_damaged_steps(path: Path, steps: NDArray[np.int64]) -> None:
     if not in_order(steps):
-        raise BadRunFile(f"the steps of {path} are damaged; `grokscope check {path}` says more")
-
-
-def _refuse_existing(path: Path, overwrite: bool) -> None:
-    if is_in_the_way(path) and not overwrite:
-        raise UsageError(f"{path} exists; go on with it by --resume, or replace it by --overwrite")
+        raise BadRunFile(f"the steps of {path} are damaged; `grokscope check {pasted(path)}` says more")

@@ -13,6 +13,7 @@ from grokscope.errors import UsageError
 from grokscope.files import read_text
 from grokscope.importers import sniff
 from grokscope.importers.sniffing import MODEL_FILES
+from grokscope.names import pasted
 from grokscope.runfile import LeftOut
 from grokscope.trajectory.numbers_in_names import EPOCHS, ITERATIONS, STEPS, numbers_in, skeleton
 from grokscope.trajectory.whose import is_of_grokscope
@@ -123,7 +124,7 @@ def _folders_of_steps(folder: Path, folders: list[Found], files: list[Found], le
     if clash:
         raise UsageError(
             f"{folder} holds checkpoints as folders ({folders[0].name}, …) and files ({clash[0].path.name}, …); "
-            f"choose one kind by --match '{folders[0].name[:4]}*' or --match '*{clash[0].path.suffix}'"
+            f"choose one kind by --match {pasted(folders[0].name[:4] + '*')} or --match '*{clash[0].path.suffix}'"
         )
     beside = [LeftOut(found.path.name, "beside the folders of checkpoints, without a step") for found in files]
     return folders, [*left_out, *beside]

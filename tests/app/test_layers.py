@@ -16,11 +16,11 @@ from grokscope.app.layout import Place
 from grokscope.app.state import ORDERS, State
 from grokscope.app.views.help import why_text
 from grokscope.app.views.maps import draw_spectrogram
-from grokscope.app.views.spectrum import draw_esd, draw_randomized
+from grokscope.app.views.spectrum import draw_esd, draw_randomised
 from grokscope.app.views.table import hit_table, table
 from grokscope.app.views.traps import draw_traps
 from grokscope.figures.colors import DARK
-from grokscope.phases import FORGOTTEN
+from grokscope.phases import NO_PHASE
 from grokscope.phases.evidence import COLUMNS, LayerEvidence
 from grokscope.phases.inferred import BIAS_HALVING, CLOSED, CONFIRM
 from grokscope.phases.signs import named
@@ -92,7 +92,7 @@ def test_the_titles_of_plots_have_the_telling_part_of_a_long_name(width: int, na
     layers[place] = replace(layers[place], read=lambda: spectrum)
     runs = (replace(state.timeline, spectra={NAMES[place]: [spectrum, spectrum]}),)
     state = replace(state, runs=runs, frame=replace(state.frame, layers=tuple(layers)), layer=place)
-    titles = {"ESD": draw_esd, "randomised": draw_randomized, "traps": draw_traps}
+    titles = {"ESD": draw_esd, "randomised": draw_randomised, "traps": draw_traps}
     for title, draw in titles.items():
         assert draw(state, width, 12).plain.startswith(("▌" if title == "ESD" else " ") + f"{title} {name}  "), (
             title
@@ -159,6 +159,6 @@ def test_why_tells_the_rule_that_decides() -> None:
 
 def test_why_tells_what_is_undecided_in_the_accuracies() -> None:
     frame = Frame("a.h5", 1, 2, 10, (), observed="undecided", inferred="grokking")
-    assert f"accuracies say ? undecided weights say G grokking • {FORGOTTEN}" in " ".join(
+    assert f"accuracies say ? undecided weights say G grokking • {NO_PHASE}" in " ".join(
         why_text(DARK, frame, 150).plain.split()
     )

@@ -64,13 +64,18 @@ async def test_every_key_in_every_view_leaves_a_sound_screen(own_run: Path, view
                     assert f"{STEPS[app.state.index]:,}" in screen_of(app), name
 
 
+PANES = {"overview": ["table", "esd", "randomized"], "spectrum": ["esd", "randomized"]}
+"""Of views with several below the timeline."""
+
+
 async def test_the_views_and_the_way_back(analysed_run: Path) -> None:
     app = app_on(analysed_run)
     async with app.run_test(size=(120, 40)) as pilot:
         for key, view in zip("123456", VIEWS, strict=True):
             await press(pilot, key)
             assert app.state.view == view
-            assert view.removeprefix("over") in " ".join(pane.name for pane in app.main.glass.panes) or key in "12"
+            names = [pane.name for pane in app.main.glass.panes]
+            assert names == ["header", "status", "timeline", *PANES.get(view, [view]), "footer"]
         await press(pilot, "escape")
         assert app.state.view == "overview"
 
@@ -94,10 +99,10 @@ async def test_axes_flip_on_the_pane_in_focus_only(analysed_run: Path) -> None:
         before = app.state
         await press(pilot, "x")
         assert app.state.esd_axes[0] != before.esd_axes[0]
-        assert app.state.randomized_axes == before.randomized_axes
+        assert app.state.randomised_axes == before.randomised_axes
         await press(pilot, "x", "tab", "y")
         assert app.state.esd_axes == before.esd_axes
-        assert app.state.randomized_axes[1] != before.randomized_axes[1]
+        assert app.state.randomised_axes[1] != before.randomised_axes[1]
 
 
 async def test_the_y_key_in_the_traps_view_says_that_there_is_no_such_axis(analysed_run: Path) -> None:

@@ -22,7 +22,7 @@ from grokscope.app.views.spectrum import most_bins
 from grokscope.app.views.table import traps_by_cause
 from grokscope.figures import Axis, Figure, Scales, VLine, axis_over, dxmin
 from grokscope.figures import esd as own
-from grokscope.figures import randomized as shuffled
+from grokscope.figures import randomised as shuffled
 from grokscope.figures.axis import Scale
 from grokscope.figures.colors import DARK, LIGHT, Palette
 from grokscope.spectra import LayerSpectrum, analyze_layer
@@ -44,7 +44,7 @@ def esd(
     return described(figure, width, height, palette).text()
 
 
-def randomized_canvas(
+def randomised_canvas(
     spectrum: LayerSpectrum, width: int, height: int, palette: Palette,
     axes: Scales = ("log", "linear"), other: LayerSpectrum | None = None,
 ) -> Canvas:  # fmt: skip
@@ -53,7 +53,7 @@ def randomized_canvas(
 
 
 def randomized_esd(*arguments: Any, **options: Any) -> Text:
-    return randomized_canvas(*arguments, **options).text()
+    return randomised_canvas(*arguments, **options).text()
 
 
 def lines_of(text: object) -> list[str]:
@@ -194,7 +194,7 @@ def test_only_bars_with_traps_are_coloured_as_such_and_each_sign_stands_on_one(
 ) -> None:
     beyond = trapped.lambda_plus * 1.02  # beyond the law's edge, below the edge of noise: no trap
     spectrum = replace(trapped, randomized_esd=np.sort(np.append(trapped.randomized_esd, beyond)))
-    canvas = randomized_canvas(spectrum, *size, DARK, axes=(x, "linear"))
+    canvas = randomised_canvas(spectrum, *size, DARK, axes=(x, "linear"))
     bottom = size[1] - 3
     coloured = [k for k, look in enumerate(canvas.looks[bottom]) if look[0] == DARK.trap]
     signs = [(row, cells.index("▲")) for row, cells in enumerate(canvas.characters) if "▲" in cells]

@@ -110,7 +110,7 @@ async def test_enter_fills_the_screen_with_a_pane_and_its_legend_and_esc_gives_t
         before = screen_of(app)
         await press(pilot, "tab", "enter")
         alone = screen_of(app)
-        assert [pane.name for pane in app.main.glass.panes] == ["header", "randomized", "footer"]
+        assert [pane.name for pane in app.main.glass.panes] == ["header", "randomised", "footer"]
         assert "Marchenko–Pastur" in alone
         assert "esc all panes" in alone
         assert "↑ density per unit of λ" in alone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -89,6 +90,18 @@ def test_a_missing_source_of_an_import(tmp_path: Path, grokscope_here: Command) 
         grokscope_here("import", "nowhere", "-o", "run.h5", cwd=tmp_path), "there is no file nowhere"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["info", "view", "analyze", "check", "import -o run.h5"])
+def test_a_path_that_is_empty_is_not_this_folder(tmp_path: Path, grokscope_here: Command, command: str) -> None:
+    """As a variable leaves it that is not set."""
+    assert_one_sentence(grokscope_here(*command.split(), "", cwd=tmp_path), "a path is empty")
+
+
+def test_a_command_that_is_advised_can_be_pasted(tmp_path: Path, grokscope_here: Command) -> None:
+    path = tmp_path / "it's here.h5"
+    done = grokscope_here("info", path)
+    assert shlex.split(done.stderr.split("`")[1]) == ["grokscope", "train", "-o", str(path)]
 
 
 def test_a_place_that_no_file_can_be_made_in(grokscope_here: Command) -> None:

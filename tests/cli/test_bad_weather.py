@@ -33,7 +33,7 @@ def test_a_full_stdout_is_a_failure_in_one_sentence(trained_run: Path, command: 
             stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
         )  # fmt: skip
     assert done.returncode == 1
-    assert "No space left on device" in done.stderr
+    assert "no room for the output: No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
 

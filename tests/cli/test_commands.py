@@ -170,7 +170,7 @@ def test_show_measures_what_is_not_measured(trained_run: Path, tmp_path: Path, g
     path = Path(shutil.copy(trained_run, tmp_path / "run.h5"))
     shown = parsed(grokscope_here("show", path, "--json"))
     assert all(layer["norm"] > 0 for layer in shown["layers"])
-    left = f"{shown['num_checkpoints'] - 1} of {shown['num_checkpoints']} checkpoints are not measured"
+    left = f"{shown['num_checkpoints'] - 3} of {shown['num_checkpoints']} checkpoints are not measured"
     note = f"run.h5: {left}; `grokscope analyze {path}` measures them\n"
     for command in (("report",), ("evaluate", "--csv"), ("export", "--layers")):
         assert grokscope_here(*command, path).stderr == note

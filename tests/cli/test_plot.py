@@ -98,11 +98,20 @@ def test_a_terminal_gets_its_size_and_colours(run: Path, variables: dict[str, st
     assert len(lines) == 30  # one is left for the prompt
 
 
-@pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
-def test_pictures_go_to_a_file(run: Path, tmp_path: Path, grokscope_here: Command, suffix: str) -> None:
+def test_a_size_that_is_exported_has_the_bounds_of_one_that_is_given(
+    run: Path, grokscope_here: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "3000")
+    monkeypatch.setenv("LINES", "2000")
+    drawn = grokscope_here("plot", run, "esd").stdout
+    assert drawn == grokscope_here("plot", run, "esd", "--size", "1000x500").stdout
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("randomised", "svg"), ("randomized", "png"), ("esd", "pdf")])
+def test_pictures_go_to_a_file(run: Path, tmp_path: Path, grokscope_here: Command, kind: str, suffix: str) -> None:
     """And its name to stdout; another suffix, or a folder that is not there, is a sentence."""
     path = tmp_path / f"traps.{suffix}"
-    done = grokscope_here("plot", run, "randomized", "-o", path)
+    done = grokscope_here("plot", run, kind, "-o", path)
     assert (done.exit_code, done.stdout.strip()) == (0, str(path)), done.stderr
     assert path.stat().st_size > 1000
 

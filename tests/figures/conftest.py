@@ -14,7 +14,7 @@ from grokscope.figures import (
     esd,
     heatmap,
     over_time,
-    randomized,
+    randomised,
     spectrogram,
 )
 from grokscope.spectra import LayerSpectrum, analyze_layer
@@ -91,7 +91,7 @@ def every_figure(
         "esd": esd(spectrum),
         "esd, linear": esd(spectrum, scales=("linear", "linear")),
         "esd of two": esd(spectrum, other=spectra[0]),
-        "randomized": randomized(spectrum),
+        "randomised": randomised(spectrum),
         "dxmin": dxmin(spectrum),
         "heatmap": heatmap(runs[0]),
         "classes": classes(runs[0]),

@@ -27,7 +27,7 @@ from grokscope.figures import (
     heatmap,
     on_common_axes,
     over_time,
-    randomized,
+    randomised,
     spectrogram,
 )
 from grokscope.figures.data import Figure, Mark
@@ -109,7 +109,7 @@ def test_the_marchenko_pastur_law_describes_all_but_the_traps(
     """The area under the law is the share of eigenvalues below the least trap, kept or not; a bin begins at λ₊."""
     least = min(trap.eigenvalue for trap in spectrum.traps)
     spectrum = with_zeros(replace(spectrum, traps=spectrum.traps[:kept]), zeros)
-    figure = randomized(spectrum)
+    figure = randomised(spectrum)
     law = one(figure, Curve, "Marchenko")
     below = float(np.mean(spectrum.randomized_esd < least))
     assert below < 1
@@ -133,7 +133,7 @@ def test_the_chosen_xmin_has_the_least_distance(spectrum: LayerSpectrum) -> None
 def test_a_layer_that_is_not_measured_says_why() -> None:
     """No mark, and the reason."""
     missing = LayerSpectrum("fc3", (10, 4), "10 × 4: fewer than 8 eigenvalues")
-    for figure in (esd(missing), randomized(missing), dxmin(missing)):
+    for figure in (esd(missing), randomised(missing), dxmin(missing)):
         assert figure.reason == missing.reason
         assert figure.marks == ()
 
@@ -174,6 +174,17 @@ def test_seeds_are_averaged_at_the_steps_that_all_have(runs: list[Timeline]) -> 
     np.testing.assert_allclose(curve.y, np.mean(table, axis=0))
     np.testing.assert_allclose(band.high - band.low, 2 * np.std(table, axis=0, ddof=1))
     assert "3 runs at the 6 steps" in figure.facts[-1].text
+
+
+def test_phases_behind_a_mean_are_those_that_all_runs_agree_on(runs: list[Timeline]) -> None:
+    """Whichever is named first: one generalises earlier, one never collapses."""
+    late = replace(runs[1], observed=["pre-grokking"] * 3 + ["grokking"] * 4)
+    early = replace(runs[2], observed=["pre-grokking"] * 2 + ["grokking"] * 4 + ["anti-grokking"])
+    for order in ([runs[0], late, early], [early, late, runs[0]]):
+        spans = over_time(PANELS["norm"](runs[0]), order).of(Span)
+        assert [(span.label, span.x0, span.x1) for span in spans] == [
+            ("pre-grokking", 0.5, 300.0), ("grokking", 1000.0, 30000.0)
+        ]  # fmt: skip
 
 
 def test_p_values_of_seeds_are_combined_not_averaged(runs: list[Timeline]) -> None:
@@ -282,7 +293,7 @@ def test_step_0_stands_a_gap_before_the_first_step_and_is_called_0(
     """However late and dense the checkpoints are: little of the axis is empty, and no curve crosses it."""
     steps = np.unique(np.concatenate([[0], np.round(first * 10 ** (np.arange(4 * per_decade) / per_decade))]))
     run = replace(runs[0], steps=steps.astype(np.int64), last_step=int(steps[-1]), layers=("fc1",),
-                  measures={("alpha", "fc1"): np.ones(len(steps))})  # fmt: skip
+                  measures={("alpha", "fc1"): np.ones(len(steps))}, observed=["-"] * len(steps))  # fmt: skip
     figure = over_time(PANELS["alpha"](run), [run])
     assert figure.x.low == pytest.approx(low, rel=0.1)
     assert figure.x.ticks(6)[0] == (figure.x.low, "0")

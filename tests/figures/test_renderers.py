@@ -20,7 +20,7 @@ from grokscope.figures.plain import plain
 from grokscope.figures.terminal import SHADES, _marker, text
 
 KINDS = (
-    *PANELS, "alpha of one layer", "alpha of three seeds", "esd", "esd, linear", "esd of two", "randomized",
+    *PANELS, "alpha of one layer", "alpha of three seeds", "esd", "esd, linear", "esd of two", "randomised",
     "dxmin", "heatmap", "classes", "spectrogram", "nothing",
 )  # fmt: skip
 DOTS = {
@@ -193,7 +193,7 @@ def test_every_cell_of_a_map_is_read_back_from_the_text(
     assert checked > 0.8 * cells.values.size
 
 
-@pytest.mark.parametrize("kind", ["esd", "randomized"])
+@pytest.mark.parametrize("kind", ["esd", "randomised"])
 def test_the_text_holds_the_bars_numbers(every_figure: dict[str, Figure], kind: str) -> None:
     """The height of each bar in the text is its density, within a row."""
     figure = every_figure[kind]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from grokscope.errors import UsageError
 from grokscope.importers import layers_of, read_tensors
+from grokscope.importers.composed_weights import ADAPTER, Scale
 from grokscope.importers.layer_names import depth_order
 from grokscope.importers.stored import StoredTensor, StoredTensors
 from grokscope.importers.tensors import LayerSource, widened
@@ -159,6 +160,25 @@ def test_pruned_weights_are_measured_without_what_was_pruned() -> None:
     tensors = recorded_tensors(module)
     (layer,) = layers_of(tensors)[0]
     assert np.array_equal(layer.weight(tensors), module.weight.detach().numpy())
+
+
+def test_each_adapter_has_the_scale_of_its_own_layer() -> None:
+    state = {
+        f"model.{layer}.{name}.weight": np.ones(shape)
+        for layer in ("0", "1.0")
+        for name, shape in (("base_layer", (3, 4)), ("lora_A.d", (2, 4)), ("lora_B.d", (3, 2)))
+    }
+    scales = {
+        f"{ADAPTER}model.{layer}.lora_A.d.weight": Scale(factor) for layer, factor in (("1.0", 5.0), ("0", 2.0))
+    }
+    layers = layers_by_name(stored(state, **scales))
+    assert {name: layer.note for name, layer in layers.items()} == {"0": "W + 2·BA", "1.0": "W + 5·BA"}
+
+
+def test_adapters_without_a_scale_stand_each_alone() -> None:
+    state = {f"0.lora_A.{name}.weight": np.ones((2, 4)) for name in ("d", "e")}
+    state |= {f"0.lora_B.{name}.weight": np.ones((3, 2)) for name in ("d", "e")}
+    assert list(layers_by_name(stored(state))) == ["0.lora", "0.lora.e"]
 
 
 @pytest.mark.parametrize(

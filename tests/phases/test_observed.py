@@ -53,6 +53,24 @@ def test_a_run_that_never_memorises_stays_before_grokking() -> None:
     assert set(phases_of([0.1, 0.5, 0.6], [0.1, 0.5, 0.6]).labels) == {"pre-grokking"}
 
 
+@pytest.mark.parametrize(
+    ("train", "test", "labels"),
+    [
+        ([0.1, 0.985, 0.985], [0.1, 0.79 - LEAST, 0.95], "PP?"),
+        ([0.1, 0.985, 0.985], [0.1, 0.79, 0.95], "P??"),
+        ([0.1, 0.985, 0.5], [0.1, 0.95, 0.3], "P??"),
+        ([0.1, 0.9, 0.99], [0.1, 0.85, 0.9], "P?G"),
+        ([0.1, 0.99, 0.98], [0.1, 0.3, 0.38], "PPP"),
+    ],
+)
+def test_high_test_accuracy_before_memorisation_is_no_phase(
+    train: list[float], test: list[float], labels: str
+) -> None:
+    seen = phases_of(train, test)
+    assert "".join("?" if label == "undecided" else label[0].upper() for label in seen.labels) == labels
+    assert seen.forgotten is None
+
+
 def test_generalisation_without_delay_begins_with_memorisation() -> None:
     seen = phases_of([0.1, 0.8, 1, 1], [0.1, 0.75, 0.93, 0.95])
     assert seen.labels == ("pre-grokking", "pre-grokking", "grokking", "grokking")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from grokscope.cli.tables import checkpoint_text
 from grokscope.errors import UsageError
 from grokscope.figures.data import Span
 from grokscope.numbers import mean_text, probability
-from grokscope.phases import FORGOTTEN
+from grokscope.phases import NO_PHASE
 from grokscope.report import RunReport, refuse_twice, report_text, run_report
 from grokscope.report.pictures import Source, figures_of
 from grokscope.report.text import confusion_lines
@@ -38,7 +39,7 @@ def report(name: str, last: Mapping[str, float], *, measured: bool = True, **exp
         events={"last": last},
         phases=[],
         confusion={("grokking", "grokking"): 1} if measured else {},
-        experiment=experiment,
+        experiment=experiment or {"lr": "0.1"},
         null_draws={"fc1": 4000, "fc3": 16_000},
     )
 
@@ -99,13 +100,21 @@ def test_where_training_images_are_lost_too_every_surface_says_so(tmp_path: Path
     made = run_report(run, spectra)
     assert made.phases[-2:] == [("anti-grokking", 3, 3), ("undecided", 4, 5)]
     assert (made.events["collapse"]["step"], made.events["forgotten"]["step"]) == (3, 4)
-    assert f"  undecided     steps 4 to 5: {FORGOTTEN}\n" in report_text([made])
-    assert [event.text for event in read_timeline(run, spectra).events][-2:] == ["anti-grokking begins", FORGOTTEN]
+    assert f"  undecided     steps 4 to 5: {NO_PHASE}\n" in report_text([made])
+    assert [event.text for event in read_timeline(run, spectra).events][-2:] == ["anti-grokking begins", NO_PHASE]
     shown = checkpoint_text(describe_checkpoint(run, 5))
-    assert f"observed: undecided ({FORGOTTEN})" in shown
+    assert f"observed: undecided ({NO_PHASE})" in shown
     assert "–––" not in shown  # one mark for an interval that is not known
     [accuracy] = figures_of("accuracy", [Source.of(run)])
     assert [mark.role for mark in accuracy.of(Span)][-2:] == ["anti-grokking", "undecided"]
+
+
+def test_strangers_are_never_averaged() -> None:
+    """Nothing is known of what made two files of the same layers; both are named."""
+    strangers = [replace(report(name, {"step": 10}), experiment={"layers": "fc1 2×3"}) for name in "ab"]
+    text = report_text(strangers)
+    assert "mean" not in text
+    assert [line for line in text.splitlines() if line in ("a.h5", "b.h5")] == ["a.h5", "b.h5"]
 
 
 def test_the_same_run_is_not_counted_twice() -> None:

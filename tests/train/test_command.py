@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 import json
 import os
 import pty
@@ -11,12 +12,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
+from grokscope_train.config import TrainConfig
 from typer.testing import Result
 
+from grokscope.cli.evaluate import evaluate
+from grokscope.cli.train import train
+from grokscope.phases import Thresholds
 from grokscope.runfile import Run, RunWriter, log_steps
 from tests.terminal import read_all
 from tests.waiting import wait_until
@@ -235,3 +241,11 @@ def test_info_as_json_tells_the_configuration(finished: Path, grokscope_here: He
     described = json.loads(grokscope_here("info", finished, "--json").stdout)
     assert described["config"]["dataset"] == "digits"
     assert described["steps"][-1] == 50
+
+
+@pytest.mark.parametrize(("command", "kept"), [(train, TrainConfig), (evaluate, Thresholds)])
+def test_an_option_s_default_is_that_of_what_it_sets(command: Callable[..., None], kept: type) -> None:
+    options = inspect.signature(command).parameters
+    defaults = {field.name: field.default for field in fields(kept) if field.name in options}
+    assert len(defaults) >= len(fields(kept)) - 1, "all but the branch of a run"
+    assert {name: options[name].default for name in defaults} == defaults

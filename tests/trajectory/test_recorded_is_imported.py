@@ -81,6 +81,18 @@ def test_an_adapter_is_recorded_with_its_base(
     assert any(f"layer {name}: {note}" in told for told in run.notes)
 
 
+def test_an_adapter_that_is_more_than_a_product_stands_apart(tmp_path: Path) -> None:
+    """DoRA scales each row of the sum."""
+    peft = pytest.importorskip("peft")
+    base = torch.nn.Sequential(torch.nn.Linear(8, 12))
+    adapted = peft.get_peft_model(base, peft.LoraConfig(target_modules=["0"], use_dora=True))
+    with grokscope.Recorder(tmp_path / "run.h5", adapted) as recorder:
+        recorder.step(0)
+    run = Run(tmp_path / "run.h5")
+    assert [layer.name for layer in run.layers] == ["0", "0.lora"]
+    assert "layer 0: without its adapter, whose scale is not known" in run.notes
+
+
 def test_a_turned_layer_is_recorded_with_its_adapter(tmp_path: Path) -> None:
     """GPT-2's modules hold [in, out], its square ones too."""
     peft = pytest.importorskip("peft")

@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from grokscope.cluster import connect
-from grokscope.errors import StorageError, UsageError
+from grokscope.errors import FAILED, INTERRUPTED, WRONG_USAGE, StorageError, UsageError
 from grokscope.runfile import Run
 from grokscope_train.ensemble import POLL_SECONDS, MemberProcess, Show, identity, raise_first_failure
 from grokscope_train.signals import StopRequest
 
-FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 SAVING_SECONDS = 15.0  # that a training whose worker has died may take to save and to let its file go
 
 

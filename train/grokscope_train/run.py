@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grokscope.errors import BadRunFile, StorageError, UsageError
-from grokscope.files import is_in_the_way, resolved
+from grokscope.files import refuse_existing, refuse_without_folder, resolved
 from grokscope.runfile import Run, RunWriter
 from grokscope_train.choose import resolve
 from grokscope_train.config import FORMER_ENGINE, ORIGIN, TrainConfig, option
@@ -152,10 +152,8 @@ def _recorded(config: TrainConfig, data_dir: Path | None, num_seeds: int) -> dic
 
 def refuse_early(path: Path, overwrite: bool) -> None:
     """Find out before the data is loaded and steps are compiled that the file cannot be made."""
-    if is_in_the_way(path) and not overwrite:
-        raise UsageError(f"{path} exists; go on with it by --resume, or replace it by --overwrite")
-    if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent} to put {path.name} in; make it first")
+    refuse_existing(path, overwrite)
+    refuse_without_folder(path)
     _refuse_read_only(path)
 
 

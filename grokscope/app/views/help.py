@@ -19,7 +19,7 @@ from grokscope.app.views.lists import list_text, rows_of
 from grokscope.figures.colors import Palette, phase_letter
 from grokscope.names import safe_name
 from grokscope.numbers import whole
-from grokscope.phases import FORGOTTEN
+from grokscope.phases import NO_PHASE
 from grokscope.phases.inferred import RULE
 
 COLUMN = 38
@@ -81,7 +81,7 @@ def why_text(palette: Palette, frame: Frame, width: int, caveats: Sequence[str] 
         text.append(f"{who:<16}", Style(color=palette.muted))
         word = unknown if phase == "unknown" else phase
         text.append(f"{phase_letter(phase)} {word}\n", Style(color=palette.phase(phase), bold=True))
-    forgotten = (FORGOTTEN,) * (frame.observed == "undecided")
+    forgotten = (NO_PHASE,) * (frame.observed == "undecided")
     for reason in (*forgotten, *frame.reasons, *caveats):
         lines = textwrap.wrap(safe_name(reason), width, initial_indent="  • ", subsequent_indent="    ")
         text.append("\n".join(lines) + "\n", Style(color=palette.text))

@@ -18,7 +18,7 @@ from grokscope.app.views.help import draw_sheet, sheet_size
 from grokscope.app.views.maps import draw_heatmap, draw_spectrogram, hit_heatmap, hit_spectrogram
 from grokscope.app.views.profile import draw_profile, hit_profile
 from grokscope.app.views.runs import draw_runs, hit_runs
-from grokscope.app.views.spectrum import draw_esd, draw_randomized
+from grokscope.app.views.spectrum import draw_esd, draw_randomised
 from grokscope.app.views.table import hit_table, table
 from grokscope.app.views.timeline import draw_timeline, hit_timeline
 from grokscope.app.views.trajectories import draw_trajectories, hit_trajectories
@@ -87,7 +87,7 @@ def _alone(state: State, top: int, width: int, height: int) -> Pane:
         return Pane("trajectories", 0, top, width, height, draw_trajectories, hit_trajectories)
     if state.view == "spectrogram":
         return Pane("spectrogram", 0, top, width, height, draw_spectrogram, hit_spectrogram, wheel=actions.move)
-    name, draw = ("randomized", draw_randomized) if state.pane % 2 else ("esd", draw_esd)
+    name, draw = ("randomised", draw_randomised) if state.pane % 2 else ("esd", draw_esd)
     return Pane(name, 0, top, width, height, draw, wheel=actions.move)
 
 
@@ -111,15 +111,15 @@ def _view(state: State, width: int, top: int, height: int, table_rows: int, *, b
         half = height // 2
         return [
             Pane("esd", 0, top, width, half, draw_esd),
-            Pane("randomized", 0, top + half, width, height - half, draw_randomized),
+            Pane("randomised", 0, top + half, width, height - half, draw_randomised),
         ]
     found = [Pane("table", 0, top, width, table_rows, table, hit_table, wheel=actions.select)]
     top, height, left = top + table_rows, height - table_rows, (width - 1) // 2
     if beside:
         found.append(Pane("esd", 0, top, left, height, draw_esd))
-        found.append(Pane("randomized", left + 1, top, width - left - 1, height, draw_randomized))
+        found.append(Pane("randomised", left + 1, top, width - left - 1, height, draw_randomised))
     elif state.pane % 2:
-        found.append(Pane("randomized", 1, top, width - 1, height, draw_randomized))
+        found.append(Pane("randomised", 1, top, width - 1, height, draw_randomised))
     else:
         found.append(Pane("esd", 0, top, width, height, draw_esd))
     return found

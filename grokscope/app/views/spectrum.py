@@ -11,7 +11,7 @@ from grokscope.app.layer_names import in_title
 from grokscope.app.plots.described import described, empty
 from grokscope.app.state import State
 from grokscope.app.views.pieces import Piece, line
-from grokscope.figures import Figure, dxmin, esd, randomized
+from grokscope.figures import Figure, dxmin, esd, randomised
 from grokscope.numbers import number
 
 WEIGHTWATCHER_FIRST = ("alpha", "D", "rand_num_spikes", "rand_sigma_mp")
@@ -58,13 +58,13 @@ def weightwatcher(state: State, width: int) -> Text:
     return line(pieces, width)
 
 
-def draw_randomized(state: State, width: int, height: int) -> Text:
+def draw_randomised(state: State, width: int, height: int) -> Text:
     """The spectrum of the selected layer's shuffled entries."""
     layer, other = state.selected, state.compared
     if layer is None or layer.spectrum is None:
         return _missing("randomised", layer, state, width, height)
     compared = None if other is None else other.spectrum
-    figure = randomized(layer.spectrum, scales=state.randomized_axes, other=compared, most_bins=most_bins(width))
+    figure = randomised(layer.spectrum, scales=state.randomised_axes, other=compared, most_bins=most_bins(width))
     figure = titled(figure, layer, width)
     return described(figure, width, height, state.palette, focused=focused(state, 1), legend=state.full).text()
 

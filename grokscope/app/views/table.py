@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,8 +18,9 @@ from grokscope.app.layout import Place
 from grokscope.app.plots.canvas import Canvas, fit_end
 from grokscope.app.state import State
 from grokscope.app.views.footer import topic
+from grokscope.figures import CAUSE_LETTERS
 from grokscope.figures.colors import Palette
-from grokscope.numbers import UNKNOWN, count, fixed, number, probability, with_interval
+from grokscope.numbers import UNKNOWN, count, fixed, number, probability, with_interval, with_range
 from grokscope.spectra.layer import LayerSpectrum
 from grokscope.spectra.power_law import DECIDABLE_TAIL
 
@@ -44,19 +46,15 @@ class Column:
 def traps_by_cause(spectrum: LayerSpectrum) -> str:
     """Traps of the representative permutation as mean/entries/both/unexplained counts, `1m 6e`; `16e of 25` where
     the weaker ones are not kept."""
-    counts = {"m": 0, "e": 0, "b": 0, "?": 0}
-    for trap in spectrum.traps:
-        counts[{"mean": "m", "entries": "e", "mean+entries": "b"}.get(trap.cause, "?")] += 1
-    words = " ".join(f"{count}{letter}" for letter, count in counts.items() if count) or "0"
+    counts = Counter(CAUSE_LETTERS[trap.cause] for trap in spectrum.traps)
+    words = " ".join(f"{counts[letter]}{letter}" for letter in CAUSE_LETTERS.values() if counts[letter]) or "0"
     every = len(spectrum.trap_eigenvalues)
     return words if len(spectrum.traps) == every else f"{words} of {every}"
 
 
 def traps_count(spectrum: LayerSpectrum) -> str:
     """The median count over permutations with its range, `7 (5–9)`."""
-    low, high = spectrum.num_traps_min, spectrum.num_traps_max
-    middle = count(spectrum.num_traps)
-    return middle if low == high or middle == UNKNOWN else f"{middle} ({low:g}–{high:g})"
+    return with_range(count(spectrum.num_traps), spectrum.num_traps_min, spectrum.num_traps_max)
 
 
 def _alpha(spectrum: LayerSpectrum) -> str:

@@ -18,7 +18,7 @@ from grokscope.app.state import State
 from grokscope.app.views.spectrum import most_bins, titled
 from grokscope.app.views.table import traps_count
 from grokscope.app.views.trap_pictures import pictures_beside
-from grokscope.figures import randomized
+from grokscope.figures import randomised
 from grokscope.figures.colors import Palette
 from grokscope.numbers import UNKNOWN, count, counted, fixed, number, probability
 from grokscope.spectra.layer import LayerSpectrum
@@ -71,7 +71,7 @@ def _view(state: State, width: int, height: int) -> Canvas:
     canvas.paste(listed, 0, 0)
     canvas.paste(pictures, 0, width - pictures.width)
     if height - rows - 1 >= SMALLEST_PLOT:
-        figure = randomized(spectrum, scales=state.randomized_axes, most_bins=most_bins(width - used))
+        figure = randomised(spectrum, scales=state.randomised_axes, most_bins=most_bins(width - used))
         if state.selected is not None:
             figure = titled(figure, state.selected, width - used)
         canvas.paste(described(figure, width - used, height - rows - 1, palette), rows + 1, 0)
