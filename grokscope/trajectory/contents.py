@@ -77,7 +77,7 @@ class Contents:
         return f"{' '.join(blobs) if all(blobs) else content_crc32(self.files)} {self.part}"
 
     def is_known_whole(self) -> bool:
-        """Tell whether nothing is to be compared: it has no CRCs, or they were found right and all is as it was."""
+        """Tell whether nothing is to be compared: it has no CRCs, or they were right and its files are as then."""
         return self.crc is None or all(kept_crc32(Path(file[0]), file[1:]) == self.crc for file in self.stamp)
 
     def keep_that_it_is_whole(self) -> None:
