@@ -36,7 +36,7 @@ def steps_by_regex(checkpoints: Iterable[str], pattern: str) -> Numbering:
 
 
 def steps_in_table(checkpoints: Iterable[str], path: Path) -> Numbering:
-    """Read lines `name,step` of a file; a first line that says so is skipped, and a name may have its suffix or not.
+    """Read lines `name,step`; a first line that says so is skipped, and a name may have its suffix or not.
 
     Where both stand there, the line with the name as it is counts.
     """
