@@ -159,6 +159,14 @@ def test_one_layer_shows_its_interval(runs: list[Timeline]) -> None:
     np.testing.assert_array_equal(band.high, runs[0].measure("alpha_high", "fc2"))
 
 
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("alpha", "interval of fc2"), ("traps", "least to most of fc2"), ("circuit", "± sd over masks of KL")],
+)
+def test_a_band_is_called_what_it_is(runs: list[Timeline], name: str, label: str) -> None:
+    assert one(over_time(PANELS[name](runs[0], ("fc2",)), runs[:1]), Band).label == label
+
+
 def test_seeds_are_averaged_at_the_steps_that_all_have(runs: list[Timeline]) -> None:
     """Mean and sample standard deviation, as numpy has them; one run lacks a checkpoint."""
     keep = np.array([0, 1, 3, 4, 5, 6])
