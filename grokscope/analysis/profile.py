@@ -62,11 +62,21 @@ def known(spectrum: LayerSpectrum, names: Iterable[str]) -> dict[str, Any]:
 def profile_rows(spectra: Spectra) -> Iterator[dict[str, Any]]:
     """Yield a row for each layer at each checkpoint, by depth: plain values, None for what is not known.
 
-    `worst` is its rank among those that look worst there, from 1.
+    `worst` is its rank among those that look worst there, from 1. What is measured of gates is None where that
+    means nothing.
     """
-    from grokscope.analysis.rows import SCALARS
+    from grokscope.analysis.evidence import why_no_gates
+    from grokscope.analysis.gates import MEASURES
+    from grokscope.analysis.rows import DERIVED, SCALARS
 
     names = [*FIRST_COLUMNS, *(name for name in SCALARS if name not in FIRST_COLUMNS)]
+    blind = dict.fromkeys(MEASURES, np.full(len(spectra.done), np.nan))
+    no_gates = why_no_gates(spectra.run.config, spectra.run.layers)
+    others = [
+        {name: spectra.column(name, layer.name) for name in DERIVED}
+        | (blind if no_gates else spectra.gates(layer.name))
+        for layer in spectra.run.layers
+    ]
     for index, step in enumerate(spectra.run.steps[: len(spectra.done)].tolist()):
         measured = [spectra.layer(index, layer.name) for layer in spectra.run.layers]
         ranks = {depth: rank for rank, depth in enumerate(worst_first(measured), start=1)}
@@ -77,4 +87,5 @@ def profile_rows(spectra: Spectra) -> Iterator[dict[str, Any]]:
                 "shape": "x".join(map(str, layer.shape)), "kind": layer.kind, "note": layer.note,
                 "verdict": shown.verdict, "reason": shown.reason or shown.verdict_reason,
                 **known(shown, names),
+                **{name: json_value(float(values[index])) for name, values in others[depth].items()},
             }  # fmt: skip

@@ -29,9 +29,9 @@ ACCURACY_LIMITS = (-0.02, 1.04)
 class Line:
     """One curve: its name, its role, and the column of a run that it shows.
 
-    `low` and `high` give its interval, which `between` names; `joined` says whether the values are a curve or points;
-    `combined` how those of several runs become one number, the mean by default; `doubt` which values of a run
-    decide nothing; `draws` from how many draws each comes, where that bounds it.
+    `low` and `high` give its interval, which `between` names; `joined` says whether the values are a curve or
+    points; `combined` how those of several runs become one number, the mean by default; `doubt` which values of a
+    run decide nothing; `draws` from how many draws each comes, where that bounds it.
     """
 
     name: str

@@ -23,9 +23,7 @@ def read_gguf(path: Path) -> StoredTensors:
     try:
         from gguf import GGUFReader
     except ImportError:
-        raise MissingPackage(
-            f"reading {path.name} needs gguf; install it by `pip install 'grokscope[gguf]'`"
-        ) from None
+        raise MissingPackage(f"reading {path.name} needs gguf", "gguf") from None
     try:
         reader = GGUFReader(path)
     except (OSError, ValueError, KeyError, IndexError) as error:

@@ -217,8 +217,8 @@ def _table_4(named: Named) -> Table:
     notes = (
         "p-values of several runs are combined by Fisher's method, with how many lie below .05; they are never "
         "averaged. The naive p treats eigenvalues as independent and the law as not fitted: it is far too large. "
-        "It is that of the permutation that is drawn; D is the mean over permutations, and so is what the "
-        "calibrated p is of.",
+        "It is that of the permutation that is drawn; D is the mean over permutations, and the calibrated p is "
+        "the mean's.",
         *((KS_NOTE,) if any(edge.of_paper and edge.phase in KS for edge in edges) else ()),
     )
     title = "shuffled entries against the Marchenko–Pastur law at the right edge of each phase"

@@ -9,6 +9,7 @@ import pytest
 import scipy.stats
 from scipy.integrate import trapezoid
 
+from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline
 from grokscope.figures import (
     PANELS,
@@ -226,6 +227,11 @@ def test_a_value_alone_between_unknown_ones_is_a_point(runs: list[Timeline]) -> 
     lonely = replace(runs[0], measures={("alpha", "fc1"): values}, layers=("fc1",))
     points = one(over_time(PANELS["alpha"](lonely), [lonely]), Points)
     assert (points.x.tolist(), points.y.tolist()) == ([100.0], [3.0])
+
+
+def test_no_two_measures_have_one_title(runs: list[Timeline]) -> None:
+    titles = [heatmap(runs[0], measure).title for measure in LAYER_COLUMNS]
+    assert len(set(titles)) == len(LAYER_COLUMNS)
 
 
 def test_maps_hold_the_runs_own_numbers(runs: list[Timeline], spectra: list[LayerSpectrum | None]) -> None:

@@ -149,7 +149,7 @@ def _rows(canvas: Canvas, spectrum: LayerSpectrum, chosen: int, room: int, palet
         selected = number_of == chosen
         if selected:
             canvas.background(row, 0, canvas.width, palette.selected)
-        values = _values(number_of, trap, spectrum)
+        values = _values(number_of, trap)
         end = 0
         for title, width in columns:
             end += width
@@ -173,7 +173,7 @@ def _fitting(width: int) -> list[tuple[str, int]]:
     return [_COLUMNS[k][:2] for k in sorted(chosen)]
 
 
-def _values(number_of: int, trap: Trap, spectrum: LayerSpectrum) -> dict[str, str]:
+def _values(number_of: int, trap: Trap) -> dict[str, str]:
     return {
         "#": f"{number_of + 1}",
         "λ": number(trap.eigenvalue, 4),
