@@ -11,6 +11,9 @@ from grokscope.analysis.gates import MEASURES as OF_GATES
 from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline
 from grokscope.app.state import ORDERS, Direction, Entry, State
+from grokscope.app.views.help import LISTS, last_scroll
+from grokscope.app.views.lists import rows_of, start_row
+from grokscope.app.views.panels import panels
 from grokscope.figures import WORDS, Scale, Scales
 from grokscope.figures.colors import DARK, LIGHT
 from grokscope.numbers import whole
@@ -143,8 +146,6 @@ def pane(state: State, by: int) -> State:
     """The next or previous pane, for the keys to act on."""
     count = 2
     if state.view == "trajectories":
-        from grokscope.app.views.panels import panels
-
         count = len(panels(state))
     return replace(state, pane=(state.pane + by) % count)
 
@@ -324,18 +325,12 @@ def heard(state: State) -> State:
 
 def sheet(state: State, name: str) -> State:
     """A sheet over the panes, or away with it; a list is opened at the cursor."""
-    from grokscope.app.views.help import LISTS
-    from grokscope.app.views.lists import start_row
-
     state = replace(state, sheet="" if state.sheet == name else name, scroll=0)
     return replace(state, scroll=start_row(state)) if state.sheet in LISTS else state
 
 
 def go_to_row(state: State) -> State:
     """From a list to the checkpoint of its chosen row; any other sheet away."""
-    from grokscope.app.views.help import LISTS
-    from grokscope.app.views.lists import rows_of
-
     rows = rows_of(state) if state.sheet in LISTS else []
     state = replace(state, sheet="")
     return put_cursor(state, rows[state.scroll][0]) if rows else state
@@ -353,8 +348,6 @@ def column(state: State, by: int) -> State:
 
 def scroll(state: State, by: int) -> State:
     """Rows on or back in a sheet; its last rows are its end."""
-    from grokscope.app.views.help import last_scroll
-
     return replace(state, scroll=max(0, min(state.scroll + by, last_scroll(state))))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 STATE_CODES = {"none": 0, "running": 1, "interrupted": 2, "finished": 3}
@@ -27,10 +28,11 @@ class Liveness:
 def liveness(heartbeat: tuple[float, float, float, float], locked: bool, last_step: int, now: float) -> Liveness:
     """Combine a heartbeat (step, time, steps per second, state code) with the lock's state.
 
-    `last_step` is the plan's last step, `now` the time in seconds since 1970.
+    `last_step` is the plan's last step, `now` the time in seconds since 1970. A heartbeat whose step, time or
+    state is no number, which only damage leaves, says nothing.
     """
     step, beaten, rate, code = heartbeat
-    if code == STATE_CODES["none"]:
+    if code == STATE_CODES["none"] or not all(map(math.isfinite, (step, beaten, code))):
         return Liveness("running" if locked else "static", -1, float("nan"), float("nan"), float("nan"))
     age = max(now - beaten, 0.0)
     state = _state(int(code), locked, age)

@@ -93,10 +93,10 @@ def test_the_cell_of_the_cursor_is_named_with_its_value(state: State, measure: s
 
 
 @pytest.mark.parametrize("measure", actions.MEASURES)
-def test_every_measure_is_drawn_or_says_why_not(state: State, measure: str) -> None:
-    lines = draw_heatmap(replace(state, measure=measure), 80, 18).plain.split("\n")
-    assert len(lines) == 18
-    assert any("█" in line or "▀" in line or "nothing recorded" in line for line in lines)
+def test_every_measure_is_drawn(state: State, measure: str) -> None:
+    text = draw_heatmap(replace(state, measure=measure), 80, 18).plain
+    assert text.count("\n") == 17
+    assert "█" in text or "▀" in text
 
 
 @pytest.mark.parametrize("size", [(80, 18), (120, 30), (200, 50)])

@@ -9,6 +9,7 @@ import pytest
 import scipy.stats
 from scipy.integrate import trapezoid
 
+from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline
 from grokscope.figures import (
     PANELS,
@@ -159,6 +160,14 @@ def test_one_layer_shows_its_interval(runs: list[Timeline]) -> None:
     np.testing.assert_array_equal(band.high, runs[0].measure("alpha_high", "fc2"))
 
 
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("alpha", "interval of fc2"), ("traps", "least to most of fc2"), ("circuit", "± sd over masks of KL")],
+)
+def test_a_band_is_called_what_it_is(runs: list[Timeline], name: str, label: str) -> None:
+    assert one(over_time(PANELS[name](runs[0], ("fc2",)), runs[:1]), Band).label == label
+
+
 def test_seeds_are_averaged_at_the_steps_that_all_have(runs: list[Timeline]) -> None:
     """Mean and sample standard deviation, as numpy has them; one run lacks a checkpoint."""
     keep = np.array([0, 1, 3, 4, 5, 6])
@@ -174,6 +183,17 @@ def test_seeds_are_averaged_at_the_steps_that_all_have(runs: list[Timeline]) -> 
     np.testing.assert_allclose(curve.y, np.mean(table, axis=0))
     np.testing.assert_allclose(band.high - band.low, 2 * np.std(table, axis=0, ddof=1))
     assert "3 runs at the 6 steps" in figure.facts[-1].text
+
+
+def test_phases_behind_a_mean_are_those_that_all_runs_agree_on(runs: list[Timeline]) -> None:
+    """Whichever is named first: one generalises earlier, one never collapses."""
+    late = replace(runs[1], observed=["pre-grokking"] * 3 + ["grokking"] * 4)
+    early = replace(runs[2], observed=["pre-grokking"] * 2 + ["grokking"] * 4 + ["anti-grokking"])
+    for order in ([runs[0], late, early], [early, late, runs[0]]):
+        spans = over_time(PANELS["norm"](runs[0]), order).of(Span)
+        assert [(span.label, span.x0, span.x1) for span in spans] == [
+            ("pre-grokking", 0.5, 300.0), ("grokking", 1000.0, 30000.0)
+        ]  # fmt: skip
 
 
 def test_p_values_of_seeds_are_combined_not_averaged(runs: list[Timeline]) -> None:
@@ -207,6 +227,11 @@ def test_a_value_alone_between_unknown_ones_is_a_point(runs: list[Timeline]) -> 
     lonely = replace(runs[0], measures={("alpha", "fc1"): values}, layers=("fc1",))
     points = one(over_time(PANELS["alpha"](lonely), [lonely]), Points)
     assert (points.x.tolist(), points.y.tolist()) == ([100.0], [3.0])
+
+
+def test_no_two_measures_have_one_title(runs: list[Timeline]) -> None:
+    titles = [heatmap(runs[0], measure).title for measure in LAYER_COLUMNS]
+    assert len(set(titles)) == len(LAYER_COLUMNS)
 
 
 def test_maps_hold_the_runs_own_numbers(runs: list[Timeline], spectra: list[LayerSpectrum | None]) -> None:
@@ -282,7 +307,7 @@ def test_step_0_stands_a_gap_before_the_first_step_and_is_called_0(
     """However late and dense the checkpoints are: little of the axis is empty, and no curve crosses it."""
     steps = np.unique(np.concatenate([[0], np.round(first * 10 ** (np.arange(4 * per_decade) / per_decade))]))
     run = replace(runs[0], steps=steps.astype(np.int64), last_step=int(steps[-1]), layers=("fc1",),
-                  measures={("alpha", "fc1"): np.ones(len(steps))})  # fmt: skip
+                  measures={("alpha", "fc1"): np.ones(len(steps))}, observed=["-"] * len(steps))  # fmt: skip
     figure = over_time(PANELS["alpha"](run), [run])
     assert figure.x.low == pytest.approx(low, rel=0.1)
     assert figure.x.ticks(6)[0] == (figure.x.low, "0")

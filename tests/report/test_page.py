@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.stats
+from grokscope_train.config import TrainConfig
 from typer.testing import Result
 
 from grokscope.analysis import Parameters, analyze
-from grokscope.published import ALPHA, KS, KS_EIGENVALUES, is_the_papers
+from grokscope.experiments import is_the_papers
+from grokscope.published import ALPHA, KS, KS_EIGENVALUES
 from grokscope.report.p_values import p_words
 from grokscope.report.page import report_of, write_report
 from grokscope.report.pictures import Source
@@ -27,17 +31,17 @@ TEST = (0.2, 0.2, 0.6, 0.9, 0.6, 0.5)
 STEPS = (0, 10, 100, 1000, 3000, 10000)
 
 
-def write_run(path: Path, seed: int, decay: float) -> Path:
-    """A run of two layers that generalises at step 100 and collapses from 3000 on, analysed."""
+def write_run(path: Path, seed: int, decay: float, test: tuple[float, ...] = TEST) -> Path:
+    """A run of two layers that by default generalises at step 100 and collapses from 3000 on, analysed."""
     rng = np.random.default_rng(seed)
     layers = [LayerSpec("fc1", (20, 40), bias=False), LayerSpec("fc2", (20, 20), bias=False)]
     config = {"seed": seed, "weight_decay": decay}
     with RunWriter.create(path, steps=STEPS, layers=layers, metrics=["train_accuracy", "test_accuracy"],
                           config=config, origin="a test") as writer:  # fmt: skip
-        for index, (train, test) in enumerate(zip(TRAIN, TEST, strict=True)):
+        for index, accuracies in enumerate(zip(TRAIN, test, strict=True)):
             weights = {layer.name: rng.normal(size=layer.shape) for layer in layers}
-            writer.commit(index, weights=weights, biases={},
-                          metrics={"train_accuracy": train, "test_accuracy": test})  # fmt: skip
+            metrics = dict(zip(("train_accuracy", "test_accuracy"), accuracies, strict=True))
+            writer.commit(index, weights=weights, biases={}, metrics=metrics)
     analyze(Run(path), parameters=Parameters(permutations=3, null_draws=100))
     return path
 
@@ -106,13 +110,28 @@ def test_the_widest_interval_stands_beside_an_alpha_of_several_runs(runs: list[P
         assert row[name] == widest(float(source.timeline.measure(name, "fc1")[3]) for source in sources)
 
 
+OTHERWISE = {
+    "weight_decay": 0.01, "init_scale": 1.0, "lr": 0.05, "activation": "tanh", "random_labels": True, "eps": 1e-4,
+    "freeze": "fc1", "batch_size": 7, "branch": "kept state", "dtype": "float32",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), [("steps", 1), ("store_dtype", "float64"), *OTHERWISE.items()])
+def test_published_values_stand_beside_the_papers_experiment_alone(name: str, value: object) -> None:
+    papers = {option: str(default) for option, default in asdict(TrainConfig()).items()}
+    assert is_the_papers(papers | {name: str(value)}) is (name not in OTHERWISE)
+
+
 @pytest.mark.parametrize(
-    ("changed", "stands"), [({}, True), ({"weight_decay": "0.01"}, False), ({"init_scale": "1.0"}, False)]
-)
-def test_published_values_stand_beside_the_papers_experiment_alone(changed: dict[str, str], stands: bool) -> None:
-    papers = {"dataset": "mnist", "width": "200", "depth": "3", "init_scale": "8.0", "train_points": "1000",
-              "weight_decay": "0.0", "optimizer": "adamw", "loss": "mse"}  # fmt: skip
-    assert is_the_papers(papers | changed) is stands
+    ("test", "where"),
+    [(TEST, "the right edge of grokking"), ((0.2,) * 6, "the right edge of pre-grokking"),
+     ((math.nan,) * 6, "the last checkpoint")],
+)  # fmt: skip
+def test_the_spectra_are_said_to_be_where_they_are(tmp_path: Path, test: tuple[float, ...], where: str) -> None:
+    """Of a run that never grokked, too."""
+    report = report_of([Source.open(write_run(tmp_path / "a.h5", 0, 0.0, test))])
+    (caption,) = [picture.caption for picture in report.pictures if picture.number == 2]
+    assert caption.startswith(f"fc1 of a.h5 at {where}: ")
 
 
 def test_names_are_text_on_the_page(tmp_path: Path) -> None:
@@ -139,6 +158,7 @@ def test_seeds_are_averaged_and_their_p_values_combined(runs: list[Path]) -> Non
     np.testing.assert_allclose(average["values"], np.mean(layers, axis=0))
     row = next(row for row in fourth.rows if row["layer"] == "fc1")
     assert row["combined_ks_p"] == pytest.approx(scipy.stats.combine_pvalues(row["ks_p"]).pvalue)
+    assert row["ks_p_naive"] == pytest.approx([naive_p(distance, 20) for distance in row["ks_distance_shown"]])
     assert {row["experiment"] for row in first.rows} == {"weight_decay 0.0", "weight_decay 0.01"}
     assert {row["runs"] for row in first.rows if row["experiment"] == "weight_decay 0.01"} == {1}
 

@@ -12,6 +12,7 @@ from grokscope.app.keys import footer as footer_keys
 from grokscope.app.layout import BESIDE
 from grokscope.app.plots.canvas import fit
 from grokscope.app.state import State
+from grokscope.app.views.panels import panels
 from grokscope.numbers import whole
 
 PROMPTS = {
@@ -45,8 +46,6 @@ def footer(state: State, width: int, height: int = 1) -> Text:
 def topic(state: State) -> str:
     """What is explained: the chosen column of the table, or the pane of another view."""
     if state.view == "trajectories":
-        from grokscope.app.views.panels import panels
-
         found = panels(state)
         panel = found[state.pane % len(found)]
         return panel if isinstance(panel, str) else panel.title
