@@ -1,4 +1,4 @@
-"""Which of several runs are one experiment with other seeds: only those may be averaged."""
+"""Which runs are one experiment with other seeds, so that they may be averaged, and which are the paper's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from grokscope.errors import UsageError
 from grokscope.trajectory import Trajectory
 from grokscope.trajectory.lineage import lineage_of
 
-NOT_THE_EXPERIMENT = ("seed", "data_dir", "environment", "engine", "device", "threads", "keep_states")
+NOT_THE_EXPERIMENT = ("seed", "data_dir", "environment", "engine", "device", "threads", "keep_states", "files")
 
 
 class OfRun(Protocol):
@@ -38,7 +38,8 @@ Known = TypeVar("Known", bound=OfRun)
 def experiment_of(run: Trajectory) -> dict[str, str]:
     """The configuration and the layers' shapes as text by name, without the seed and where it was computed.
 
-    Equal in runs that may be averaged. What a run of an older `grokscope train` does not say had its default.
+    Runs of the `same_experiment` may be averaged. What a run of an older `grokscope train` does not say had its
+    default.
     """
     recorded = {**(asdict(TrainConfig()) if run.origin == ORIGIN else {}), **run.config}
     shapes = (f"{layer.name} {'×'.join(map(str, layer.shape))}" for layer in run.layers)
@@ -46,6 +47,11 @@ def experiment_of(run: Trajectory) -> dict[str, str]:
     if lineage := lineage_of(run.config):  # seeds leave their parents at peaks of their own
         config["branch"] = ", ".join(("kept state" if lineage.kept else "stored weights", *lineage.edits))
     return config | {"layers": ", ".join(shapes)}
+
+
+def same_experiment(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether two runs are known to be one experiment: of runs that record no configuration nothing is known."""
+    return one == other and bool(one.keys() - {"layers"})
 
 
 def refuse_twice(runs: Sequence[OfRun]) -> None:
@@ -61,7 +67,7 @@ def experiments(runs: Sequence[Known]) -> list[list[Known]]:
     groups: list[list[Known]] = []
     for run in runs:
         for group in groups:
-            if group[0].experiment == run.experiment:
+            if same_experiment(group[0].experiment, run.experiment):
                 group.append(run)
                 break
         else:
@@ -86,3 +92,13 @@ def labels(groups: Sequence[Sequence[OfRun]]) -> list[str]:
     each = differences(groups)
     short = [", ".join(word for word in words.split(", ") if word.split(" ")[0] not in SCHEDULE) for words in each]
     return short if len(set(short)) == len(groups) else each
+
+
+def is_the_papers(experiment: Mapping[str, str]) -> bool:
+    """Whether a run is the paper's experiment without weight decay, so that its values stand beside.
+
+    That is the default in everything, but for how long it trains and what it keeps.
+    """
+    free = {*NOT_THE_EXPERIMENT, *SCHEDULE, "store_dtype"}
+    wanted = {name: str(value) for name, value in asdict(TrainConfig()).items() if name not in free}
+    return wanted.items() <= experiment.items()

@@ -73,13 +73,6 @@ SIGMA_MP_BEFORE_THE_COLLAPSE = (0.999, 1.002)
 PAPER_STEPS = 10_000_000
 
 
-def is_the_papers(experiment: Mapping[str, str]) -> bool:
-    """Whether a run is the paper's experiment without weight decay, so that its values stand beside."""
-    wanted = {"dataset": "mnist", "width": "200", "depth": "3", "init_scale": "8.0", "train_points": "1000",
-              "weight_decay": "0.0", "optimizer": "adamw", "loss": "mse"}  # fmt: skip
-    return all(experiment.get(name) == value for name, value in wanted.items())
-
-
 # The follow-up's appendices, without weight decay.
 
 EXTREMES = {"fc1": (-14.78, 5.67), "fc2": (-4.68, 1.11), "fc3": (-1.61, 2.56)}

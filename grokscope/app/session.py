@@ -16,7 +16,7 @@ from grokscope.analysis.timeline import Timeline, glance, read_timeline
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.layer_names import telling
 from grokscope.app.state import Comparison, State
-from grokscope.experiments import experiment_of
+from grokscope.experiments import experiment_of, same_experiment
 from grokscope.numbers import whole
 from grokscope.phases import Inferred
 from grokscope.runfile import LayerSpec
@@ -137,7 +137,10 @@ def timelines(sessions: Sequence[Session]) -> tuple[Timeline, ...]:
 def numbered(sessions: Sequence[Session]) -> tuple[int, ...]:
     """The number of each run's experiment, equal where only their seeds differ."""
     found = [experiment_of(session.run) for session in sessions]
-    return tuple(found.index(one) for one in found)
+    return tuple(
+        next((first for first in range(place) if same_experiment(found[first], one)), place)
+        for place, one in enumerate(found)
+    )
 
 
 def at_cursor(state: State, sessions: Sequence[Session]) -> State:

@@ -51,9 +51,9 @@ def plot(
 ) -> None:
     """Draw a figure of one run or several, in the terminal, as a picture, or as its bare numbers.
 
-    Runs that differ in nothing but their seeds are averaged: mean ± standard deviation; their p-values are
-    combined by Fisher's method. Others stand side by side. Over time, only what `grokscope analyze` has measured
-    is shown; a spectrum is measured now where it is not yet.
+    Runs that record their configuration and differ in nothing but their seeds are averaged: mean ± standard
+    deviation; their p-values are combined by Fisher's method. Others stand side by side. Over time, only what
+    `grokscope analyze` has measured is shown; a spectrum is measured now where it is not yet.
     """
     import json
 

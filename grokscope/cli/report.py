@@ -39,9 +39,9 @@ def report(
 ) -> None:
     """Print when a run memorised, generalised and collapsed, and what its layers measured then.
 
-    Runs that differ in nothing but their seeds are averaged: mean ± standard deviation, as in the paper's tables;
-    their p-values are combined by Fisher's method. Other runs stand one after another. Only what
-    `grokscope analyze` has measured is shown.
+    Runs that record their configuration and differ in nothing but their seeds are averaged: mean ± standard
+    deviation, as in the paper's tables; their p-values are combined by Fisher's method. Other runs stand one after
+    another. Only what `grokscope analyze` has measured is shown.
     """
     import json
 

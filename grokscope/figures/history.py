@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Protocol
 
 import numpy as np
@@ -111,13 +112,22 @@ def broken(at: Array, values: Array, axis: Axis) -> tuple[Array, Array]:
     return np.insert(at, wide + 1, between), np.insert(values, wide + 1, np.nan)
 
 
-def phase_spans(history: History, axis: Axis) -> tuple[Span, ...]:
-    """The observed phases as stretches of the axis, each up to where the next begins."""
-    at, spans = on_axis(history.steps, axis), []
-    starts = [k for k, phase in enumerate(history.observed) if k == 0 or phase != history.observed[k - 1]]
-    for start, stop in zip(starts, [*starts[1:], len(at) - 1], strict=True):
-        phase = history.observed[start]
-        spans.append(Span(float(at[start]), float(at[stop]), label=phase, role=phase))
+def common_steps(runs: Sequence[History]) -> NDArray[np.int64]:
+    """The steps that all of the runs have, int64 [n]."""
+    return reduce(np.intersect1d, (run.steps for run in runs))
+
+
+def phase_spans(runs: Sequence[History], axis: Axis) -> tuple[Span, ...]:
+    """The observed phases as stretches of the axis, each up to where the next begins; of several runs where all of
+    them are in it."""
+    steps = common_steps(runs)
+    each = [[run.observed[k] for k in np.searchsorted(run.steps, steps)] for run in runs]
+    phases = [found[0] if len(set(found)) == 1 else "" for found in zip(*each, strict=True)]
+    at, spans = on_axis(steps, axis), []
+    starts = [k for k, phase in enumerate(phases) if k == 0 or phase != phases[k - 1]]
+    for start, stop in zip(starts, [*starts[1:], len(at) - 1], strict=False):
+        if phase := phases[start]:
+            spans.append(Span(float(at[start]), float(at[stop]), label=phase, role=phase))
     return tuple(spans)
 
 

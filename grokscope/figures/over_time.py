@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 from grokscope.figures.axis import Axis, Form, Scale, axis_over
 from grokscope.figures.colors import UNDECIDED
 from grokscope.figures.data import Band, Curve, Fact, Figure, HLine, Mark, Points
-from grokscope.figures.history import History, broken, on_axis, phase_spans, step_axis
+from grokscope.figures.history import History, broken, common_steps, on_axis, phase_spans, step_axis
 from grokscope.names import safe_name
 from grokscope.spectra import power_law
 from grokscope.spectra.combined import combined_p
+from grokscope.spectra.null import ALPHA_DRAWS
 
 Array = NDArray[np.float64]
 Column = Callable[[History], Array]
@@ -28,7 +30,8 @@ class Line:
     """One curve: its name, its role, and the column of a run that it shows.
 
     `low` and `high` give its interval; `joined` says whether the values are a curve or points; `combined` how
-    those of several runs become one number, the mean by default; `doubt` which values of a run decide nothing.
+    those of several runs become one number, the mean by default; `doubt` which values of a run decide nothing;
+    `draws` from how many draws each comes, where that bounds it.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Line:
     joined: bool = True
     combined: Callable[[Array], Array] | None = None
     doubt: Callable[[History], NDArray[np.bool_]] | None = None
+    draws: Column | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def over_time(panel: Panel, runs: Sequence[History], x: Axis | None = None) -> F
         return Figure(panel.title, x, Axis(panel.y_label, unit=panel.unit),
                       reason="nothing recorded or analysed yet")  # fmt: skip
     y = _value_axis(panel, np.concatenate([values, spreads]) if len(runs) > 1 else values)
-    marks: list[Mark] = list(phase_spans(runs[0], x))
+    marks: list[Mark] = list(phase_spans(runs, x))
     marks += [HLine(at, label=label, role="reference") for at, label in panel.references]
     marks += [band for *_, band in drawn if band is not None]
     for line, curve, _ in reversed(drawn):
@@ -88,7 +92,7 @@ def _drawn(line: Line, runs: Sequence[History], x: Axis) -> tuple[Curve, Band | 
             return curve, None
         (ends, low), (_, high) = (broken(at, column(runs[0]), x) for column in (line.low, line.high))
         return curve, Band(ends, low, high, label=f"interval of {line.name}".strip(), role=line.role)
-    steps, table = common_steps(runs, line.values)
+    steps, table = at_common_steps(runs, line.values)
     at = on_axis(steps, x)
     if line.combined is not None:
         return Curve(*broken(at, line.combined(table), x), label=line.name, role=line.role), None
@@ -98,11 +102,9 @@ def _drawn(line: Line, runs: Sequence[History], x: Axis) -> tuple[Curve, Band | 
     return Curve(*broken(at, mean, x), label=line.name, role=line.role), band
 
 
-def common_steps(runs: Sequence[History], column: Column) -> tuple[NDArray[np.int64], Array]:
+def at_common_steps(runs: Sequence[History], column: Column) -> tuple[NDArray[np.int64], Array]:
     """The steps that all runs have, int64 [n], and the column of each there, float64 [runs, n]."""
-    steps = runs[0].steps
-    for run in runs[1:]:
-        steps = np.intersect1d(steps, run.steps)
+    steps = common_steps(runs)
     rows = [column(run)[np.searchsorted(run.steps, steps)] for run in runs]
     return steps, np.array(rows, dtype=np.float64).reshape(len(runs), len(steps))
 
@@ -144,8 +146,8 @@ def _facts(runs: Sequence[History], drawn: Sequence[tuple[Line, Curve, Band | No
     if len(runs) == 1:
         return ()
     how = "combined" if any(line.combined for line, *_ in drawn) else "mean ± sd"
-    steps, _ = common_steps(runs, drawn[0][0].values)
-    return (Fact(f"{how} of {len(runs)} runs at the {len(steps)} steps that all have"),)
+    steps = len(common_steps(runs))
+    return (Fact(f"{how} of {len(runs)} runs at the {steps} steps that all have; phases where all agree"),)
 
 
 def combined(table: Array) -> Array:
@@ -170,9 +172,18 @@ def by_layer(
             joined,
             combine,
             doubt=partial(_undecided, layer) if field == "alpha" else None,
+            draws=partial(draws_behind, field, layer),
         )
         for layer in chosen
     )
+
+
+DRAWS_AT_MOST = {"ks_p": math.inf, "ks_p_bulk": math.inf, "alpha_p": ALPHA_DRAWS}
+
+
+def draws_behind(field: str, layer: str, run: History) -> Array:
+    """How many Monte-Carlo draws a layer's p-value comes from, float64 [n]; 0 for what is by a formula."""
+    return np.minimum(np.nan_to_num(run.measure("null_draws", layer)), DRAWS_AT_MOST.get(field, 0))
 
 
 def _measure(field: str, layer: str) -> Column:

@@ -91,7 +91,8 @@ def _over_time(sources: Sequence[Source]) -> Iterator[Picture]:
     def over_time(*kinds: str) -> tuple[Figure, ...]:
         return tuple(figure for kind in kinds for figure in figures_of(kind, sources))
 
-    yield Picture(1, "Train and test accuracy through training, with the observed phases.", over_time("accuracy"))
+    words = "with the observed phases, of several runs where all agree"
+    yield Picture(1, f"Train and test accuracy through training, {words}.", over_time("accuracy"))
     spectra = (*_at(first, layer, at, "esd"), *_at(first, layer, at, "randomised"))
     words = "its eigenvalues with the fitted power law, and its shuffled entries' with the Marchenko–Pastur law"
     yield Picture(2, f"{one} at the right edge of grokking: {words}.", spectra)
@@ -182,9 +183,9 @@ def _csv_cell(value: Any) -> str:
 def _about(report: Report) -> str:
     runs = ", ".join(source.run.name for source in report.sources)
     return (
-        f"Tables and figures after {PAPER}, of {runs}, by grokscope {__version__}. Runs that differ in nothing "
-        "but their seeds are taken together: mean ± standard deviation. The right edge of a phase is its last "
-        "checkpoint."
+        f"Tables and figures after {PAPER}, of {runs}, by grokscope {__version__}. Runs that record their "
+        "configuration and differ in nothing but their seeds are taken together: mean ± standard deviation. The "
+        "right edge of a phase is its last checkpoint."
     )
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from grokscope.experiments import experiments, labels
+from grokscope.experiments import experiments, is_the_papers, labels
 from grokscope.numbers import UNKNOWN, count, interval, mean_text, probability, with_range
 from grokscope.phases import PHASES
-from grokscope.published import ALPHA, KS, KS_EIGENVALUES, KS_NOTE, TRAPS, Published, is_the_papers
+from grokscope.published import ALPHA, KS, KS_EIGENVALUES, KS_NOTE, TRAPS, Published
 from grokscope.report.layer_table import layer_tables
 from grokscope.report.p_values import p_words
 from grokscope.report.pictures import Source

@@ -25,7 +25,7 @@ def report_text(reports: Sequence[RunReport]) -> str:
     lines = [*_phases(reports)]
     groups = experiments([report for report in reports if not report.single])
     for group, words in zip(groups, differences(groups), strict=True):
-        lines += ["", *_heading(group, words), *_events(group)]
+        lines += ["", *_heading(group, words, several=len(groups) > 1), *_events(group)]
     return safe_lines([*lines, "", *_confusion(reports)])
 
 
@@ -64,11 +64,11 @@ def caveat_lines(caveats: Mapping[str, Any]) -> Iterator[str]:
         yield f"  the same weights at steps {' and '.join(f'{step:,}' for step in steps)}"
 
 
-def _heading(group: Sequence[RunReport], differs_in: str) -> Iterator[str]:
+def _heading(group: Sequence[RunReport], differs_in: str, *, several: bool) -> Iterator[str]:
     names = ", ".join(report.name for report in group)
     if len(group) > 1:
         yield f"mean ± standard deviation over {len(group)} runs: {names}"
-    elif differs_in:
+    elif several:
         yield names
     if differs_in:
         yield differs_in

@@ -52,7 +52,6 @@ class Checkpoints:
         self.opening = opening or Opening()
         self._known: dict[Source, Contents | Unreadable] = {}
         self._keys: dict[tuple[Stamp, int | None], str] = {}
-        self._sound: set[tuple[Stamp, int | None]] = set()
         self._opened: tuple[Source, Tensors, dict[str, LayerSource]] | None = None
         self._look(*self._find())
 
@@ -272,13 +271,15 @@ class Checkpoints:
         return np.array(keys, dtype=np.uint32)
 
     def verify(self, index: int) -> None:
-        """Raise DamagedCheckpoint where bytes do not have the CRC that a zip archive keeps of them."""
-        contents = self._contents[index]
-        if contents.crc is None or (contents.stamp, contents.part) in self._sound:
-            return
-        for layer in self.layers:
-            self.stored_weight(index, layer.name)
-        self._sound.add((contents.stamp, contents.part))
+        """Raise DamagedCheckpoint where bytes do not have the CRC that a zip archive keeps of them.
+
+        What was found whole is read again only when it has changed.
+        """
+        if not self._contents[index].is_known_whole():
+            for layer in self.layers:
+                self.stored_weight(index, layer.name)
+                self.bias(index, layer.name)
+            self._contents[index].keep_that_it_is_whole()
 
     @property
     def state(self) -> State:

@@ -2,7 +2,8 @@
 
 Reading everything is as fast as the disk, but a folder is opened often. What was computed is kept in the user's
 cache folder with the file's size and the times of its last write and change, and computed anew when one of these
-differs. Of a file that was written a moment ago nothing is kept: it could change again within the same tick.
+differs; so is the CRC of an archive whose own ones were found right. Of a file that was written a moment ago
+nothing is kept: it could change again within the same tick.
 """
 
 from __future__ import annotations
@@ -35,15 +36,14 @@ def stamp_of(file: Path) -> Stamp:
 
 def _crc32(file: Path) -> int:
     stamp = stamp_of(file)
-    known = _kept(file, stamp)
+    known = kept_crc32(file, stamp)
     if known is not None:
         return known
     crc = 0
     with file.open("rb", buffering=0) as opened:
         while chunk := opened.read(CHUNK):
             crc = zlib.crc32(chunk, crc)
-    if stamp_of(file) == stamp and time.time_ns() - max(stamp[1:]) > TICK_NS:
-        _keep(file, stamp, crc)
+    keep_crc32(file, stamp, crc)
     return crc
 
 
@@ -56,7 +56,8 @@ def _words(file: Path, stamp: Stamp) -> str:
     return " ".join(map(str, stamp)) + f" {os.path.realpath(file)}"
 
 
-def _kept(file: Path, stamp: Stamp) -> int | None:
+def kept_crc32(file: Path, stamp: Stamp) -> int | None:
+    """Return the CRC that was kept of a file as it was at a stamp, None where none was."""
     try:
         crc, _, words = _place(file).read_text(encoding="utf-8", errors="surrogateescape").partition(" ")
         return int(crc) if words == _words(file, stamp) else None
@@ -64,5 +65,8 @@ def _kept(file: Path, stamp: Stamp) -> int | None:
         return None
 
 
-def _keep(file: Path, stamp: Stamp, crc: int) -> None:
+def keep_crc32(file: Path, stamp: Stamp, crc: int) -> None:
+    """Keep the CRC of a file as it was at a stamp, unless it has changed since or could change unseen."""
+    if stamp_of(file) != stamp or time.time_ns() - max(stamp[1:]) <= TICK_NS:
+        return
     write_to_cache(_place(file), f"{crc} {_words(file, stamp)}".encode(errors="surrogateescape"))

@@ -13,7 +13,7 @@ from grokscope.errors import UsageError
 from grokscope.importers import layers_of, read_many, read_tensors
 from grokscope.importers.tensors import Tensors
 from grokscope.runfile import LeftOut
-from grokscope.trajectory.content_crc import content_crc32, stamp_of
+from grokscope.trajectory.content_crc import content_crc32, keep_crc32, kept_crc32, stamp_of
 from grokscope.trajectory.layouts import SHARD, Found, bare_name
 
 NO_NAMES = ("", ".", "..")
@@ -75,6 +75,16 @@ class Contents:
         if self.crc is not None:
             return f"{self.crc} {self.part}"
         return f"{' '.join(blobs) if all(blobs) else content_crc32(self.files)} {self.part}"
+
+    def is_known_whole(self) -> bool:
+        """Tell whether nothing is to be compared: it has no CRCs, or they were right and its files are as then."""
+        return self.crc is None or all(kept_crc32(Path(file[0]), file[1:]) == self.crc for file in self.stamp)
+
+    def keep_that_it_is_whole(self) -> None:
+        """Keep that its bytes have their CRCs, for as long as its files stay as they are."""
+        if self.crc is not None:
+            for file in self.stamp:
+                keep_crc32(Path(file[0]), file[1:], self.crc)
 
     @property
     def saved(self) -> float:

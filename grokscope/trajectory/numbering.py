@@ -213,7 +213,10 @@ def _from_table(checkpoints: Mapping[str, Inside], path: Path) -> Numbering:
     if not steps:
         raise UsageError(f"{path} lists none of {_some(list(checkpoints))}")
     others = tuple(LeftOut(name, f"{path.name} does not list it") for name in checkpoints if name not in steps)
-    return Numbering(steps, f"{path.name}", others)
+    used = {key for name in steps for key in (Path(name).name, name)}
+    astray = [name for name in listed if name not in used and bare_name(Path(name)) not in used]
+    said = f", where {_some(astray)} stands for no checkpoint" if astray else ""
+    return Numbering(steps, f"{path.name}{said}", others)
 
 
 def _given(text: str, where: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from grokscope.errors import UsageError
+from grokscope.experiments import is_the_papers
 from grokscope.phases import PHASES
 from grokscope.published import (
     KS,
@@ -14,7 +15,6 @@ from grokscope.published import (
     PAPER_STEPS,
     SIGMA_MP_BEFORE_THE_COLLAPSE,
     TRAPS,
-    is_the_papers,
 )
 from grokscope.report.pictures import Source
 from grokscope.report.tables import right_edges

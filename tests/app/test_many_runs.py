@@ -20,10 +20,11 @@ from grokscope.app.views.other_runs import Other, others, spelled_at, value_at
 from grokscope.app.views.panels import panels
 from grokscope.app.views.timeline import draw_timeline
 from grokscope.app.views.trajectories import draw_trajectories
-from grokscope.figures import Axis, Band, Curve, Figure, Line, Panel, over_time
-from grokscope.figures.over_time import combined, metric
+from grokscope.figures import PANELS, Axis, Band, Curve, Figure, Line, Panel, over_time
+from grokscope.figures.over_time import combined, draws_behind, metric
 from grokscope.numbers import UNKNOWN, probability
 from grokscope.runfile import Run
+from grokscope.spectra.null import ALPHA_DRAWS
 from tests.app.conftest import commit, create
 
 STEPS = np.array([0, 10, 100, 1000])
@@ -114,12 +115,22 @@ def test_p_values_of_several_runs_are_called_combined(analysed_run: Path) -> Non
 
 
 def test_a_p_value_made_of_bounds_is_smaller_than_each_and_a_bound() -> None:
-    p, step = np.array([[1 / 101, 0.2], [1 / 101, 0.5]]), np.array([10, 20])
-    runs = tuple(a_run(f"{k}.h5", 0, step, metrics={"p": values}) for k, values in enumerate(p))
-    line = Line("fc1", "layer0", metric("p"), combined=combined)
-    spelled = [spelled_at(line, runs, at, Axis("p", form="p"), 100) for at in (10, 20, 5)]
+    """Each by the draws of its own layer in its own run."""
+    p, draws, step = np.array([[1 / 101, 0.2], [1 / 401, 0.5]]), np.array([100.0, 400.0]), np.array([10, 20])
+    runs = tuple(
+        a_run(f"{k}.h5", 0, step, measures={("ks_p", "fc1"): p[k], ("null_draws", "fc1"): np.repeat(draws[k], 2)})
+        for k in range(2)
+    )
+    line, axis = PANELS["ks"](runs[0], ["fc1"]).lines[0], Axis("p", form="p")
+    spelled = [spelled_at(line, runs, at, axis) for at in (10, 20, 5)]
     assert spelled == ["≤" + probability(combined(p)[0], 0), probability(combined(p)[1], 0), UNKNOWN]
-    assert spelled_at(line, runs[:1], 10, Axis("p", form="p"), 100) == "<0.01"
+    assert [spelled_at(line, (run,), 10, axis) for run in runs] == ["<0.01", "<0.0025"]
+
+
+@pytest.mark.parametrize(("field", "draws"), [("ks_p_bulk", 4000), ("alpha_p", ALPHA_DRAWS), ("ks_p_naive", 0)])
+def test_every_p_value_has_the_draws_of_its_own_kind(field: str, draws: int) -> None:
+    run = a_run("a.h5", 0, measures={("null_draws", "fc2"): np.full(len(STEPS), 4000.0)})
+    assert [set(draws_behind(field, layer, run)) for layer in run.layers] == [{0}, {draws}]
 
 
 def test_the_other_run_comes_to_the_front_at_the_same_place() -> None:
@@ -134,10 +145,11 @@ def test_the_other_run_comes_to_the_front_at_the_same_place() -> None:
 
 def test_only_runs_that_differ_in_nothing_but_their_seed_are_one_experiment(tmp_path: Path) -> None:
     configs: list[dict[str, object]] = [{"lr": 1, "seed": 0}, {"lr": 2, "seed": 0}, {"lr": 1, "seed": 5}]
+    configs += [{"files": 3}, {"files": 3}]  # imported: nothing is known of what made them
     for place, config in enumerate(configs):
         with create(tmp_path / f"{place}.h5", config=config) as writer:
             commit(writer, 0)
-    assert numbered([Session(Run.open(tmp_path / f"{place}.h5")) for place in range(3)]) == (0, 1, 0)
+    assert numbered([Session(Run.open(tmp_path / f"{place}.h5")) for place in range(5)]) == (0, 1, 0, 3, 4)
 
 
 def test_a_branch_is_drawn_on_the_timeline_of_its_parent_that_lies_beside_it(

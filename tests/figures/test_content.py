@@ -176,6 +176,17 @@ def test_seeds_are_averaged_at_the_steps_that_all_have(runs: list[Timeline]) -> 
     assert "3 runs at the 6 steps" in figure.facts[-1].text
 
 
+def test_phases_behind_a_mean_are_those_that_all_runs_agree_on(runs: list[Timeline]) -> None:
+    """Whichever is named first: one generalises earlier, one never collapses."""
+    late = replace(runs[1], observed=["pre-grokking"] * 3 + ["grokking"] * 4)
+    early = replace(runs[2], observed=["pre-grokking"] * 2 + ["grokking"] * 4 + ["anti-grokking"])
+    for order in ([runs[0], late, early], [early, late, runs[0]]):
+        spans = over_time(PANELS["norm"](runs[0]), order).of(Span)
+        assert [(span.label, span.x0, span.x1) for span in spans] == [
+            ("pre-grokking", 0.5, 300.0), ("grokking", 1000.0, 30000.0)
+        ]  # fmt: skip
+
+
 def test_p_values_of_seeds_are_combined_not_averaged(runs: list[Timeline]) -> None:
     """By Fisher's method, as scipy has it; and no spread is drawn."""
     figure = over_time(PANELS["ks"](runs[0]), runs)
@@ -282,7 +293,7 @@ def test_step_0_stands_a_gap_before_the_first_step_and_is_called_0(
     """However late and dense the checkpoints are: little of the axis is empty, and no curve crosses it."""
     steps = np.unique(np.concatenate([[0], np.round(first * 10 ** (np.arange(4 * per_decade) / per_decade))]))
     run = replace(runs[0], steps=steps.astype(np.int64), last_step=int(steps[-1]), layers=("fc1",),
-                  measures={("alpha", "fc1"): np.ones(len(steps))})  # fmt: skip
+                  measures={("alpha", "fc1"): np.ones(len(steps))}, observed=["-"] * len(steps))  # fmt: skip
     figure = over_time(PANELS["alpha"](run), [run])
     assert figure.x.low == pytest.approx(low, rel=0.1)
     assert figure.x.ticks(6)[0] == (figure.x.low, "0")

@@ -6,15 +6,18 @@ import csv
 import json
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.stats
+from grokscope_train.config import TrainConfig
 from typer.testing import Result
 
 from grokscope.analysis import Parameters, analyze
-from grokscope.published import ALPHA, KS, KS_EIGENVALUES, is_the_papers
+from grokscope.experiments import is_the_papers
+from grokscope.published import ALPHA, KS, KS_EIGENVALUES
 from grokscope.report.p_values import p_words
 from grokscope.report.page import report_of, write_report
 from grokscope.report.pictures import Source
@@ -106,13 +109,16 @@ def test_the_widest_interval_stands_beside_an_alpha_of_several_runs(runs: list[P
         assert row[name] == widest(float(source.timeline.measure(name, "fc1")[3]) for source in sources)
 
 
-@pytest.mark.parametrize(
-    ("changed", "stands"), [({}, True), ({"weight_decay": "0.01"}, False), ({"init_scale": "1.0"}, False)]
-)
-def test_published_values_stand_beside_the_papers_experiment_alone(changed: dict[str, str], stands: bool) -> None:
-    papers = {"dataset": "mnist", "width": "200", "depth": "3", "init_scale": "8.0", "train_points": "1000",
-              "weight_decay": "0.0", "optimizer": "adamw", "loss": "mse"}  # fmt: skip
-    assert is_the_papers(papers | changed) is stands
+OTHERWISE = {
+    "weight_decay": 0.01, "init_scale": 1.0, "lr": 0.05, "activation": "tanh", "random_labels": True, "eps": 1e-4,
+    "freeze": "fc1", "batch_size": 7, "branch": "kept state", "dtype": "float32",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), [("steps", 1), ("store_dtype", "float64"), *OTHERWISE.items()])
+def test_published_values_stand_beside_the_papers_experiment_alone(name: str, value: object) -> None:
+    papers = {option: str(default) for option, default in asdict(TrainConfig()).items()}
+    assert is_the_papers(papers | {name: str(value)}) is (name not in OTHERWISE)
 
 
 def test_names_are_text_on_the_page(tmp_path: Path) -> None:

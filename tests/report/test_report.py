@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def report(name: str, last: Mapping[str, float], *, measured: bool = True, **exp
         events={"last": last},
         phases=[],
         confusion={("grokking", "grokking"): 1} if measured else {},
-        experiment=experiment,
+        experiment=experiment or {"lr": "0.1"},
         null_draws={"fc1": 4000, "fc3": 16_000},
     )
 
@@ -106,6 +107,14 @@ def test_where_training_images_are_lost_too_every_surface_says_so(tmp_path: Path
     assert "–––" not in shown  # one mark for an interval that is not known
     [accuracy] = figures_of("accuracy", [Source.of(run)])
     assert [mark.role for mark in accuracy.of(Span)][-2:] == ["anti-grokking", "undecided"]
+
+
+def test_strangers_are_never_averaged() -> None:
+    """Nothing is known of what made two files of the same layers; both are named."""
+    strangers = [replace(report(name, {"step": 10}), experiment={"layers": "fc1 2×3"}) for name in "ab"]
+    text = report_text(strangers)
+    assert "mean" not in text
+    assert [line for line in text.splitlines() if line in ("a.h5", "b.h5")] == ["a.h5", "b.h5"]
 
 
 def test_the_same_run_is_not_counted_twice() -> None:

@@ -84,10 +84,10 @@ def test_a_content_is_read_once_and_again_only_when_the_file_may_have_changed(
     path.write_bytes(b"abc" * 1000)
     first = content_crc.content_crc32([path])
     stamp = content_crc.stamp_of(path)
-    assert content_crc._kept(path, stamp) is None, "written a moment ago, it may change within the same tick"
+    assert content_crc.kept_crc32(path, stamp) is None, "written a moment ago, it may change within the same tick"
     monkeypatch.setattr(time, "time_ns", lambda: path.stat().st_ctime_ns + 3 * content_crc.TICK_NS)
     assert content_crc.content_crc32([path]) == first
-    assert content_crc._kept(path, stamp) == zlib.crc32(path.read_bytes())
+    assert content_crc.kept_crc32(path, stamp) == zlib.crc32(path.read_bytes())
     changed(path)
     assert content_crc.content_crc32([path]) != first
 

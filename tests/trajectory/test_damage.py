@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from typer.testing import Result
 
 from grokscope.errors import UsageError
 from grokscope.runfile import Run
-from grokscope.trajectory import open_trajectory
+from grokscope.trajectory import Checkpoints, content_crc, find_damaged, open_trajectory
 
 NAMED = "step_20.pt is damaged"
 
@@ -25,12 +26,17 @@ def folder(tmp_path: Path) -> Path:
     folder.mkdir()
     torch.manual_seed(0)
     for step in (10, 20, 30):
-        torch.save({"a.weight": torch.randn(24, 20), "b.weight": torch.randn(20, 24)}, folder / f"step_{step}.pt")
-    path = folder / "step_20.pt"
-    weights, content = torch.load(path)["a.weight"].numpy().tobytes(), bytearray(path.read_bytes())
-    content[content.index(weights) + 100] ^= 4
-    path.write_bytes(content)
+        state = {"a.weight": torch.randn(24, 20), "a.bias": torch.randn(24), "b.weight": torch.randn(20, 24)}
+        torch.save(state, folder / f"step_{step}.pt")
+    flip(folder / "step_20.pt", "a.weight")
     return folder
+
+
+def flip(path: Path, name: str) -> None:
+    """Flip one bit of a tensor."""
+    tensor, content = torch.load(path)[name].numpy().tobytes(), bytearray(path.read_bytes())
+    content[content.index(tensor) + 10] ^= 4
+    path.write_bytes(content)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +63,26 @@ def test_every_command_goes_on_without_it(
     monkeypatch.chdir(folder.parent)
     done = grokscope_here(*words.split())
     assert (done.exit_code, NAMED in done.stderr) == (code, named), done.stderr
+
+
+def test_a_bias_is_compared_as_well(folder: Path) -> None:
+    flip(folder / "step_30.pt", "a.bias")
+    assert list(find_damaged(open_trajectory(folder))) == [1, 2]
+
+
+def test_a_whole_checkpoint_is_read_again_only_when_it_has_changed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "step_20.pt"
+    damaged, whole = path.read_bytes(), (folder / "step_10.pt").read_bytes()
+    path.write_bytes(whole)
+    monkeypatch.setattr(time, "time_ns", lambda: path.stat().st_ctime_ns + 3 * content_crc.TICK_NS)
+    assert not find_damaged(open_trajectory(folder))
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "stored_weight", lambda *_: pytest.fail("it is read"))
+        assert not find_damaged(open_trajectory(folder))
+    path.write_bytes(damaged)
+    assert list(find_damaged(open_trajectory(folder))) == [1]
 
 
 def test_an_import_keeps_the_others_and_says_which_is_missing(

@@ -142,6 +142,9 @@ def test_the_user_has_the_last_word(tmp_path: Path) -> None:
     table = tmp_path / "steps.csv"
     table.write_text("name,step\na1_b2,10k\na3_b4.pt,20k\na3_b4,30k\n")
     assert number_checkpoints(names, steps_from=table).steps == {"a1_b2": 10_000, "a3_b4": 30_000}
+    assert number_checkpoints(names, steps_from=table).rule == "steps.csv"
+    table.write_text("a1_b2,1\nother.pt,2\na1_b3,3\n")
+    assert number_checkpoints(names, steps_from=table).rule == "steps.csv, where a1_b3 stands for no checkpoint"
     decimals: dict[str, dict[str, object]] = {"m-val_loss=0.91": {}, "m-val_loss=0.47": {}, "folder/model": {}}
     table.write_text("m-val_loss=0.91.pt,1\nruns/m-val_loss=0.47.ckpt,2\nm-val_loss=0,3\nmodel.pt,4\n")
     assert number_checkpoints(decimals, steps_from=table).steps == dict(zip(decimals, (1, 2, 4), strict=True))

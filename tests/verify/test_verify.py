@@ -29,7 +29,7 @@ def write_run(path: Path, *, spoil: float = 0.0, **config: object) -> Path:
     rng = np.random.default_rng(0)
     layers = [LayerSpec(name, shape, bias=False) for name, shape in SHAPES.items()]
     with RunWriter.create(path, steps=[0, 10, 1000], layers=layers, metrics=["train_accuracy", "test_accuracy"],
-                          config=PAPERS | config, origin="a test") as writer:  # fmt: skip
+                          config=PAPERS | config, origin="grokscope train") as writer:  # fmt: skip
         for index, test in enumerate((0.1, 0.2, 0.9)):
             weights = {name: rng.normal(size=shape) for name, shape in SHAPES.items()}
             weights["fc1"][:, :20] += spoil

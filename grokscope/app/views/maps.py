@@ -20,9 +20,9 @@ from grokscope.app.plots.marks import draw
 from grokscope.app.plots.plot import Plot
 from grokscope.app.plots.timeline import LABEL_WIDTH
 from grokscope.app.state import State
-from grokscope.app.views.panels import draws
 from grokscope.app.views.time import nearest_to, x_of, zoomed
 from grokscope.figures import WORDS, Axis, Figure, Heatmap, form_of, heatmap, spectrogram
+from grokscope.figures.over_time import draws_behind
 from grokscope.numbers import number, whole
 
 SCALE_CELLS = 12
@@ -44,8 +44,10 @@ def draw_heatmap(state: State, width: int, height: int) -> Text:
         bright = shades(state.palette).index(ground[0] or "") >= LEVELS // 2
         ink = state.palette.background if bright else state.palette.cursor
         plot.canvas.put(row, column, "◆", ink, ground[0], bold=True)
-    value = float(state.timeline.measure(state.measure, state.timeline.layers[state.layer])[state.index])
-    spelled = Axis("", form=form_of(state.measure)).spell(value, draws(state))
+    run, layer = state.timeline, state.timeline.layers[state.layer]
+    value = float(run.measure(state.measure, layer)[state.index])
+    count = int(draws_behind(state.measure, layer, run)[state.index])
+    spelled = Axis("", form=form_of(state.measure)).spell(value, count)
     words = [
         (f"{WORDS.get(state.measure, state.measure)} {spelled}", state.palette.cursor),
         (f"{cells.names[state.layer]} at step {whole(state.step)}", state.palette.text),

@@ -12,7 +12,7 @@ from grokscope.analysis.timeline import Timeline
 from grokscope.app.plots.timeline import run_role
 from grokscope.app.state import State
 from grokscope.figures import Axis, Line
-from grokscope.figures.over_time import common_steps
+from grokscope.figures.over_time import Column, at_common_steps
 from grokscope.numbers import combined_probability
 
 ENOUGH = 3
@@ -42,21 +42,23 @@ def others(state: State) -> tuple[Other, ...]:
 def value_at(line: Line, runs: tuple[Timeline, ...], step: float) -> float:
     """A line's value at the last checkpoint up to a step that all of the runs have; NaN before the first one, and
     after the last, where nothing is known of them any more."""
-    column = _column_at(line, runs, step)
+    column = _column_at(line.values, runs, step)
     return float(column.mean() if line.combined is None else line.combined(column)[0])
 
 
-def spelled_at(line: Line, runs: tuple[Timeline, ...], step: float, y: Axis, draws: int) -> str:
-    """That value as a person reads it; p-values come from so many draws."""
-    value = value_at(line, runs, step)
+def spelled_at(line: Line, runs: tuple[Timeline, ...], step: float, y: Axis) -> str:
+    """That value as a person reads it: a p-value with the bound of the draws that it comes from."""
+    value, column = value_at(line, runs, step), _column_at(line.values, runs, step)
+    draws = np.nan_to_num(_column_at(line.draws, runs, step)) if line.draws else np.zeros_like(column)
+    nearest = int(np.argmin(column * (draws + 1)))  # to its bound
     if line.combined is None or len(runs) == 1:
-        return y.spell(value, draws)
-    return combined_probability(value, float(_column_at(line, runs, step).min()), draws)
+        return y.spell(value, int(draws[nearest, 0]))
+    return combined_probability(value, float(column[nearest, 0]), int(draws[nearest, 0]))
 
 
-def _column_at(line: Line, runs: tuple[Timeline, ...], step: float) -> NDArray[np.float64]:
+def _column_at(column: Column, runs: tuple[Timeline, ...], step: float) -> NDArray[np.float64]:
     """Each run's value, float64 [runs, 1], NaN where there is no such step."""
-    steps, table = common_steps(runs, line.values)
+    steps, table = at_common_steps(runs, column)
     place = int(np.searchsorted(steps, step, side="right")) - 1
     if place < 0 or step > steps[-1]:
         return np.full((len(runs), 1), np.nan)

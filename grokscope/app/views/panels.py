@@ -183,9 +183,3 @@ def _has_values(panel: Panel | str, run: Timeline) -> bool:
     if isinstance(panel, str):
         return run.predictions is not None and len(run.predictions) > 0
     return any(np.isfinite(line.values(run)).any() for line in panel.lines)
-
-
-def draws(state: State) -> int:
-    """How many draws the p-values at the cursor come from."""
-    spectrum = None if state.selected is None else state.selected.spectrum
-    return 0 if spectrum is None else spectrum.null_draws

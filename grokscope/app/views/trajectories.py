@@ -20,7 +20,7 @@ from grokscope.app.plots.marks import draw, vertical
 from grokscope.app.plots.plot import Plot
 from grokscope.app.state import State
 from grokscope.app.views.other_runs import Other, others, spelled_at
-from grokscope.app.views.panels import CLASSES, draws, of_other, panels
+from grokscope.app.views.panels import CLASSES, of_other, panels
 from grokscope.app.views.time import nearest_to, shown_axis, x_of
 from grokscope.figures import (
     Axis,
@@ -169,9 +169,9 @@ def _values(state: State, panel: Panel, figure: Figure) -> list[tuple[Line, str]
     own = [(line, (state.timeline,)) for line in panel.lines]
     beside = [(of_other(panel, state.timeline, state.layer, other), other.runs) for other in others(state)]
     theirs = [(one.lines[0], runs) for one, runs in beside if one is not None]
-    at, count = float(state.step), draws(state)
+    at = float(state.step)
     shown = (*own[:1], *theirs, *own[1:])
-    return [(line, spelled_at(line, runs, at, figure.y, count)) for line, runs in shown]
+    return [(line, spelled_at(line, runs, at, figure.y)) for line, runs in shown]
 
 
 def _title(canvas: Canvas, title: str, words: list[tuple[str, str, str]], state: State, *, focused: bool) -> None:
