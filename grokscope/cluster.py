@@ -22,7 +22,7 @@ def connect(scheduler: str) -> Client:
     MissingPackage without Dask, UsageError where no scheduler answers.
     """
     if importlib.util.find_spec("distributed") is None:
-        raise MissingPackage("--scheduler needs Dask; install it by `pip install 'grokscope[cluster]'`")
+        raise MissingPackage("--scheduler needs Dask", "cluster")
     from distributed import Client
 
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost connection is told in a sentence

@@ -31,4 +31,9 @@ class StorageError(GrokscopeError):
 
 
 class MissingPackage(GrokscopeError):
-    """An optional package that a command needs and that is not installed."""
+    """An optional package that a command needs and that is not installed, with what helps."""
+
+    def __init__(self, needed: str, extra: str = "", instead: str = "") -> None:
+        """Say what is needed, and that an extra of grokscope's own checkout brings it."""
+        bringing = f"; `pip install '.[{extra}]'` in grokscope's checkout brings it" if extra else ""
+        super().__init__(f"{needed}{bringing}{instead}")

@@ -79,9 +79,9 @@ def test_the_wheel_works_without_torch(installed: Path, tmp_path: Path) -> None:
     plotted = grokscope("plot", str(run), "esd")
     assert "ESD fc1 · a.h5 step 10,000" in plotted.stdout, plotted.stderr
     paper = grokscope("plot", str(run), "esd", "-o", "esd.svg")
-    assert (paper.returncode, "pip install 'grokscope[paper]'" in paper.stderr) == (2, True)
+    assert (paper.returncode, "pip install '.[paper]'" in paper.stderr) == (2, True)
     demo = grokscope("demo", "there")
-    assert (demo.returncode, "pip install 'grokscope[train]'" in demo.stderr) == (2, True)
+    assert (demo.returncode, "pip install '.[train]'" in demo.stderr) == (2, True)
     for name in ("torch", "matplotlib", "pandas", "weightwatcher"):
         probe = [str(installed / "python"), "-c", f"import {name}"]
         assert subprocess.run(probe, capture_output=True).returncode == 1

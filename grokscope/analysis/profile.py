@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,14 +49,34 @@ FIRST_COLUMNS = (
 )  # fmt: skip
 
 
+ZERO_IS_UNKNOWN = ("num_tail", "null_draws", "permutations")
+
+
+def known(spectrum: LayerSpectrum, names: Iterable[str]) -> dict[str, Any]:
+    """Fields of a spectrum as plain values, None for what is not known: counts of what was not measured, too."""
+    unknown = {name for name in ZERO_IS_UNKNOWN if not getattr(spectrum, name)}
+    unknown |= set() if len(spectrum.esd) else {"num_zero"}
+    return {name: None if name in unknown else json_value(getattr(spectrum, name)) for name in names}
+
+
 def profile_rows(spectra: Spectra) -> Iterator[dict[str, Any]]:
     """Yield a row for each layer at each checkpoint, by depth: plain values, None for what is not known.
 
-    `worst` is its rank among those that look worst there, from 1.
+    `worst` is its rank among those that look worst there, from 1. What is measured of gates is None where that
+    means nothing.
     """
-    from grokscope.analysis.rows import SCALARS
+    from grokscope.analysis.evidence import why_no_gates
+    from grokscope.analysis.gates import MEASURES
+    from grokscope.analysis.rows import DERIVED, SCALARS
 
     names = [*FIRST_COLUMNS, *(name for name in SCALARS if name not in FIRST_COLUMNS)]
+    blind = dict.fromkeys(MEASURES, np.full(len(spectra.done), np.nan))
+    no_gates = why_no_gates(spectra.run.config, spectra.run.layers)
+    others = [
+        {name: spectra.column(name, layer.name) for name in DERIVED}
+        | (blind if no_gates else spectra.gates(layer.name))
+        for layer in spectra.run.layers
+    ]
     for index, step in enumerate(spectra.run.steps[: len(spectra.done)].tolist()):
         measured = [spectra.layer(index, layer.name) for layer in spectra.run.layers]
         ranks = {depth: rank for rank, depth in enumerate(worst_first(measured), start=1)}
@@ -66,5 +86,6 @@ def profile_rows(spectra: Spectra) -> Iterator[dict[str, Any]]:
                 "step": step, "depth": depth, "worst": ranks[depth], "layer": layer.name,
                 "shape": "x".join(map(str, layer.shape)), "kind": layer.kind, "note": layer.note,
                 "verdict": shown.verdict, "reason": shown.reason or shown.verdict_reason,
-                **{name: None if spectrum is None else json_value(getattr(shown, name)) for name in names},
+                **known(shown, names),
+                **{name: json_value(float(values[index])) for name, values in others[depth].items()},
             }  # fmt: skip

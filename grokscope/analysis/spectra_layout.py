@@ -149,7 +149,7 @@ def found_file(run: Trajectory) -> Found | None:
     return next((found for path in places(run) if (found := _found_at(path, run)) is not None), None)
 
 
-def capacity(path: Path) -> int:
+def room(path: Path) -> int:
     """Return for how many checkpoints a spectra file has room."""
     with open_file(path) as file:
         return len(file["planned_steps"])

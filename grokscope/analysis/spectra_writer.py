@@ -14,7 +14,6 @@ from grokscope.analysis.spectra_layout import (
     FORMAT,
     Parameters,
     beside,
-    capacity,
     datasets_of,
     file_plan,
     found_file,
@@ -22,6 +21,7 @@ from grokscope.analysis.spectra_layout import (
     layer_position,
     open_file,
     places,
+    room,
 )
 from grokscope.analysis.weightwatcher_names import COLUMNS
 from grokscope.errors import DamagedCheckpoint, StorageError
@@ -50,7 +50,7 @@ class SpectraWriter:
             old = found_file(run)
             self.parameters = parameters or (Parameters() if old is None else old.parameters)
             kept = old.path if old is not None and old.parameters == self.parameters else None
-            if kept != self.path or capacity(self.path) < len(run.planned_steps):
+            if kept != self.path or room(self.path) < len(run.planned_steps):
                 _create(self.path, run, self.parameters, kept)
             self._file = _open_rows(self.path, run)
         except BaseException:
@@ -130,7 +130,7 @@ def _is_damaged(run: Trajectory, index: int) -> bool:
 
 
 def _open_rows(path: Path, run: Trajectory, *, writable: bool = True) -> PreallocatedFile:
-    return PreallocatedFile(path, datasets_of(run, capacity(path)), writable=writable)
+    return PreallocatedFile(path, datasets_of(run, room(path)), writable=writable)
 
 
 def _writable_path(run: Trajectory) -> Path:

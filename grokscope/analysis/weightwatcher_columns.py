@@ -40,7 +40,7 @@ def run_weightwatcher(run: Trajectory, on_done: Callable[[int, int], None] = lam
     Damaged checkpoints are left out. Raises MissingPackage where weightwatcher or torch is not installed.
     """
     if importlib.util.find_spec("weightwatcher") is None or importlib.util.find_spec("torch") is None:
-        raise MissingPackage("--weightwatcher needs WeightWatcher; install it by `pip install 'grokscope[train]'`")
+        raise MissingPackage("--weightwatcher needs WeightWatcher", "train")
     with SpectraWriter(run) as writer:
         waiting = _waiting(Spectra(run))
         on_done(0, len(waiting))

@@ -61,8 +61,8 @@ def described_interventions(spectra: Spectra, index: int, asked: Asked, data_dir
     experiment = load_experiment(config, data_folder(run, data_dir), train_indices(run))
     last = [_parameters(run, place) for place in range(index + 1 - count, index + 1)]
     outcomes = interventions(
-        last, _parameters(run, 0), experiment, config, open_gates=asked.open_gates, refit=asked.refit,
-        average=asked.average,
+        last, _parameters(run, 0), experiment, config, first_step=int(run.steps[0]), open_gates=asked.open_gates,
+        refit=asked.refit, average=asked.average,
     )  # fmt: skip
     without: list[dict[str, Any]] = []
     for layer, eigenvalue, weight in trapped:

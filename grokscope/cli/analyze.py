@@ -83,10 +83,13 @@ def _ask_weightwatcher(run: Trajectory) -> None:
 
 
 def _say_what_came_of_it(spectra: Spectra) -> None:
+    from grokscope.analysis.spectra_layout import places
     from grokscope.trajectory.duplicates import same_weights
 
     sys.stderr.write(f"{int(spectra.done.sum())} of {spectra.done.size} layers measured\n")
     echo(f"{spectra.path}")
+    if spectra.path != (place := places(spectra.run)[0]):
+        echo(f"note: {place} keeps the spectra of another run or reading", err=True)
     for caveat in same_weights(spectra.run):
         echo(f"note: {caveat}", err=True)
     name_damaged(spectra.damaged)

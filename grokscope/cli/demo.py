@@ -37,9 +37,7 @@ def demo(
     there = run.exists()
     if not there or not Run.open(run).complete:
         if importlib.util.find_spec("sklearn") is None:
-            raise MissingPackage(
-                "the demo's digits come with scikit-learn; pip install 'grokscope[train]' brings it and all else"
-            )
+            raise MissingPackage("the demo's digits come with scikit-learn", "train")
         make_folder(folder)
         run_grokscope("train", "-o", str(run), *TRAINING, *(("--resume",) if there else ()))
     run_grokscope("analyze", str(run))  # also where only that was stopped the last time

@@ -40,10 +40,10 @@ def import_(
 ) -> None:
     """Make a run file of a folder of checkpoints, of a file with many of them, or of a single model.
 
-    No import is needed to look at them: view, analyze, show, report, info and export take them as they are. The
-    step is found inside the files, else in their names, and is told. No code of a pickled file is run. Whether a
-    network of ReLUs has collapsed can be told where its activation and the range of its inputs are said. Damaged
-    checkpoints are named and left out, exit code 1.
+    No import is needed to look at them: every command that reads runs takes them as they are, but for branch,
+    check, compact and train --resume. The step is found inside the files, else in their names, and is told.
+    No code of a pickled file is run. Whether a network of ReLUs has collapsed can be told where its activation
+    and the range of its inputs are said. Damaged checkpoints are named and left out, exit code 1.
     """
     from grokscope.trajectory import Checkpoints
     from grokscope.trajectory.importing import write_run

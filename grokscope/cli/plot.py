@@ -14,6 +14,7 @@ import typer
 from grokscope.cli.common import AsJson, Step, echo, name_damaged, name_unmeasured
 from grokscope.cli.opening import AnyPaths, open_every, opens
 from grokscope.cli.view import LARGEST, parse_size
+from grokscope.errors import UsageError
 
 if TYPE_CHECKING:
     from grokscope.figures import Figure
@@ -23,6 +24,13 @@ OVER_TWO = 12
 """Rows that a figure needs at least where several share the terminal's height."""
 
 
+def _no_run(kind: str | None) -> str | None:
+    """Refuse a run file or folder as the figure: that was left out, or stands before its runs."""
+    if kind and not kind.isidentifier() and Path(kind).exists():
+        raise UsageError(f"KIND is missing, the figure, which comes last: `grokscope plot {kind} alpha`")
+    return kind
+
+
 @opens()
 def plot(
     runs: AnyPaths,
@@ -30,9 +38,12 @@ def plot(
         str,
         typer.Argument(
             help="accuracy, loss, alpha, traps, ks, sigma_mp, stable_rank, measures, norm, entropy, sparsity, "
-            "circuit, esd, randomised, dxmin, profile, spectrogram, heatmap, classes, any column, any metric.",
+            "circuit, strain, esd, randomised, dxmin, profile, spectrogram, heatmap, classes, any column (`export "
+            "--layers` names them), any metric (`export`).",
             metavar="KIND",
             show_default=False,
+            is_eager=True,
+            callback=_no_run,
         ),
     ],
     step: Step = None,

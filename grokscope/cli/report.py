@@ -10,14 +10,9 @@ import typer
 
 from grokscope.cli.common import AsJson, echo, name_damaged, name_unmeasured
 from grokscope.cli.opening import AnyPaths, open_every, opens
-from grokscope.names import safe_name
 
 if TYPE_CHECKING:
     from grokscope.report.pictures import Source
-
-UNBOUND = 250  # columns: more than any table has
-LEFT = 2  # columns that hold names
-
 
 Output = Annotated[
     Path | None,
@@ -103,25 +98,14 @@ def _write(sources: Sequence[Source], folder: Path) -> None:
 
 def _print_tables(sources: Sequence[Source]) -> None:
     """The paper's tables; as wide as they are where there is no terminal to fit."""
+    import math
+    import shutil
     import sys
 
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as Grid
-    from rich.text import Text
-
     from grokscope.report.tables import tables
+    from grokscope.report.text import table_text
 
-    console = Console(width=None if sys.stdout.isatty() else UNBOUND, highlight=False)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else math.inf
     for table in tables(sources):
-        if not table.rows:
-            continue
-        title = Text(safe_name(f"Table {table.number}: {table.title}"))
-        grid = Grid(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-        for number, name in enumerate(table.header):
-            grid.add_column(Text(safe_name(name)), justify="left" if number < LEFT else "right", overflow="fold")
-        for cells in table.cells():
-            grid.add_row(*(Text(safe_name(cell)) for cell in cells))
-        console.print(grid)
-        for note in table.notes:
-            console.print(Text(safe_name(note)), soft_wrap=not sys.stdout.isatty())
+        if table.rows:
+            echo(table_text(table, width))

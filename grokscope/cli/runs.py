@@ -131,7 +131,10 @@ def export(
     run: AnyPath,
     layers: Annotated[
         bool | None,
-        typer.Option("--layers/--metrics-only", help="Every measured number of every layer (of a single model)."),
+        typer.Option(
+            "--layers/--metrics-only",
+            help="A row for each layer at each step (default of a single model), or for each step alone.",
+        ),
     ] = None,
     **how: Any,
 ) -> None:

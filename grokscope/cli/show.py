@@ -50,7 +50,7 @@ def show(
         typer.Option(
             "--refit",
             help="… with a readout of each hidden layer fitted anew to the training images; and, as a control, "
-            "one of the initial fc1.",
+            "one of the first checkpoint's fc1.",
             rich_help_panel=WHAT_IF,
         ),
     ] = False,

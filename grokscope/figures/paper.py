@@ -48,9 +48,7 @@ def page(figures: Sequence[Figure], *, title: str = "") -> Page:
         from matplotlib.figure import Figure as NewPage
         from matplotlib.text import Text
     except ImportError as error:
-        raise MissingPackage(
-            "pictures as SVG, PNG or PDF need matplotlib; install it by `pip install 'grokscope[paper]'`"
-        ) from error
+        raise MissingPackage("pictures as SVG, PNG or PDF need matplotlib", "paper") from error
     columns = min(2, len(figures)) or 1
     rows = -(-len(figures) // columns) or 1
     size = (PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows + 0.3 * bool(title))

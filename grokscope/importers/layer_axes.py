@@ -11,6 +11,8 @@ from grokscope.importers.stored import CHANNELS_LAST, size_of
 
 CONV1D = re.compile(r"(^|\.)(c_attn|c_proj|c_fc|q_attn)\.weight$")
 
+TRANSPOSED = re.compile(r"deconv|transpos|conv_?t\d*\.|upconv|(^|[._])up\d*\.weight$", re.I)
+
 
 def conv1d_is_turned(weights: Sequence[Part], parts: dict[str, Part]) -> bool:
     """Tell whether `c_attn`, `c_proj` and `c_fc` lie as [in, out]: GPT-2's biases say so, nanoGPT's do not."""
@@ -40,6 +42,10 @@ def oriented(part: Part, parts: dict[str, Part], conv1d: bool) -> Part:
             tuple(part.shape[axis] for axis in order), lambda array: array.transpose(order), layout=""
         )
     turned = _turned_by_bias(part, parts)
+    if len(part.shape) > 2 and turned:
+        return part.turned().with_note("transposed, as its bias tells")
+    if len(part.shape) > 2 and turned is None and TRANSPOSED.search(part.name):
+        return part.with_note("may be transposed: nothing tells its inputs from its outputs")
     if turned or (turned is None and conv1d and CONV1D.search(part.name)):
         return part.turned()
     return part

@@ -27,7 +27,7 @@ VOCABULARY, TALL = 1000, 4
 def layer_of(piece: Part, whole: Part, parts: dict[str, Part], tied: Sequence[str]) -> LayerSource:
     name = layer_name(piece.name)
     piece = piece.with_note(f"tied: also {', '.join(tied)}") if tied else piece
-    kind = KINDS.get(len(piece.shape), "other")
+    kind = KINDS.get(len(piece.shape), "other") if "bilinear" not in name.lower() else "other"
     if whole.name.endswith((".embedding", ".embeddings")):
         kind = "embedding"
     elif _looks_like_embedding(name, whole, parts):

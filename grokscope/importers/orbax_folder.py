@@ -24,9 +24,7 @@ def read_orbax(folder: Path) -> StoredTensors:
     try:
         import orbax.checkpoint as orbax
     except ImportError:
-        raise MissingPackage(
-            f"reading {folder.name} needs orbax-checkpoint; install it by `pip install 'grokscope[orbax]'`"
-        ) from None
+        raise MissingPackage(f"reading {folder.name} needs orbax-checkpoint", "orbax") from None
     inner = next((folder / name for name in ("default", "state", "params") if (folder / name).is_dir()), folder)
     try:
         tree = orbax.PyTreeCheckpointer().restore(inner.absolute())

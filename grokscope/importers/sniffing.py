@@ -145,4 +145,5 @@ def why_not(path: Path) -> str:
         return "is a pointer of Git LFS, not the file itself; fetch that by `git lfs pull`"
     if path.suffix == ".safetensors":
         return BREAKS_OFF if len(head) < 9 else f"is no safetensors file: it begins with {head[:SHOWN_BYTES]!r}"
-    return f"is no checkpoint of a known format: it begins with {head[:SHOWN_BYTES]!r}"
+    formats = "PyTorch, safetensors, .npz, Keras, Flax, ONNX, GGUF or Orbax"
+    return f"is no checkpoint of {formats}: it begins with {head[:SHOWN_BYTES]!r}"

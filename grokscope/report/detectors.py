@@ -150,8 +150,7 @@ def _columns(spectra: Spectra, column: str) -> dict[str, Array]:
     layers = [layer] if layer else _names(spectra)
     if measure not in LAYER_COLUMNS or not set(layers) <= set(_names(spectra)):
         raise UsageError(
-            f"{column} is no column of {spectra.run.path}; a column is a metric "
-            f"({', '.join(metrics) or 'none here'}), or a measure such as stable_rank or 'fc1 stable_rank' "
-            f"({', '.join(LAYER_COLUMNS)})"
+            f"{column} is no column of {spectra.run.path}; a column is a metric that `grokscope export` names, "
+            "or a measure that `grokscope export --layers` names, such as stable_rank or 'fc1 stable_rank'"
         )
     return {f"{name} {measure}": spectra.column(measure, name) for name in layers}

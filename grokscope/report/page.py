@@ -85,7 +85,9 @@ def _over_time(sources: Sequence[Source]) -> Iterator[Picture]:
     first = sources[0]
     layer = first.layer(None)
     edges = right_edges(first)
-    at = edges.get("grokking", max(edges.values(), default=first.run.num_checkpoints - 1))
+    phase = "grokking" if "grokking" in edges else max(edges, key=edges.__getitem__, default="")
+    at = edges.get(phase, first.run.num_checkpoints - 1)
+    where = f"the right edge of {phase}" if phase else "the last checkpoint"
     one = f"{layer} of {first.run.name}"
 
     def over_time(*kinds: str) -> tuple[Figure, ...]:
@@ -95,7 +97,7 @@ def _over_time(sources: Sequence[Source]) -> Iterator[Picture]:
     yield Picture(1, f"Train and test accuracy through training, {words}.", over_time("accuracy"))
     spectra = (*_at(first, layer, at, "esd"), *_at(first, layer, at, "randomised"))
     words = "its eigenvalues with the fitted power law, and its shuffled entries' with the Marchenko–Pastur law"
-    yield Picture(2, f"{one} at the right edge of grokking: {words}.", spectra)
+    yield Picture(2, f"{one} at {where}: {words}.", spectra)
     shuffled = tuple(
         f for phase in PHASES if phase in edges for f in _at(first, layer, edges[phase], "randomised")
     )

@@ -61,6 +61,7 @@ KINDS = {
     "entropy": "the absolute weight entropy of each layer",
     "sparsity": "the share of activations near zero",
     "circuit": "the approximate local circuit complexity",
+    "strain": "how steep the network is over the share of its gates that are open",
     "esd": "a layer's eigenvalues with the fitted power law, at one checkpoint",
     "randomised": "its shuffled entries' eigenvalues with the Marchenko-Pastur law and the traps",
     "dxmin": "how xmin was chosen: the KS distance of every candidate",
@@ -169,7 +170,7 @@ def figures_of(
     if kind == "spectrogram":
         return tuple(_named(_spectrogram(source, source.layer(layer)), source, sources) for source in sources)
     if kind == "heatmap":
-        _refuse_unknown(measure, sources)
+        _refuse_unknown(measure)
         return tuple(_named(heatmap(source.timeline, measure), source, sources) for source in sources)
     if kind == "classes":
         return tuple(_named(classes(source.timeline), source, sources) for source in sources)
@@ -230,17 +231,15 @@ def _panel(kind: str, source: Source, layers: Sequence[str]) -> Panel:
         return PANELS[kind](source.timeline, layers)
     if kind in source.run.metric_names:
         return of_metric(kind)
-    _refuse_unknown(kind, [source])
+    _refuse_unknown(kind)
     return of_measure(kind, source.timeline, layers)
 
 
-def _refuse_unknown(name: str, sources: Sequence[Source]) -> None:
+def _refuse_unknown(name: str) -> None:
     if name not in LAYER_COLUMNS:
-        metrics = list(dict.fromkeys(metric for source in sources for metric in source.run.metric_names))
         raise UsageError(
             f"there is no figure {name}; there are {', '.join(KINDS)}, "
-            f"every column of the spectra ({', '.join(LAYER_COLUMNS)}) "
-            f"and every metric ({', '.join(metrics) or 'none'})"
+            "every column that `grokscope export --layers` names, and every metric that `grokscope export` names"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from grokscope.experiments import differences, experiments
@@ -13,10 +14,12 @@ from grokscope.numbers import mean_text
 from grokscope.phases import NO_PHASE, PHASES
 from grokscope.report.events import EVENTS, GATE_MEASURES, LAYER_MEASURES, RunReport
 from grokscope.report.p_values import p_words
+from grokscope.report.table import Table
 from grokscope.spectra.null import ALPHA_DRAWS
 
 BOUNDS = ("_low", "_high")
 MEASURED = {*LAYER_MEASURES, *GATE_MEASURES}
+Column = tuple[str, ...]
 LABELS = (*PHASES, "undecided", "unknown")
 
 
@@ -27,6 +30,25 @@ def report_text(reports: Sequence[RunReport]) -> str:
     for group, words in zip(groups, differences(groups), strict=True):
         lines += ["", *_heading(group, words, several=len(groups) > 1), *_events(group)]
     return safe_lines([*lines, "", *_confusion(reports)])
+
+
+def table_text(table: Table, width: float) -> str:
+    """Lay out a table with its title and its notes; a number is never broken, so that lines may be longer."""
+    columns = list(zip(table.header, *table.cells(), strict=True))
+    rows = list(zip(*_fitting(columns, width), strict=True))
+    lines = aligned(rows, left=(0,) if rows[0][0] == "phase" else (0, 1))
+    notes = (line for note in table.notes for line in ([note] if math.isinf(width) else wrap(note, int(width))))
+    return safe_lines(["", f"Table {table.number}: {table.title}", "", *lines, "", *notes])
+
+
+def _fitting(columns: list[Column], width: float) -> list[Column]:
+    """Leave out what there is no room for: an experiment that all rows share, then what was published."""
+    apart = [column for column in columns if column[0] != "experiment" or len(set(column[1:])) > 1]
+    measured = [column for column in apart if column[0] != "published"]
+    for some in (columns, apart):
+        if max(map(len, aligned(list(zip(*some, strict=True))))) <= width:
+            return some
+    return measured
 
 
 def aligned(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> Iterator[str]:

@@ -24,6 +24,8 @@ def read_layout(path: Path) -> Layout:
     kind = kind_of(path)
     if kind == "a folder":
         raise BadRunFile(f"{path} is a folder; give a run file, or make one of it by `grokscope import`")
+    if kind == "nothing" and path.suffix != ".h5":
+        raise BadRunFile(f"there is no file or folder {path}")
     if kind == "nothing":
         raise BadRunFile(f"there is no file {path}; `grokscope train -o {pasted(path)}` makes one")
     if kind != "a file":

@@ -35,7 +35,7 @@ class StateSlots:
 
     @property
     def whole(self) -> tuple[str, ...]:
-        """The slots with a whole state, the newest first: none, one or two."""
+        """The slots with a whole state, the newest first."""
         return tuple(slot for slot, _ in self._whole())
 
     @property

@@ -6,23 +6,19 @@ as an iteration, else as an epoch; an epoch inside the files; the only number th
 
 from __future__ import annotations
 
-import csv
 import itertools
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from grokscope.errors import UsageError
-from grokscope.files import read_text
 from grokscope.runfile import LeftOut
-from grokscope.steps import parse_number
-from grokscope.trajectory.layouts import bare_name
+from grokscope.trajectory.given_steps import steps_by_regex, steps_in_table
+from grokscope.trajectory.numbered import Numbering, some
 from grokscope.trajectory.numbers_in_names import EPOCHS, ITERATIONS, STEPS, Number, numbers_in, skeleton
 
 LARGEST_STEP = 2**63 - 1
-LARGEST_TABLE = 1 << 26  # bytes
 STEP_KEYS = (
     "global_step", "iter_num", "step", "iteration", "iter", "num_updates", "train_step", "training_step",
 )  # fmt: skip
@@ -31,22 +27,8 @@ Labels = Sequence[tuple[str, frozenset[str]]]
 LABELS: Labels = (("step", STEPS), ("iter", ITERATIONS), ("epoch", EPOCHS))
 CHECKPOINT = ("checkpoint", frozenset({"checkpoint", "ckpt", "chkpt"}))
 WAY_OUT = r"say it by --step-regex '…(\d+)…', or list `name,step` in a file and give it by --steps-from"
-SHOWN = 3
 
 Inside = Mapping[str, object]
-
-
-@dataclass(frozen=True)
-class Numbering:
-    """Which checkpoints have a step: `steps` by the checkpoint's name, by which `rule`, and who is left out.
-
-    `counts` is "step" or "epoch" where it is known which of them the numbers are, else "".
-    """
-
-    steps: Mapping[str, int]
-    rule: str
-    left_out: tuple[LeftOut, ...] = field(default=())
-    counts: str = ""
 
 
 def number_checkpoints(
@@ -58,9 +40,9 @@ def number_checkpoints(
     `name,step`. Raises UsageError where two checkpoints have one step, or where several numbers could be it.
     """
     if steps_from is not None:
-        return _unique(_from_table(checkpoints, Path(steps_from)))
+        return _unique(steps_in_table(checkpoints, Path(steps_from)))
     if step_regex is not None:
-        return _unique(_from_regex(checkpoints, step_regex))
+        return _unique(steps_by_regex(checkpoints, step_regex))
     if len(checkpoints) == 1:
         return _of_one(*next(iter(checkpoints.items())))
     for numbering in _rules(checkpoints):
@@ -173,59 +155,6 @@ def _by_label(label: str) -> str:
     return f"the number labelled `{label}` in the names"
 
 
-def _from_regex(checkpoints: Mapping[str, Inside], pattern: str) -> Numbering:
-    try:
-        regex = re.compile(pattern)
-    except re.error as error:
-        raise UsageError(f"--step-regex {pattern!r} is no regular expression: {error}") from None
-    if regex.groups < 1:
-        raise UsageError(rf"--step-regex {pattern!r} has no group; put the step into one: 'step_(\d+)'")
-    found = {name: match[1] for name in checkpoints if (match := regex.search(name)) and match[1] is not None}
-    steps = {
-        name: _given(text, f"--step-regex {pattern!r} finds {text!r} in {name}") for name, text in found.items()
-    }
-    if not steps:
-        raise UsageError(f"--step-regex {pattern!r} matches none of {_some(list(checkpoints))}")
-    others = tuple(LeftOut(name, "--step-regex does not match it") for name in checkpoints if name not in steps)
-    return Numbering(steps, "--step-regex", others)
-
-
-def _from_table(checkpoints: Mapping[str, Inside], path: Path) -> Numbering:
-    """Read lines `name,step`; a first line that says so is skipped, and a name may have its suffix or not.
-
-    Where both stand there, the line with the name as it is counts.
-    """
-    try:
-        rows = [row for row in csv.reader(read_text(path, LARGEST_TABLE, "utf-8-sig").splitlines()) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path} cannot be read as lines of `name,step`: {error}") from None
-    listed: dict[str, int] = {}
-    for line, row in enumerate(rows, start=1):
-        if line == 1 and row[-1].strip().lower() == "step":
-            continue
-        if len(row) != 2:
-            raise UsageError(f"{path}, line {line}: give `name,step`")
-        name, step = row[0].strip(), _given(row[1], f"{path}, line {line}: {row[1]!r}")
-        if (first := listed.setdefault(name, step)) != step:
-            raise UsageError(f"{path}, line {line}: {name} has step {step} and had {first} in an earlier line")
-    known = {bare_name(Path(name)): step for name, step in listed.items()} | listed
-    steps = {name: known[key] for name in checkpoints for key in (Path(name).name, name) if key in known}
-    if not steps:
-        raise UsageError(f"{path} lists none of {_some(list(checkpoints))}")
-    others = tuple(LeftOut(name, f"{path.name} does not list it") for name in checkpoints if name not in steps)
-    used = {key for name in steps for key in (Path(name).name, name)}
-    astray = [name for name in listed if name not in used and bare_name(Path(name)) not in used]
-    said = f", where {_some(astray)} stands for no checkpoint" if astray else ""
-    return Numbering(steps, f"{path.name}{said}", others)
-
-
-def _given(text: str, where: str) -> int:
-    number = parse_number(text)
-    if number is None or number != int(number) or number < 0:
-        raise UsageError(f"{where}, which is no step; steps are whole numbers such as 500000, 500k or 2.2e5")
-    return int(number)
-
-
 def _kind(counter: str) -> str:
     """Return what a counter counts: epochs, or steps by any of their names; "" for a mere checkpoint's number."""
     return "epoch" if counter in EPOCH_KEYS else "" if counter == CHECKPOINT[0] else "step"
@@ -267,15 +196,10 @@ def _nameless(names: Mapping[str, list[Number]]) -> tuple[LeftOut, ...]:
 def _why_none(names: Sequence[str]) -> str:
     candidates = [number for name in names for number in numbers_in(name)]
     if not candidates:
-        return f"no step in the names of {_some(names)}: decimals, dates, versions and seeds are none; {WAY_OUT}"
-    return f"no number of {_some(names)} tells them apart; {WAY_OUT}"
+        return f"no step in the names of {some(names)}: decimals, dates, versions and seeds are none; {WAY_OUT}"
+    return f"no number of {some(names)} tells them apart; {WAY_OUT}"
 
 
 def _either(numbers: Sequence[Number]) -> str:
     words = [f"{number.value:,}" for number in numbers]
     return f"{', '.join(words[:-1])} or {words[-1]}"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

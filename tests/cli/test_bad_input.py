@@ -47,7 +47,7 @@ def empty_run(path: Path) -> None:
 
 
 BAD_FILES = [
-    (missing, "there is no file"),
+    (missing, "run.h5` makes one"),
     (not_hdf5, "not an HDF5 file"),
     (truncated, "truncated"),
     (other_hdf5, "holds no float tensor|no grokscope run"),
@@ -87,7 +87,7 @@ def test_an_empty_run(tmp_path: Path, grokscope_here: Command, command: str) -> 
 
 def test_a_missing_source_of_an_import(tmp_path: Path, grokscope_here: Command) -> None:
     assert_one_sentence(
-        grokscope_here("import", "nowhere", "-o", "run.h5", cwd=tmp_path), "there is no file nowhere"
+        grokscope_here("import", "nowhere", "-o", "run.h5", cwd=tmp_path), "there is no file or folder nowhere"
     )
     assert list(tmp_path.iterdir()) == []
 

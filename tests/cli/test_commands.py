@@ -19,6 +19,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.cli.main import app
 from grokscope.phases.gates import GATES
 from grokscope.runfile import LayerSpec, Run, RunWriter
@@ -174,6 +175,10 @@ def test_show_measures_what_is_not_measured(trained_run: Path, tmp_path: Path, g
     note = f"run.h5: {left}; `grokscope analyze {path}` measures them\n"
     for command in (("report",), ("evaluate", "--csv"), ("export", "--layers")):
         assert grokscope_here(*command, path).stderr == note
+    rows = list(csv.DictReader(io.StringIO(grokscope_here("export", "--layers", path).stdout)))
+    assert set(LAYER_COLUMNS) <= set(rows[-3])
+    for name, value in shown["layers"][0]["gates"].items():
+        assert rows[-3][name] == ("" if value is None else str(value))
 
 
 def test_show_as_text_never_cuts_a_number(analysed: Path, grokscope_here: Command) -> None:

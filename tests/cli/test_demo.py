@@ -88,6 +88,6 @@ def test_a_light_install_says_what_to_install(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert "digits come with scikit-learn; pip install 'grokscope[train]' brings it" in done.stderr
+    assert "digits come with scikit-learn; `pip install '.[train]'` in grokscope's checkout" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not folder.exists()

@@ -120,6 +120,7 @@ def test_pictures_go_to_a_file(run: Path, tmp_path: Path, grokscope_here: Comman
     ("arguments", "words"),
     [
         (("nonsense",), "there is no figure nonsense; there are accuracy, loss, alpha"),
+        ((), "KIND is missing, the figure, which comes last: `grokscope plot "),
         (("esd", "--layer", "fc9"), "has no layer fc9; its layers are fc1, fc2, fc3"),
         (("heatmap", "--measure", "beta"), "there is no figure beta"),
         (("esd", "-o", "esd.gif"), "none of the suffixes .svg, .png and .pdf"),

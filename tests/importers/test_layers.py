@@ -202,6 +202,25 @@ def test_an_embedding_is_told_by_its_shape(name: str, shape: tuple[int, ...], ki
     assert (layer.kind, layer.note) == (kind, note)
 
 
+@pytest.mark.parametrize(
+    ("name", "outputs", "kind", "shape", "note"),
+    [
+        ("0", 6, "conv", (6, 4, 3, 3), "transposed, as its bias tells"),
+        ("0", 0, "conv", (4, 6, 3, 3), ""),
+        ("up1.deconv", 0, "conv", (4, 6, 3, 3), "may be transposed: nothing tells its inputs from its outputs"),
+        ("up1.deconv", 4, "conv", (4, 6, 3, 3), ""),
+        ("bilinear", 4, "other", (4, 6, 3, 3), ""),
+    ],
+)
+def test_a_kernel_whose_axes_may_be_exchanged_says_so(
+    name: str, outputs: int, kind: str, shape: tuple[int, ...], note: str
+) -> None:
+    state = {f"{name}.weight": np.zeros((4, 6, 3, 3), np.float32)}
+    state |= {f"{name}.bias": np.zeros(outputs, np.float32)} if outputs else {}
+    layer = layers_by_name(stored(state))[name]
+    assert (layer.kind, layer.shape, layer.note) == (kind, shape, note)
+
+
 def test_an_embedding_is_told_by_the_head_that_has_its_words() -> None:
     layer = layers_by_name(stored({"tok.weight": np.zeros((40, 8)), "lm_head.weight": np.zeros((40, 8))}))["tok"]
     assert layer.kind == "embedding"

@@ -76,7 +76,7 @@ def test_checkpoints_are_told_by_a_name_a_step_or_a_curve(tmp_path: Path, conten
         ({"embed": torch.ones(9, 2), "blocks": [weights(), weights()], "losses": [2.0, 1.0]}, 5),
         ({"embed": torch.ones(9, 2), "layers": {0: weights(), 1: weights()}}, 5),
         ({"models": [weights(), weights()], "names": ["a", "b"], "sizes": [3, 2]}, 4),
-        ({"state_dict": weights(), "optimizer_states": [{"a": torch.ones(3, 2)}] * 2}, 2),
+        ({"state_dict": weights(), "optimizer_states": [{"a": torch.ones(3, 2), "step": n} for n in (1, 2)]}, 2),
         ({"state_dict": weights(), "optimizer_states": [{"state": {0: weights(), 1: weights()}}] * 2}, 2),
     ],
 )

@@ -211,7 +211,7 @@ def test_a_package_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "orbax" / "_CHECKPOINT_METADATA").touch()
     for module, path, extra in (("gguf", "model.gguf", "gguf"), ("orbax.checkpoint", "orbax", "orbax")):
         monkeypatch.setitem(__import__("sys").modules, module, None)
-        with pytest.raises(MissingPackage, match=rf"grokscope\[{extra}\]"):
+        with pytest.raises(MissingPackage, match=rf"`pip install '\.\[{extra}\]'`"):
             read_tensors(tmp_path / path)
 
 

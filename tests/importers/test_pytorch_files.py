@@ -28,6 +28,7 @@ WRAPPINGS: dict[str, tuple[Callable[[torch.nn.Module], Any], str]] = {
     "net": (lambda model: {"net": model.state_dict(), "acc": np.float64(0.5), "loss": torch.tensor(0.25)}, "net/"),
     "module": (lambda model: model, ""),
     "module beside": (lambda model: {"model": model, "args": argparse.Namespace(lr=0.1)}, "model/"),
+    "log": (lambda model: {"net": model.state_dict(), "log": "x" * (3 << 20)}, "net/"),
     "numpy": (lambda model: {"state": model.state_dict(), "weights": np.arange(6.0).reshape(2, 3)}, "state/"),
 }  # fmt: skip
 

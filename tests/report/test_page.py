@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import asdict
@@ -30,17 +31,17 @@ TEST = (0.2, 0.2, 0.6, 0.9, 0.6, 0.5)
 STEPS = (0, 10, 100, 1000, 3000, 10000)
 
 
-def write_run(path: Path, seed: int, decay: float) -> Path:
-    """A run of two layers that generalises at step 100 and collapses from 3000 on, analysed."""
+def write_run(path: Path, seed: int, decay: float, test: tuple[float, ...] = TEST) -> Path:
+    """A run of two layers that by default generalises at step 100 and collapses from 3000 on, analysed."""
     rng = np.random.default_rng(seed)
     layers = [LayerSpec("fc1", (20, 40), bias=False), LayerSpec("fc2", (20, 20), bias=False)]
     config = {"seed": seed, "weight_decay": decay}
     with RunWriter.create(path, steps=STEPS, layers=layers, metrics=["train_accuracy", "test_accuracy"],
                           config=config, origin="a test") as writer:  # fmt: skip
-        for index, (train, test) in enumerate(zip(TRAIN, TEST, strict=True)):
+        for index, accuracies in enumerate(zip(TRAIN, test, strict=True)):
             weights = {layer.name: rng.normal(size=layer.shape) for layer in layers}
-            writer.commit(index, weights=weights, biases={},
-                          metrics={"train_accuracy": train, "test_accuracy": test})  # fmt: skip
+            metrics = dict(zip(("train_accuracy", "test_accuracy"), accuracies, strict=True))
+            writer.commit(index, weights=weights, biases={}, metrics=metrics)
     analyze(Run(path), parameters=Parameters(permutations=3, null_draws=100))
     return path
 
@@ -121,6 +122,18 @@ def test_published_values_stand_beside_the_papers_experiment_alone(name: str, va
     assert is_the_papers(papers | {name: str(value)}) is (name not in OTHERWISE)
 
 
+@pytest.mark.parametrize(
+    ("test", "where"),
+    [(TEST, "the right edge of grokking"), ((0.2,) * 6, "the right edge of pre-grokking"),
+     ((math.nan,) * 6, "the last checkpoint")],
+)  # fmt: skip
+def test_the_spectra_are_said_to_be_where_they_are(tmp_path: Path, test: tuple[float, ...], where: str) -> None:
+    """Of a run that never grokked, too."""
+    report = report_of([Source.open(write_run(tmp_path / "a.h5", 0, 0.0, test))])
+    (caption,) = [picture.caption for picture in report.pictures if picture.number == 2]
+    assert caption.startswith(f"fc1 of a.h5 at {where}: ")
+
+
 def test_names_are_text_on_the_page(tmp_path: Path) -> None:
     """Whatever a file is called."""
     run = write_run(tmp_path / "a<b>&\x9b\n.h5", 0, 0.0)
@@ -145,6 +158,7 @@ def test_seeds_are_averaged_and_their_p_values_combined(runs: list[Path]) -> Non
     np.testing.assert_allclose(average["values"], np.mean(layers, axis=0))
     row = next(row for row in fourth.rows if row["layer"] == "fc1")
     assert row["combined_ks_p"] == pytest.approx(scipy.stats.combine_pvalues(row["ks_p"]).pvalue)
+    assert row["ks_p_naive"] == pytest.approx([naive_p(distance, 20) for distance in row["ks_distance_shown"]])
     assert {row["experiment"] for row in first.rows} == {"weight_decay 0.0", "weight_decay 0.01"}
     assert {row["runs"] for row in first.rows if row["experiment"] == "weight_decay 0.01"} == {1}
 

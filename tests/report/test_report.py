@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,16 @@ from grokscope.analysis.checkpoint import describe_checkpoint
 from grokscope.analysis.timeline import read_timeline
 from grokscope.cli.tables import checkpoint_text
 from grokscope.errors import UsageError
+from grokscope.figures import PANELS
 from grokscope.figures.data import Span
 from grokscope.numbers import mean_text, probability
 from grokscope.phases import NO_PHASE
 from grokscope.report import RunReport, refuse_twice, report_text, run_report
-from grokscope.report.pictures import Source, figures_of
-from grokscope.report.text import confusion_lines
+from grokscope.report.pictures import KINDS, Source, figures_of
+from grokscope.report.table import Table
+from grokscope.report.text import confusion_lines, table_text
 from grokscope.runfile import LayerSpec, Run, RunWriter
+from tests.conftest import ROOT
 
 
 def test_the_table_of_labels_has_the_observed_ones_in_its_rows() -> None:
@@ -102,11 +106,21 @@ def test_where_training_images_are_lost_too_every_surface_says_so(tmp_path: Path
     assert (made.events["collapse"]["step"], made.events["forgotten"]["step"]) == (3, 4)
     assert f"  undecided     steps 4 to 5: {NO_PHASE}\n" in report_text([made])
     assert [event.text for event in read_timeline(run, spectra).events][-2:] == ["anti-grokking begins", NO_PHASE]
-    shown = checkpoint_text(describe_checkpoint(run, 5))
+    described = describe_checkpoint(run, 5)
+    counts = ("num_tail", "num_zero", "null_draws", "permutations")
+    assert [described["layers"][0][name] for name in counts] == [None] * 4  # a layer that is not measured
+    shown = checkpoint_text(described)
     assert f"observed: undecided ({NO_PHASE})" in shown
     assert "–––" not in shown  # one mark for an interval that is not known
     [accuracy] = figures_of("accuracy", [Source.of(run)])
     assert [mark.role for mark in accuracy.of(Span)][-2:] == ["anti-grokking", "undecided"]
+
+
+def test_the_help_names_every_figure_over_time() -> None:
+    assert KINDS.keys() >= PANELS.keys()
+    commands = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    (row,) = [line for line in commands.splitlines() if line.startswith("| `KIND` |")]
+    assert [kind for kind in KINDS if f" {kind}," not in row] == []
 
 
 def test_strangers_are_never_averaged() -> None:
@@ -131,6 +145,30 @@ def test_a_mean_over_fewer_runs_than_got_there_says_so() -> None:
 def test_a_run_that_is_not_analysed_has_no_empty_rows() -> None:
     text = report_text([report("a", {"step": 10, "fc1 alpha": math.nan}, measured=False)])
     assert "alpha" not in text
+
+
+@pytest.mark.parametrize(
+    ("width", "experiments", "header"),
+    [
+        (math.inf, "aa", "experiment  phase  interval    published"),
+        (40, "aa", "experiment  phase  interval    published"),
+        (39, "aa", "phase    interval  published"),
+        (28, "aa", "phase    interval  published"),
+        (27, "aa", "phase    interval"),
+        (5, "aa", "phase    interval"),
+        (39, "ab", "experiment  phase  interval"),
+    ],
+)
+def test_where_there_is_no_room_columns_are_left_out_and_no_number_is_broken(
+    width: float, experiments: str, header: str
+) -> None:
+    names = ("experiment", "phase", "interval", "published")
+    columns = tuple((name, operator.itemgetter(name)) for name in names)
+    cells = [(experiment, "late", "3.25–22.25", "0.9") for experiment in experiments]
+    rows = tuple(dict(zip(names, row, strict=True)) for row in cells)
+    lines = table_text(Table(1, "α", rows, columns, ("a note",)), width).splitlines()
+    assert " ".join(lines[3].split()) == " ".join(header.split())
+    assert all("  3.25–22.25" in line for line in lines[4:6])
 
 
 def test_a_p_value_at_its_bound_is_said_to_be_below() -> None:

@@ -92,10 +92,13 @@ def test_an_average_is_of_the_last_ones(small_config: TrainConfig, digits: Exper
     assert found[0].test_accuracy != mean.test_accuracy
 
 
-def test_the_control_is_of_the_initial_first_layer(small_config: TrainConfig, digits: Experiment) -> None:
+def test_the_control_is_of_the_first_checkpoints_first_layer(
+    small_config: TrainConfig, digits: Experiment
+) -> None:
     first = initial_parameters((64, 12, 12, 10), 2.0, np.random.default_rng(1))
     silent = Parameters([np.zeros_like(weight) for weight in first.weights], first.biases)
-    rows = interventions([silent], first, digits, small_config, refit=True)
+    rows = interventions([silent], first, digits, small_config, first_step=2000, refit=True)
+    assert rows[-2].intervention == "control: readout of fc1 at step 2,000"
     assert rows[1].train_accuracy == pytest.approx(0.1)  # the silent network's own readout
     assert rows[-2].train_accuracy > 0.5
 

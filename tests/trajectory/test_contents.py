@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import Result
 
 from grokscope.analysis import Parameters, Spectra, analyze
 from grokscope.analysis.spectra_layout import beside, in_cache
@@ -62,17 +64,18 @@ def test_a_file_that_is_only_touched_or_copied_in_place_stays_measured(folder: P
     assert Spectra(open_trajectory(folder)).done.all()
 
 
-@pytest.mark.parametrize("other", ["by a pattern", "its import"])
-def test_spectra_stay_where_another_reading_has_the_same_place(folder: Path, other: str) -> None:
-    before = beside(folder).read_bytes()
-    if other == "its import":
-        write_run(Checkpoints(folder), folder.with_suffix(".h5"))
-        opened = open_trajectory(folder.with_suffix(".h5"))
-    else:
-        opened = open_trajectory(folder, Opening(match="step*"))
-    assert beside(opened.path) == beside(folder)
-    spectra = analyze(opened, parameters=QUICK)
-    assert spectra.path == in_cache(opened.uuid)
+@pytest.mark.parametrize("words", [("--match", "step*"), ()], ids=["by a pattern", "its import"])
+def test_spectra_stay_where_another_reading_has_the_same_place(
+    folder: Path, grokscope_here: Callable[..., Result], words: tuple[str, ...]
+) -> None:
+    before, path = beside(folder).read_bytes(), folder
+    if not words:
+        path = folder.with_suffix(".h5")
+        write_run(Checkpoints(folder), path)
+    done = grokscope_here("analyze", path, *words, "-j", "1", "--permutations", "2", "--null-draws", "100")
+    assert f"{beside(folder).name} keeps the spectra of another run or reading" in done.stderr
+    spectra = Spectra(open_trajectory(path, Opening(match=words[1] if words else None)))
+    assert spectra.path == in_cache(spectra.run.uuid)
     assert spectra.done.all()
     assert beside(folder).read_bytes() == before
 

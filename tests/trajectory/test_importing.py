@@ -214,7 +214,7 @@ def complex_weights(folder: Path) -> None:
         (same_step_twice, "tells them apart"),
         (no_weights, "holds no tensors"),
         (garbage, "no safetensors file"),
-        (text, "no checkpoint of a known format"),
+        (text, "no checkpoint of PyTorch, safetensors"),
         (complex_weights, r"no layer \(fc\.weight: not floats but complex64"),
     ],
 )

@@ -124,7 +124,7 @@ def load_digits() -> tuple[Images, None]:
     try:
         from sklearn.datasets import load_digits as sklearn_digits
     except ImportError:
-        raise MissingPackage("--dataset digits needs scikit-learn; pip install 'grokscope[train]'") from None
+        raise MissingPackage("--dataset digits needs scikit-learn", "train") from None
     pixels, labels = sklearn_digits(return_X_y=True)
     return Images(pixels / 16.0, labels.astype(np.int64)), None
 
@@ -139,7 +139,7 @@ def load_mnist(dataset: str, data_dir: Path | None) -> tuple[Images, Images]:
         from torchvision import datasets
     except ImportError:
         raise MissingPackage(
-            f"--dataset {dataset} needs torchvision; pip install 'grokscope[train]' or use --dataset digits"
+            f"--dataset {dataset} needs torchvision", "train", "; or use --dataset digits"
         ) from None
     name = _TORCHVISION_NAMES[dataset]
     source = getattr(datasets, name)

@@ -70,10 +70,11 @@ def with_fresh_heads(name: str, network: Parameters, experiment: Experiment, con
 
 def interventions(
     last: Sequence[Parameters],
-    initial: Parameters,
+    first: Parameters,
     experiment: Experiment,
     config: TrainConfig,
     *,
+    first_step: int = 0,
     open_gates: bool = False,
     refit: bool = False,
     average: int | None = None,
@@ -81,8 +82,8 @@ def interventions(
     """Evaluate the last of some checkpoints as it is and with each intervention that is asked for.
 
     `last` ends with the checkpoint in question; `average` takes the mean of that many. With `refit` every hidden
-    layer gets a new readout and the first one new heads. The controls are those of the *initial* first layer,
-    which nothing has trained.
+    layer gets a new readout and the first one new heads. The controls are those of the first layer of `first`, the
+    run's first checkpoint: at step 0 nothing has trained it, a branch begins at a later one.
     """
     now = last[-1]
     networks = {"as it is": now}
@@ -94,8 +95,9 @@ def interventions(
     if refit:
         for name, network in networks.items():
             found += _refits("" if network is now else f"{name}, ", network, experiment, config)
-        found.append(refitted("control: readout of the initial fc1", initial, 0, experiment, config.activation))
-        found.append(with_fresh_heads("control: fresh heads on the initial fc1", initial, experiment, config))
+        layer = f"fc1 at step {first_step:,}" if first_step else "the initial fc1"
+        found.append(refitted(f"control: readout of {layer}", first, 0, experiment, config.activation))
+        found.append(with_fresh_heads(f"control: fresh heads on {layer}", first, experiment, config))
     return found
 
 

@@ -47,7 +47,7 @@ ORDER = (
 )
 
 Kind = tuple[str, Scale, tuple[float, float] | None, Form]
-GATES: dict[str, Kind] = {
+GATE_PANELS: dict[str, Kind] = {
     "lit": ("units that a bright image lights", "log", None, "percent"),
     "none_lit": ("chance that no unit is lit", "linear", ACCURACY_LIMITS, "number"),
     "live_rows": ("units that still learn", "linear", ACCURACY_LIMITS, "percent"),
@@ -99,9 +99,9 @@ def panel_of(run: Timeline, layer: int, name: str) -> Panel | str:
         lines = (*panel.lines, *(PANELS[name](run, rest).lines if rest else ()))
         short = dict(zip(map(safe_name, run.layers), telling(run.layers), strict=True))
         return replace(panel, lines=tuple(replace(line, name=short.get(line.name, line.name)) for line in lines))
-    if name in GATES:
+    if name in GATE_PANELS:
         columns = [(one, run.measure(name, one)) for one in run.layers if one in run.gated]
-        return _panel(*GATES[name], columns, run)
+        return _panel(*GATE_PANELS[name], columns, run)
     if name == "capacity":
         return _panel(*CAPACITY, [(one, run.measure(name, one)) for one in run.layers[-1:] if run.gated], run)
     if name in HIDDEN:
@@ -137,7 +137,7 @@ def kind_of(state: State) -> str:
     panel = found[state.pane % len(found)]
     if isinstance(panel, str):
         return panel
-    titles = {_title(run, name): name for name in PANELS} | {GATES[name][0]: name for name in GATES}
+    titles = {_title(run, name): name for name in PANELS} | {GATE_PANELS[name][0]: name for name in GATE_PANELS}
     titles["capacity"] = "capacity"
     recorded = [(name, f"{name}_{layer}") for name in HIDDEN for layer in reversed(run.layers)]
     hidden = {HIDDEN[name][0]: metric for name, metric in recorded if metric in run.metrics}

@@ -1,4 +1,4 @@
-"""Array libraries behind one small interface, so that the training step is written once."""
+"""What training computes with, behind one small interface: PyTorch, or steps compiled for this processor."""
 
 from grokscope_train.engines.base import Engine
 from grokscope_train.engines.make import make_engine, spin_briefly

@@ -19,16 +19,14 @@ def make_engine(name: str, dtype: str, device: str, threads: int) -> Engine:
             from grokscope_train.compiled import CompiledEngine
         except ImportError as error:
             raise MissingPackage(
-                f"--engine compiled needs Numba ({error}); pip install 'grokscope[train]' or use --engine torch"
+                f"--engine compiled needs Numba ({error})", "train", "; or use --engine torch"
             ) from None
 
         return CompiledEngine(dtype, threads)
     try:
         import torch
     except ImportError:
-        raise MissingPackage(
-            f"--engine {name} needs PyTorch; pip install 'grokscope[train]' or use --engine compiled"
-        ) from None
+        raise MissingPackage(f"--engine {name} needs PyTorch", "train", "; or use --engine compiled") from None
     gpus = torch.cuda.device_count()
     if device != "cpu" and (torch.device(device).index or 0) >= gpus:
         raise UsageError(f"--device {device}: usable CUDA devices here: {gpus}; use another, or --device cpu")
