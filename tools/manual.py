@@ -5,9 +5,10 @@ Run as `python tools/manual.py` from anywhere; it writes docs/commands.md, docs/
 
 from __future__ import annotations
 
+import html
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,22 @@ from grokscope.cli.main import app
 DOCS = Path(__file__).parent.parent / "docs"
 WIDTH = 110
 MADE = "made by `make docs` from the program itself"
+PLACES = (
+    ("RUN.spectra.h5", "beside RUN.h5: what was measured of it"),
+    ("~/.cache/grokscope", "laws of noise, compiled training steps, checksums of others' checkpoints, and "
+                           "spectra of runs whose folder cannot be written"),
+    ("~/.local/share/grokscope", "downloaded datasets, on Linux; elsewhere the user's data folder"),
+)  # fmt: skip
+VARIABLES = (
+    ("XDG_CACHE_HOME", "where the folder of the cache lies, instead of ~/.cache"),
+    ("NO_COLOR", "no colours"),
+    ("TERM", "no colours where it is dumb or empty; the viewer refuses such a terminal"),
+    ("GROKSCOPE_DEBUG", "1: the traceback of every error, as by --debug"),
+)
+KEPT = "All of these files may be deleted at any time; what is missing is made anew."
+MOUSE = ("Mouse: click a layer, a checkpoint or a pane; drag through time; the wheel goes on and back. Marks: ◇ a "
+         "phase begins, ▴ a layer's first trap, ▲ the cursor, ◆ the mark of `m`. `e` writes RUN-stepN-VIEW.svg "
+         "and .csv beside the run, or here where that folder cannot be written.")  # fmt: skip
 EXIT_CODES = (("0", "done"), ("1", "failed, or a check found something"), ("2", "wrong usage or bad input"),
               ("130", "interrupted; what was done is kept"))  # fmt: skip
 
@@ -49,20 +66,25 @@ class Command:
         return " ".join(["grokscope", self.name, "[OPTIONS]", *arguments])
 
 
+GROUP: Any = typer.main.get_command(app)
+
+
 def commands() -> list[Command]:
     """Every command, in the order of `grokscope --help`."""
-    group: Any = typer.main.get_command(app)
-    found = []
-    for name, command in group.commands.items():
-        context = command.make_context(name, [], resilient_parsing=True)
-        parameters = tuple(_parameter(one, context) for one in command.params if not getattr(one, "hidden", False))
-        found.append(Command(name, tuple(command.help.split("\n\n")), parameters))
-    return found
+    return [
+        Command(name, tuple(command.help.split("\n\n")), _parameters(command))
+        for name, command in GROUP.commands.items()
+    ]
 
 
-def _parameter(one: Any, context: Any) -> Parameter:
+def _parameters(command: Any) -> tuple[Parameter, ...]:
+    return tuple(_parameter(one) for one in command.params if not getattr(one, "hidden", False))
+
+
+def _parameter(one: Any) -> Parameter:
     if one.param_type_name == "argument":
-        return Parameter(one.metavar or one.make_metavar(context), one.help or "", "", is_option=False)
+        written = one.metavar if one.required else f"[{one.metavar}]"
+        return Parameter(written, one.help or "", str(one.default or ""), is_option=False)
     names = sorted(one.opts, key=len, reverse=True) + one.secondary_opts
     value = "" if one.is_flag else f" {one.metavar or one.type.name.upper()}"
     written = ", ".join(names) + value
@@ -82,17 +104,27 @@ def commands_page() -> str:
         lines += [f"## {command.name}", "", f"    {command.usage}", ""]
         for paragraph in command.paragraphs:
             lines += [textwrap.fill(paragraph, WIDTH), ""]
-        lines += ["| | | default |", "|---|---|---|"]
-        lines += [f"| `{one.written.replace('|', chr(92) + '|')}` | {one.help} | {one.default} |"
-                  for one in command.parameters]  # fmt: skip
-        lines.append("")
-    return "\n".join(lines)
+        lines += [*_table(command.parameters), ""]
+    lines += ["## Options of grokscope itself", "", *_table(_parameters(GROUP)), ""]
+    lines += ["## Files and environment", "", "| | |", "|---|---|"]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in (*PLACES, *VARIABLES)]
+    return "\n".join([*lines, "", KEPT, ""])
+
+
+def _table(parameters: tuple[Parameter, ...]) -> Iterator[str]:
+    yield from ("| | | default |", "|---|---|---|")
+    yield from (f"| {_code(one.written)} | {one.help} | {one.default} |" for one in parameters)
+
+
+def _code(text: str) -> str:
+    """Text as code in a cell of a table, where a bar would end the cell."""
+    return f"<code>{html.escape(text).replace('|', '&#124;')}</code>" if "|" in text else f"`{text}`"
 
 
 def keys_page() -> str:
     """docs/keys.md."""
-    text = f"This page is {MADE}; `?` in the app shows the same, `ctrl+p` finds a command by its words."
-    return f"# Keys\n\n{text}\n\n{key_table()}\n"
+    text = f"This page is {MADE}; `?` in the app shows them, `ctrl+p` finds a command by its words."
+    return f"# Keys\n\n{text}\n\n{key_table()}\n{textwrap.fill(MOUSE, WIDTH)}\n"
 
 
 def man_page() -> str:
@@ -114,12 +146,27 @@ def _roff() -> Iterator[str]:
         for number, paragraph in enumerate(command.paragraphs):
             yield from ([".PP"] if number else [])
             yield _escaped(paragraph)
-        for one in command.parameters:
-            default = f" (default: {one.default})" if one.default else ""
-            yield from (".TP", f"\\fB{_escaped(one.written)}\\fR", _escaped(one.help + default) or "\\&")
+        yield from _tagged(_described(command.parameters))
+    yield ".SH OPTIONS"
+    yield from _tagged(_described(_parameters(GROUP)))
     yield ".SH EXIT STATUS"
-    for code, meaning in EXIT_CODES:
-        yield from (".TP", f"\\fB{code}\\fR", meaning)
+    yield from _tagged(EXIT_CODES)
+    yield ".SH FILES"
+    yield from _tagged(PLACES)
+    yield from (".PP", KEPT)
+    yield ".SH ENVIRONMENT"
+    yield from _tagged(VARIABLES)
+
+
+def _described(parameters: tuple[Parameter, ...]) -> Iterator[tuple[str, str]]:
+    for one in parameters:
+        yield one.written, one.help + (f" (default: {one.default})" if one.default else "")
+
+
+def _tagged(entries: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Paragraphs that each begin with what they are about."""
+    for name, meaning in entries:
+        yield from (".TP", f"\\fB{_escaped(name)}\\fR", _escaped(meaning) or "\\&")
 
 
 def _escaped(text: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from grokscope.analysis.engine import analyze
 from grokscope.analysis.evidence import gated_layers, observe_run, read_evidence, why_no_bound, why_no_gates
-from grokscope.analysis.profile import worst_first
+from grokscope.analysis.profile import known, worst_first
 from grokscope.analysis.rows import NOT_PLAIN
 from grokscope.analysis.spectra_file import Spectra
 from grokscope.analysis.weightwatcher_columns import weightwatcher_columns
@@ -124,7 +124,7 @@ def _layer(spectra: Spectra, index: int, layer: LayerSpec) -> dict[str, Any]:
     spectrum = spectra.layer(index, layer.name) or LayerSpectrum(layer.name, layer.shape, "not measured yet")
     reasons = spectrum.reason or _verdict_unknown(spectrum) or spectrum.randomised_reason
     described: dict[str, Any] = {"name": layer.name, "shape": list(layer.shape), "reason": reasons or None}
-    described |= {key: json_value(getattr(spectrum, key)) for key in LAYER_KEYS}
+    described |= known(spectrum, LAYER_KEYS)
     described["traps"] = [_trap(trap) for trap in spectrum.traps]
     described["num_signal"] = json_value(spectra.column("num_signal", layer.name)[index])
     gated = layer.name in gated_layers(spectra.run)

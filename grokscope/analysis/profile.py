@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +49,16 @@ FIRST_COLUMNS = (
 )  # fmt: skip
 
 
+ZERO_IS_UNKNOWN = ("num_tail", "null_draws", "permutations")
+
+
+def known(spectrum: LayerSpectrum, names: Iterable[str]) -> dict[str, Any]:
+    """Fields of a spectrum as plain values, None for what is not known: counts of what was not measured, too."""
+    unknown = {name for name in ZERO_IS_UNKNOWN if not getattr(spectrum, name)}
+    unknown |= set() if len(spectrum.esd) else {"num_zero"}
+    return {name: None if name in unknown else json_value(getattr(spectrum, name)) for name in names}
+
+
 def profile_rows(spectra: Spectra) -> Iterator[dict[str, Any]]:
     """Yield a row for each layer at each checkpoint, by depth: plain values, None for what is not known.
 
@@ -76,6 +86,6 @@ def profile_rows(spectra: Spectra) -> Iterator[dict[str, Any]]:
                 "step": step, "depth": depth, "worst": ranks[depth], "layer": layer.name,
                 "shape": "x".join(map(str, layer.shape)), "kind": layer.kind, "note": layer.note,
                 "verdict": shown.verdict, "reason": shown.reason or shown.verdict_reason,
-                **{name: None if spectrum is None else json_value(getattr(shown, name)) for name in names},
+                **known(shown, names),
                 **{name: json_value(float(values[index])) for name, values in others[depth].items()},
             }  # fmt: skip

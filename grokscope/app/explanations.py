@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 COLUMNS = {
-    "α [95 %]": "exponent of the ESD's power-law tail, its interval; near 2 is best",
+    "α [95 %]": "exponent of the ESD's power-law tail, its interval; paper: best at 2",
     "noise p": "chance of so small an α from noise of that shape; small: no noise",
     "verdict": "α's interval below 2: over-, 2 to 6: well-, above: under-trained",
     "tail": "eigenvalues from xmin on, to which the law is fitted; few say little",
@@ -11,11 +11,11 @@ COLUMNS = {
     "xmin": "where the tail begins: where D is least; paper: λ_min",
     "± σ": "standard error of α, (α − 1)/√tail; paper: σ",
     "σ_mp": "σ of the shuffled bulk over that of all entries; 1: noise",
-    "λ₊": "edge of the shuffled entries' Marchenko–Pastur law; traps lie beyond",
+    "λ₊": "edge of the shuffled entries' Marchenko–Pastur law; noise ends a little beyond",
     "KS": "distance of the shuffled spectrum to its Marchenko–Pastur law",
     "p": "p of KS, calibrated on Gaussian matrices; small: entries not Gaussian",
     "p naive": "p of KS as the paper has it; hardly ever small",
-    "traps": "eigenvalues of shuffled W beyond λ₊: median (range)",
+    "traps": "eigenvalues of shuffled W that noise would not reach: median (range)",
     "cause": "what makes the traps: m the mean, e large entries, b both",
     "shape": "rows × columns of W; a convolution is read as out × rest",
     "‖W‖": "Frobenius norm of W; paper: l² weight norm, over all layers",
@@ -36,7 +36,7 @@ PANES = {
     "heatmap": "one measure of every layer at every checkpoint; n is the next measure",
     "spectrogram": "the selected layer's ESD over steps, with xmin, λ₊ and the traps as lines",
     "accuracy": "share of the images that are classified right, training and test",
-    "α": "α of each layer over steps; below 2 it is over-trained",
+    "α": "α of each layer over steps; over-trained where its interval is below 2",
     "KS p": "the table's p over steps; dashed: 0.05",
     "classes": "share of each predicted class of the test images: one may swallow the rest",
     "sparsity": "share of hidden activations below a threshold; paper: activation sparsity",

@@ -1,7 +1,8 @@
-"""How many rows each pane gets: one function of the terminal's size."""
+"""How many rows each pane gets, and which columns a table: functions of the size that there is."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,6 +39,17 @@ def layout(width: int, height: int, view: str, *, layers: int, compared: bool, s
     each = 2 if compared else 1
     most = max(5, 3 * height // 10) if compared else max(4, height // 4)
     return Layout(lines, timeline, 1 + each * min(max(1, layers), (most - 1) // each), width >= BESIDE)
+
+
+def fitting(widths: Sequence[int], ranks: Sequence[int], width: int) -> list[int]:
+    """The places of the columns that fit, in their order: those of low rank are the last to be left out."""
+    chosen: list[int] = []
+    for place in sorted(range(len(widths)), key=lambda place: ranks[place]):
+        width -= widths[place]
+        if width < 0:
+            break
+        chosen.append(place)
+    return sorted(chosen)
 
 
 def too_small(width: int, height: int) -> str:

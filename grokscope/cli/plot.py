@@ -38,7 +38,7 @@ def plot(
         str,
         typer.Argument(
             help="accuracy, loss, alpha, traps, ks, sigma_mp, stable_rank, measures, norm, entropy, sparsity, "
-            "circuit, esd, randomised, dxmin, profile, spectrogram, heatmap, classes, any column (`export "
+            "circuit, strain, esd, randomised, dxmin, profile, spectrogram, heatmap, classes, any column (`export "
             "--layers` names them), any metric (`export`).",
             metavar="KIND",
             show_default=False,

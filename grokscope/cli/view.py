@@ -20,7 +20,7 @@ Runs = Annotated[
     typer.Argument(
         help="Run files, folders of checkpoints or models; several share one timeline. A folder of run files, and "
         "none (this folder), list their runs.",
-        metavar="[RUN.h5|FOLDER|MODEL…]",
+        metavar="RUN.h5|FOLDER|MODEL…",
         show_default=False,
         callback=without_their_spectra,
         parser=given_path,

@@ -31,9 +31,10 @@ WORDS = {
     "ks_p": "KS p",
     "sigma_mp": "σ_mp",
     "stable_rank": "stable rank",
-    "abs_entropy": "entropy",
+    "abs_entropy": "absolute entropy",
     "power_law_distance": "D",
     "num_tail": "tail",
+    "entropy": "matrix entropy",
 }
 """What measures are called in words; the others by the names of their columns."""
 

@@ -29,9 +29,9 @@ ACCURACY_LIMITS = (-0.02, 1.04)
 class Line:
     """One curve: its name, its role, and the column of a run that it shows.
 
-    `low` and `high` give its interval; `joined` says whether the values are a curve or points; `combined` how
-    those of several runs become one number, the mean by default; `doubt` which values of a run decide nothing;
-    `draws` from how many draws each comes, where that bounds it.
+    `low` and `high` give its interval, which `between` names; `joined` says whether the values are a curve or
+    points; `combined` how those of several runs become one number, the mean by default; `doubt` which values of a
+    run decide nothing; `draws` from how many draws each comes, where that bounds it.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Line:
     values: Column
     low: Column | None = None
     high: Column | None = None
+    between: str = "interval"
     joined: bool = True
     combined: Callable[[Array], Array] | None = None
     doubt: Callable[[History], NDArray[np.bool_]] | None = None
@@ -91,7 +92,7 @@ def _drawn(line: Line, runs: Sequence[History], x: Axis) -> tuple[Curve, Band | 
         if line.low is None or line.high is None:
             return curve, None
         (ends, low), (_, high) = (broken(at, column(runs[0]), x) for column in (line.low, line.high))
-        return curve, Band(ends, low, high, label=f"interval of {line.name}".strip(), role=line.role)
+        return curve, Band(ends, low, high, label=f"{line.between} of {line.name}".strip(), role=line.role)
     steps, table = at_common_steps(runs, line.values)
     at = on_axis(steps, x)
     if line.combined is not None:
@@ -156,8 +157,8 @@ def combined(table: Array) -> Array:
 
 
 def by_layer(
-    run: History, field: str, *, interval: tuple[str, str] | None = None, layers: Sequence[str] = (),
-    joined: bool = True, combine: Callable[[Array], Array] | None = None,
+    run: History, field: str, *, interval: tuple[str, str] | None = None, between: str = "interval",
+    layers: Sequence[str] = (), joined: bool = True, combine: Callable[[Array], Array] | None = None,
 ) -> tuple[Line, ...]:  # fmt: skip
     """A line a layer (of `layers`, all by default) of a measure; the interval where there is one line only."""
     chosen = tuple(layers) or run.layers
@@ -169,6 +170,7 @@ def by_layer(
             _measure(field, layer),
             _measure(low, layer) if low else None,
             _measure(high, layer) if high else None,
+            between,
             joined,
             combine,
             doubt=partial(_undecided, layer) if field == "alpha" else None,

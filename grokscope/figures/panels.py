@@ -42,7 +42,8 @@ def alpha(run: History, layers: Layers = ()) -> Panel:
 
 def traps(run: History, layers: Layers = ()) -> Panel:
     """Correlation traps of each layer: the median over permutations; of one layer with least and most."""
-    lines = by_layer(run, "num_traps", interval=("num_traps_min", "num_traps_max"), layers=layers)
+    lines = by_layer(run, "num_traps", interval=("num_traps_min", "num_traps_max"), between="least to most",
+                     layers=layers)  # fmt: skip
     return Panel("traps", "correlation traps, median over permutations", lines, form="count")
 
 
@@ -81,7 +82,7 @@ SPARSITIES = ("activation_sparsity_1e-6", "activation_sparsity_1e-2", "activatio
 
 def circuit(run: History, layers: Layers = ()) -> Panel:
     """The approximate local circuit complexity, with its spread over masks."""
-    line = Line("KL", "test", metric("circuit_complexity"), _spread(-1.0), _spread(1.0))
+    line = Line("KL", "test", metric("circuit_complexity"), _spread(-1.0), _spread(1.0), "± sd over masks")
     return Panel("circuit complexity", "Σ KL, a tenth of the weights masked", (line,), unit="nats")
 
 

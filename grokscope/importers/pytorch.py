@@ -30,4 +30,4 @@ def read_tree(path: Path) -> Any:
     Raises UsageError.
     """
     file = Bytes(path)
-    return open_zip(Archive(file))[0] if bytes(file[:4]) == SIGNATURE else open_legacy(file)[0]
+    return open_zip(Archive(file)) if bytes(file[:4]) == SIGNATURE else open_legacy(file)

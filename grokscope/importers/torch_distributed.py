@@ -33,7 +33,7 @@ def read_distributed(folder: Path) -> StoredTensors:
 
     Raises UsageError where it is damaged or a file of it is missing.
     """
-    metadata = _attributes(open_legacy(Bytes(folder / METADATA))[0])
+    metadata = _attributes(open_legacy(Bytes(folder / METADATA)))
     places = dict(_places(metadata.get("storage_data")))
     described = metadata.get("state_dict_metadata")
     if not isinstance(described, dict) or not places:
@@ -124,7 +124,7 @@ def _saved(place: Place, files: dict[str, Bytes]) -> Any:
     file, (_, first, length) = files[place[0]], place
     if first + length > file.size:
         raise UsageError(f"{file.path} {BREAKS_OFF}")
-    return open_zip(Archive(file, first, length))[0]
+    return open_zip(Archive(file, first, length))
 
 
 def _plain_values(

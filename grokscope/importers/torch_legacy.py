@@ -24,8 +24,8 @@ LENGTH_BYTES = 8
 FIRST_LENGTH = 1 << 20
 
 
-def open_legacy(file: Bytes) -> tuple[Any, Opened]:
-    """Return what the file's pickle describes, and its storages; a plain pickle has none.
+def open_legacy(file: Bytes) -> Any:
+    """Return what the file's pickle describes, or what a plain pickle does.
 
     Raises UsageError where it is damaged.
     """
@@ -33,7 +33,7 @@ def open_legacy(file: Bytes) -> tuple[Any, Opened]:
     try:
         magic, position = _load(file, 0, opened)
         if magic != MAGIC:
-            return magic, opened
+            return magic
         _, position = _load(file, position, opened)
         facts, position = _load(file, position, opened)
         opened.big_endian = isinstance(facts, dict) and facts.get("little_endian") is False
@@ -42,7 +42,7 @@ def open_legacy(file: Bytes) -> tuple[Any, Opened]:
     except NotReadable as error:
         raise UsageError(f"{file.path} {why(error)}") from None
     _place_storages(file, position, keys, opened)
-    return loaded, opened
+    return loaded
 
 
 def _load(file: Bytes, position: int, opened: Opened, length: int = FIRST_LENGTH) -> tuple[Any, int]:

@@ -19,8 +19,8 @@ LARGEST_PICKLE = 256 << 20
 PICKLE = "data.pkl"
 
 
-def open_zip(archive: Archive) -> tuple[Any, Opened]:
-    """Return what the archive's pickle describes, and the storages that its tensors are views of.
+def open_zip(archive: Archive) -> Any:
+    """Return what the archive's pickle describes.
 
     Raises UsageError where it is damaged, or no archive of PyTorch's.
     """
@@ -37,7 +37,7 @@ def open_zip(archive: Archive) -> tuple[Any, Opened]:
     persistent = partial(_storage, archive, root, opened)
     try:
         machine = Unpickler(archive.content(root + PICKLE), rebuild=opened.rebuild(), persistent=persistent)
-        return machine.load(), opened
+        return machine.load()
     except NotReadable as error:
         raise UsageError(f"{archive.path} {why(error)}") from None
 

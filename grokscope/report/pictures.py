@@ -61,6 +61,7 @@ KINDS = {
     "entropy": "the absolute weight entropy of each layer",
     "sparsity": "the share of activations near zero",
     "circuit": "the approximate local circuit complexity",
+    "strain": "how steep the network is over the share of its gates that are open",
     "esd": "a layer's eigenvalues with the fitted power law, at one checkpoint",
     "randomised": "its shuffled entries' eigenvalues with the Marchenko-Pastur law and the traps",
     "dxmin": "how xmin was chosen: the KS distance of every candidate",

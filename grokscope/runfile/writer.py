@@ -178,7 +178,7 @@ class RunWriter:
         if lacking := [name for name in paths if name not in values and name != "test_predictions"]:
             raise UsageError(f"checkpoint {index} of {self.path} lacks {lacking[0]}; give every layer's arrays")
         for name in paths:
-            row = self._row(name, index, values)
+            row = self._row(name, values)
             crc = zlib.crc32(raw_bytes(row), crc)
             self._file.write_row(name, index, row)
         self._file.write_row("crc32", index, np.uint32(crc))
@@ -199,7 +199,7 @@ class RunWriter:
             raise UsageError(f"step {step:,} is not after {last:,}; the steps of {self.path} ascend from 0")
         return step
 
-    def _row(self, name: str, index: int, values: Mapping[str, Callable[[], ArrayLike]]) -> NDArray[Any]:
+    def _row(self, name: str, values: Mapping[str, Callable[[], ArrayLike]]) -> NDArray[Any]:
         extent = self._file.extents[name]
         if name == "test_predictions" and name not in values:
             return np.zeros(extent.shape[1:], extent.dtype)

@@ -54,7 +54,8 @@ def test_the_man_page_is_roff_without_a_warning() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     plain = re.sub(r"\x1b\[[0-9;]*m|.\x08", "", done.stdout)
     assert "grokscope train [OPTIONS]" in plain
-    assert "--train-images" in plain
+    for words in ("--train-images", "grokscope demo [OPTIONS] [DIR]", "(default: grokscope-demo)", "--debug"):
+        assert words in plain
 
 
 class Links(HTMLParser):
@@ -93,6 +94,7 @@ def test_the_site_asks_nobody_and_no_link_is_broken(site: Path) -> None:
     assert len(pages) >= len(PAGES)
     for page, links in pages.items():
         assert not [address for address in links.fetched if "//" in address], page
+        assert "\\|" not in page.read_text(encoding="utf-8"), page  # in code a bar's escape is shown as it is
         for address in links.followed:
             path, _, anchor = address.partition("#")
             if "//" in path or not path:
@@ -168,6 +170,16 @@ def test_the_json_page_names_every_key(tmp_path: Path, grokscope_here: Command) 
     for call in calls:
         shown = json.loads(grokscope_here(*call, "--json").stdout)
         assert set(keys_of(shown)) - named - numbers == set(), call[0]
+
+
+def test_the_format_page_names_every_metric_of_a_training() -> None:
+    from grokscope_train.config import TrainConfig
+    from grokscope_train.measures import metric_names
+    from grokscope_train.optimizer_measures import names_of_optimizer_metrics
+
+    page = (DOCS / "file-format.md").read_text(encoding="utf-8")
+    for name in (*metric_names(3), *names_of_optimizer_metrics(TrainConfig(depth=3))):
+        assert f"`{re.sub(r'_(1e-.|q..|sd|se)(?=_|$)', '', name).split('_fc')[0]}" in page, name
 
 
 def test_the_example_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 import scipy.stats
 from scipy.integrate import trapezoid
 
+from grokscope.analysis.spectra_file import LAYER_COLUMNS
 from grokscope.analysis.timeline import Timeline
 from grokscope.figures import (
     PANELS,
@@ -159,6 +160,14 @@ def test_one_layer_shows_its_interval(runs: list[Timeline]) -> None:
     np.testing.assert_array_equal(band.high, runs[0].measure("alpha_high", "fc2"))
 
 
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("alpha", "interval of fc2"), ("traps", "least to most of fc2"), ("circuit", "± sd over masks of KL")],
+)
+def test_a_band_is_called_what_it_is(runs: list[Timeline], name: str, label: str) -> None:
+    assert one(over_time(PANELS[name](runs[0], ("fc2",)), runs[:1]), Band).label == label
+
+
 def test_seeds_are_averaged_at_the_steps_that_all_have(runs: list[Timeline]) -> None:
     """Mean and sample standard deviation, as numpy has them; one run lacks a checkpoint."""
     keep = np.array([0, 1, 3, 4, 5, 6])
@@ -218,6 +227,11 @@ def test_a_value_alone_between_unknown_ones_is_a_point(runs: list[Timeline]) -> 
     lonely = replace(runs[0], measures={("alpha", "fc1"): values}, layers=("fc1",))
     points = one(over_time(PANELS["alpha"](lonely), [lonely]), Points)
     assert (points.x.tolist(), points.y.tolist()) == ([100.0], [3.0])
+
+
+def test_no_two_measures_have_one_title(runs: list[Timeline]) -> None:
+    titles = [heatmap(runs[0], measure).title for measure in LAYER_COLUMNS]
+    assert len(set(titles)) == len(LAYER_COLUMNS)
 
 
 def test_maps_hold_the_runs_own_numbers(runs: list[Timeline], spectra: list[LayerSpectrum | None]) -> None:

@@ -16,14 +16,16 @@ from grokscope.analysis.checkpoint import describe_checkpoint
 from grokscope.analysis.timeline import read_timeline
 from grokscope.cli.tables import checkpoint_text
 from grokscope.errors import UsageError
+from grokscope.figures import PANELS
 from grokscope.figures.data import Span
 from grokscope.numbers import mean_text, probability
 from grokscope.phases import NO_PHASE
 from grokscope.report import RunReport, refuse_twice, report_text, run_report
-from grokscope.report.pictures import Source, figures_of
+from grokscope.report.pictures import KINDS, Source, figures_of
 from grokscope.report.table import Table
 from grokscope.report.text import confusion_lines, table_text
 from grokscope.runfile import LayerSpec, Run, RunWriter
+from tests.conftest import ROOT
 
 
 def test_the_table_of_labels_has_the_observed_ones_in_its_rows() -> None:
@@ -104,11 +106,21 @@ def test_where_training_images_are_lost_too_every_surface_says_so(tmp_path: Path
     assert (made.events["collapse"]["step"], made.events["forgotten"]["step"]) == (3, 4)
     assert f"  undecided     steps 4 to 5: {NO_PHASE}\n" in report_text([made])
     assert [event.text for event in read_timeline(run, spectra).events][-2:] == ["anti-grokking begins", NO_PHASE]
-    shown = checkpoint_text(describe_checkpoint(run, 5))
+    described = describe_checkpoint(run, 5)
+    counts = ("num_tail", "num_zero", "null_draws", "permutations")
+    assert [described["layers"][0][name] for name in counts] == [None] * 4  # a layer that is not measured
+    shown = checkpoint_text(described)
     assert f"observed: undecided ({NO_PHASE})" in shown
     assert "–––" not in shown  # one mark for an interval that is not known
     [accuracy] = figures_of("accuracy", [Source.of(run)])
     assert [mark.role for mark in accuracy.of(Span)][-2:] == ["anti-grokking", "undecided"]
+
+
+def test_the_help_names_every_figure_over_time() -> None:
+    assert KINDS.keys() >= PANELS.keys()
+    commands = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    (row,) = [line for line in commands.splitlines() if line.startswith("| `KIND` |")]
+    assert [kind for kind in KINDS if f" {kind}," not in row] == []
 
 
 def test_strangers_are_never_averaged() -> None:

@@ -92,18 +92,9 @@ class Canvas:
                     characters[column + 1] = ""
             column += size
 
-    def put_right(
-        self,
-        row: int,
-        end: int,
-        text: str,
-        color: str | None = None,
-        background: str | None = None,
-        *,
-        bold: bool = False,
-    ) -> None:
+    def put_right(self, row: int, end: int, text: str, color: str | None = None, *, bold: bool = False) -> None:
         """Write text so that it ends before column `end`."""
-        self.put(row, end - cell_len(text), text, color, background, bold=bold)
+        self.put(row, end - cell_len(text), text, color, bold=bold)
 
     def put_fitted(self, row: int, column: int, width: int, text: str, color: str | None = None) -> None:
         """Write text cut to `width` cells."""

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from grokscope.app import actions
 from grokscope.app.actions import Action
-from grokscope.app.layout import Place
+from grokscope.app.layout import Place, fitting
 from grokscope.app.plots.canvas import Canvas, fit_middle
 from grokscope.app.state import Entry, State
 from grokscope.figures.colors import Palette, phase_letter
@@ -63,13 +63,8 @@ def _name_width(state: State, width: int) -> int:
 
 def _columns(width: int, names: int) -> list[tuple[str, int]]:
     """The columns that fit beside the names, in their order."""
-    kept: set[str] = set()
-    used = names + 2
-    for title, size, _ in sorted(COLUMNS, key=lambda column: column[2]):
-        used += size
-        if used <= width:
-            kept.add(title)
-    return [(title, size) for title, size, _ in COLUMNS if title in kept]
+    _, widths, ranks = zip(*COLUMNS, strict=True)
+    return [COLUMNS[place][:2] for place in fitting(widths, ranks, width - names - 2)]
 
 
 def _values(canvas: Canvas, row: int, names: int, entry: Entry, palette: Palette) -> None:

@@ -14,7 +14,7 @@ from grokscope.app import actions
 from grokscope.app.actions import Action
 from grokscope.app.frame import Layer
 from grokscope.app.layer_names import shortened
-from grokscope.app.layout import Place
+from grokscope.app.layout import Place, fitting
 from grokscope.app.plots.canvas import Canvas, fit_end
 from grokscope.app.state import State
 from grokscope.app.views.footer import topic
@@ -99,7 +99,7 @@ def table(state: State, width: int, height: int) -> Text:
     shown = state.rows[first : first + room]
     partners = {place: state.partner(frame.layers[place], place) for place in shown}
     pairs = {k: (frame.layers[k].spectrum, other.spectrum if other else None) for k, other in partners.items()}
-    columns = fitting(width - name_width - 2, list(pairs.values()))
+    columns = _fitting(width - name_width - 2, list(pairs.values()))
     _titles(canvas, columns, name_width, state, _which(state, first, len(shown)))
     if not shown and frame.layers:
         words = f"none of {len(frame.layers)} layers has a name with {state.filter}; esc has all"
@@ -134,20 +134,15 @@ def _which(state: State, first: int, count: int) -> str:
     return f"/{state.filter} {words}" if state.filter else words
 
 
-def fitting(
+def _fitting(
     width: int, pairs: Sequence[tuple[LayerSpectrum | None, LayerSpectrum | None]]
 ) -> list[tuple[Column, int]]:
-    """The columns that fit with every digit, most important first to be kept, in their usual order.
+    """The columns that fit with every digit, each with its width.
 
     `pairs` are each layer's spectrum and the one that it is compared with.
     """
     widths = [max([column.width, *(_widest(column, *pair) for pair in pairs)]) for column in COLUMNS]
-    chosen: set[int] = set()
-    for k in sorted(range(len(COLUMNS)), key=lambda k: COLUMNS[k].rank):
-        if sum(widths[j] for j in chosen) + widths[k] > width:
-            break
-        chosen.add(k)
-    return [(COLUMNS[k], widths[k]) for k in sorted(chosen)]
+    return [(COLUMNS[place], widths[place]) for place in fitting(widths, [one.rank for one in COLUMNS], width)]
 
 
 def _widest(column: Column, spectrum: LayerSpectrum | None, other: LayerSpectrum | None) -> int:

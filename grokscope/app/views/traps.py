@@ -11,7 +11,7 @@ from rich.text import Text
 from grokscope.app import actions
 from grokscope.app.actions import Action
 from grokscope.app.layer_names import in_title
-from grokscope.app.layout import Place
+from grokscope.app.layout import Place, fitting
 from grokscope.app.plots.canvas import Canvas
 from grokscope.app.plots.described import described
 from grokscope.app.state import State
@@ -137,7 +137,8 @@ def _list(state: State, spectrum: LayerSpectrum, width: int, height: int) -> tup
 
 def _rows(canvas: Canvas, spectrum: LayerSpectrum, chosen: int, room: int, palette: Palette) -> int:
     """The table of traps, as many as there is room for around the chosen one; returns the next free row."""
-    columns = _fitting(canvas.width)
+    _, widths, ranks = zip(*_COLUMNS, strict=True)
+    columns = [_COLUMNS[place][:2] for place in fitting(widths, ranks, canvas.width)]
     canvas.background(1, 0, canvas.width, palette.panel)
     end = 0
     for title, width in columns:
@@ -149,7 +150,7 @@ def _rows(canvas: Canvas, spectrum: LayerSpectrum, chosen: int, room: int, palet
         selected = number_of == chosen
         if selected:
             canvas.background(row, 0, canvas.width, palette.selected)
-        values = _values(number_of, trap, spectrum)
+        values = _values(number_of, trap)
         end = 0
         for title, width in columns:
             end += width
@@ -164,16 +165,7 @@ def _rows(canvas: Canvas, spectrum: LayerSpectrum, chosen: int, room: int, palet
     return row + 1
 
 
-def _fitting(width: int) -> list[tuple[str, int]]:
-    chosen: set[int] = set()
-    for k in sorted(range(len(_COLUMNS)), key=lambda k: _COLUMNS[k][2]):
-        if sum(_COLUMNS[j][1] for j in chosen) + _COLUMNS[k][1] > width:
-            break
-        chosen.add(k)
-    return [_COLUMNS[k][:2] for k in sorted(chosen)]
-
-
-def _values(number_of: int, trap: Trap, spectrum: LayerSpectrum) -> dict[str, str]:
+def _values(number_of: int, trap: Trap) -> dict[str, str]:
     return {
         "#": f"{number_of + 1}",
         "λ": number(trap.eigenvalue, 4),
