@@ -32,7 +32,8 @@ from grokscope.trajectory.contents import (
 from grokscope.trajectory.elsewhere import Elsewhere, State
 from grokscope.trajectory.layouts import find_checkpoints
 from grokscope.trajectory.metrics import Metrics, metrics_of_checkpoints
-from grokscope.trajectory.numbering import Numbering, number_checkpoints
+from grokscope.trajectory.numbered import Numbering
+from grokscope.trajectory.numbering import number_checkpoints
 from grokscope.trajectory.opening import Opening
 from grokscope.trajectory.union import Union
 

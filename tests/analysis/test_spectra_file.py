@@ -115,7 +115,7 @@ def test_a_stale_or_torn_file_is_measured_anew(run: Run, spoil: object) -> None:
     before = content(beside(run.path))
     spoil(beside(run.path))  # type: ignore[operator]
     assert not Spectra(run).done.any()
-    analyze(run, parameters=FAST)
+    assert analyze(run, parameters=FAST).path == beside(run.path)
     assert content(beside(run.path)) == before
 
 

@@ -118,11 +118,12 @@ def test_a_folder_that_may_not_be_entered_is_no_checkpoint_and_said_to_be_closed
             safetensors(Path(folder) / f"step{step}.safetensors", step)
         for closed in ("lost+found", "step3"):
             (Path(folder) / closed).mkdir(mode=0)
+        (Path(folder) / "step4.safetensors").symlink_to("lost+found/step4.safetensors")
 
         def look() -> int:
             if os.geteuid() == 0:
                 os.setuid(NOBODY)  # root may look anywhere
-            assert [out.name for out in Checkpoints(Path(folder)).left_out] == ["step3"]
+            assert [out.name for out in Checkpoints(Path(folder)).left_out] == ["step3", "step4.safetensors"]
             with pytest.raises(UsageError, match=r"lost\+found/model.h5 cannot be read: Permission denied"):
                 open_trajectory(Path(folder) / "lost+found" / "model.h5")
             return 0
