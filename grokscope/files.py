@@ -68,6 +68,11 @@ def is_in_the_way(path: Path) -> bool:
     return kind == "a file"
 
 
+def with_a_name(path: Path) -> Path:
+    """The path; of a folder that is given as `.` or `..`, which are no names, what they stand for."""
+    return path.resolve() if path.name in ("", "..") else path
+
+
 def refuse_existing(path: Path, overwrite: bool) -> None:
     """Raise UsageError where a run file is in the way of a new one that may not replace it."""
     if is_in_the_way(path) and not overwrite:

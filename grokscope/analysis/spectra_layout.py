@@ -16,7 +16,7 @@ from grokscope.analysis.gates import gates_datasets
 from grokscope.analysis.row_reader import File, file_of
 from grokscope.analysis.rows import row_datasets
 from grokscope.analysis.weightwatcher_names import COLUMNS
-from grokscope.files import cache_folder
+from grokscope.files import cache_folder, with_a_name
 from grokscope.runfile import LayerSpec
 from grokscope.runfile.exact_layout import Declared, Extent, exact_extents
 from grokscope.runfile.own_bytes import refuse_endless
@@ -44,7 +44,7 @@ class Parameters:
 
 def beside(run: Path) -> Path:
     """Return where the spectra of a run lie: run.h5 → run.spectra.h5, others by their whole name."""
-    path = run if run.name else run.resolve()  # "." has none
+    path = with_a_name(run)
     return path.with_name(f"{path.stem if path.suffix == '.h5' else path.name}.spectra.h5")
 
 

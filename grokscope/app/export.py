@@ -18,7 +18,7 @@ from grokscope.app.state import State
 from grokscope.app.views.panels import kind_of
 from grokscope.app.views.table import row_values
 from grokscope.figures import PANELS
-from grokscope.files import write_result
+from grokscope.files import with_a_name, write_result
 from grokscope.names import safe_name
 from grokscope.trajectory import Place, Trajectory
 
@@ -37,6 +37,7 @@ def row_as_text(state: State) -> str:
 
 def export(state: State, run: Path, svg: str) -> tuple[Path, Path]:
     """Write the screen and the view's numbers beside the run, or here where that folder is read-only."""
+    run = with_a_name(run)
     folder = run.parent if os.access(run.parent, os.W_OK) else Path.cwd()
     step = "none" if state.frame is None else str(state.frame.step)
     stem = folder / f"{run.stem}-step{step}-{state.view}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import operator
 import os
 import threading
@@ -25,7 +24,7 @@ from grokscope.recorder.model import has_no_values, is_sharded, stored_tensors, 
 from grokscope.recorder.recording import Options, Recording
 from grokscope.recorder.troubles import Troubles
 from grokscope.runfile import log_steps
-from grokscope.runfile.layout import MAX_ATTRIBUTE_BYTES
+from grokscope.runfile.layout import config_text
 
 if TYPE_CHECKING:
     import torch
@@ -238,12 +237,7 @@ def _refuse(options: Options) -> None:
         is_float = False
     if not is_float:
         raise UsageError(f"store_dtype is {options.store_dtype!r}; give float32 or float64")
-    try:
-        length = len(json.dumps(dict(options.config), sort_keys=True, default=str))
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"the configuration cannot be written as JSON ({error}); give plain values") from None
-    if length > MAX_ATTRIBUTE_BYTES:
-        raise UsageError(f"the configuration has {length:,} characters; a run file holds {MAX_ATTRIBUTE_BYTES:,}")
+    config_text(options.config)
 
 
 def _waits(state: State) -> bool:

@@ -15,6 +15,7 @@ from grokscope.analysis.checkpoint import described_caveats
 from grokscope.analysis.evidence import gated_layers, infer_all
 from grokscope.analysis.timeline import stretches
 from grokscope.experiments import experiment_of
+from grokscope.files import with_a_name
 from grokscope.phases import Observed
 from grokscope.trajectory import Trajectory, is_single
 from grokscope.trajectory.lineage import lineage_of
@@ -54,8 +55,8 @@ class RunReport:
 
     @property
     def name(self) -> str:
-        """The file's name, without its folder."""
-        return self.path.name
+        """The name of the file or folder, without where it lies."""
+        return with_a_name(self.path).name
 
     @property
     def measured(self) -> bool:

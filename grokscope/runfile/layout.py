@@ -158,12 +158,20 @@ def _state_slot(slot: str, layout: Layout) -> dict[str, Declared]:
     }
 
 
-def _attributes(layout: Layout) -> dict[str, dict[str, str | int]]:
-    config = json.dumps(dict(layout.config), sort_keys=True, default=str)
-    if len(config) > MAX_ATTRIBUTE_BYTES:
+def config_text(config: Mapping[str, object]) -> str:
+    """Return a configuration as a run file keeps it; raises UsageError where it cannot."""
+    try:
+        text = json.dumps(dict(config), sort_keys=True, default=str)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the configuration cannot be written as JSON ({error}); give plain values") from None
+    if len(text) > MAX_ATTRIBUTE_BYTES:
         raise UsageError(
-            f"the configuration has {len(config):,} characters; a run file holds {MAX_ATTRIBUTE_BYTES:,}"
+            f"the configuration has {len(text):,} characters; a run file holds {MAX_ATTRIBUTE_BYTES:,}"
         )
+    return text
+
+
+def _attributes(layout: Layout) -> dict[str, dict[str, str | int]]:
     of_file: dict[str, str | int] = {
         "format": FORMAT,
         "format_version": format_version(layout),
@@ -171,7 +179,7 @@ def _attributes(layout: Layout) -> dict[str, dict[str, str | int]]:
         "created": layout.created,
         "writer": f"grokscope {__version__}",
         "origin": layout.origin,
-        "config": config,
+        "config": config_text(layout.config),
         "metrics": json.dumps(list(layout.metrics)),
     }
     of_layers: dict[str, dict[str, str | int]] = {

@@ -29,7 +29,7 @@ from grokscope.spectra.traps import Trap
 
 Array = NDArray[np.float64]
 
-ANALYSIS_VERSION = 5
+ANALYSIS_VERSION = 6
 """Grows with every change of a number; stored results of another version are measured again."""
 
 SMALLEST_SIDE = 8

@@ -64,7 +64,7 @@ async def test_every_key_in_every_view_leaves_a_sound_screen(own_run: Path, view
                     assert f"{STEPS[app.state.index]:,}" in screen_of(app), name
 
 
-PANES = {"overview": ["table", "esd", "randomized"], "spectrum": ["esd", "randomized"]}
+PANES = {"overview": ["table", "esd", "randomised"], "spectrum": ["esd", "randomised"]}
 """Of views with several below the timeline."""
 
 

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from typer.testing import Result
 
 from grokscope.analysis import Spectra
 from grokscope.app import actions
@@ -24,7 +25,7 @@ from grokscope.numbers import with_interval
 from grokscope.report.pictures import Source, figures_of
 from grokscope.runfile import Run
 from tests.app.conftest import LAYERS, PLANTED, STEPS
-from tests.app.driving import app_on, press
+from tests.app.driving import app_on, press, screen_of
 from tests.waiting import wait_until
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -78,6 +79,28 @@ async def test_export_goes_to_the_working_folder_where_the_run_is_read_only(
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "e")
     assert sorted(path.suffix for path in here.iterdir()) == [".csv", ".svg"]
+
+
+@pytest.mark.parametrize("given", [".", "within/.."])
+async def test_a_folder_that_is_given_without_its_name_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grokscope_here: Callable[..., Result], given: str
+) -> None:
+    folder = tmp_path / "saved"
+    (folder / "within").mkdir(parents=True)
+    for step in (1, 2):
+        np.savez(folder / f"step{step}.npz", weight=np.eye(12, 15) * step)
+    monkeypatch.chdir(folder)
+    app = app_on(Path(given))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "e")
+        assert screen_of(app).split()[0] == "saved"
+    assert grokscope_here("report", given).stdout.split()[0] == "saved"
+    assert grokscope_here("analyze", "-j", 1, "--permutations", 1, "--null-draws", 100, given).exit_code == 0
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
+        "saved-step2-overview.svg",
+        "saved-step2-overview.csv",
+        "saved.spectra.h5",
+    }
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="no tmux")

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
+import grokscope
 from grokscope.analysis import Parameters, analyze
 from grokscope.errors import RunLocked
 from grokscope.runfile import LayerSpec, Run, RunWriter
@@ -198,6 +199,7 @@ def test_what_foreign_checkpoints_name_can_neither_move_the_cursor_nor_begin_a_l
         lines = [*done.stdout.split("\n"), *done.stderr.split("\n")]
         assert any(shown in line for line in lines)
         assert all(line.isprintable() and not line.startswith("forged") for line in lines)
+    assert repr(grokscope.open(folder)).isprintable()
 
 
 def test_names_of_bytes_that_are_no_text_are_names_too(
