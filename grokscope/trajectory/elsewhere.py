@@ -22,6 +22,10 @@ class Elsewhere:
         """Take what `_reopened` takes; nothing is opened yet."""
         self._place = place
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle again, as on the way through a scheduler."""
+        return Elsewhere, self._place
+
     def __getattr__(self, name: str) -> Any:
         """Ask the checkpoints; raises UsageError where they are not those of before."""
         return getattr(_reopened(*self._place), name)
