@@ -41,7 +41,7 @@ def without_trap(
     if not 1 <= number <= shown.num_traps:
         raise UsageError(
             f"Layer {name} at step {step} has {counted(shown.num_traps, 'trap')}, so there is no trap {number}; "
-            "choose a number among those that are listed."
+            "traps are numbered from the largest, which is 1"
         )
     left, values, right = spectrum.top_singular_vectors(shuffled[result.index], number, shown.gram, shown.esd)
     part = np.empty(shuffled.matrix.size)
