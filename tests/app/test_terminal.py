@@ -137,7 +137,7 @@ def test_a_viewer_that_no_shell_could_bring_back_is_not_suspended(analysed_run: 
     os.write(master, b"q")
     read_until(master, lambda text: viewer.poll() is not None)
     os.close(master)
-    assert viewer.wait(timeout=5) == 0
+    assert viewer.wait(timeout=20) == 0
 
 
 @pytest.mark.parametrize("term", ["dumb", "unknown", ""])
@@ -208,10 +208,11 @@ def test_a_terminal_that_is_gone_without_a_hangup_ends_the_viewer(analysed_run: 
 
 
 def bytes_of(master: int, quiet: float = 0.4) -> int:
-    """How many bytes come until none has come for a while."""
-    count = 0
-    while select.select([master], [], [], quiet)[0]:
+    """How many bytes come until none has come for a while; the first may take its time on a busy machine."""
+    count, patience = 0, 20.0
+    while select.select([master], [], [], patience)[0]:
         count += len(os.read(master, 1 << 16))
+        patience = quiet
     return count
 
 
@@ -222,12 +223,15 @@ def test_a_quiet_run_sends_nothing_a_step_little_and_q_leaves(analysed_run: Path
     viewer = start(["view", str(analysed_run)], slave, environment)
     os.close(slave)
     read_until(master, lambda text: "ESD" in text)
-    bytes_of(master, 1.5)
-    assert not select.select([master], [], [], 3.0)[0], "nothing changed, nothing is sent"
+    looks = 0
+    while select.select([master], [], [], 3.0)[0]:  # what is drawn last, once all is read
+        os.read(master, 1 << 16)
+        looks += 1
+        assert looks < 50, "nothing changed, nothing is sent"
     for key in (b"\x1b[D", b"\x1b[D", b"2", b"\x1b[D", b"4", b"\x1b[D"):
         os.write(master, key)
         assert 0 < bytes_of(master) <= 20_000
     os.write(master, b"q")
     read_until(master, lambda text: viewer.poll() is not None)
-    assert viewer.wait(timeout=5) == 0
+    assert viewer.wait(timeout=20) == 0
     os.close(master)
