@@ -23,7 +23,7 @@ import functools
 import statistics
 import time
 import timeit
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -302,9 +302,13 @@ def print_long_run(options: argparse.Namespace, experiment: Experiment, run: Run
         steps = grokscope_train(experiment, config, parameters_of(run, index), step)
         rates[step] = statistics.median(rate(steps, options.seconds, "cpu") for _ in range(options.rounds))
         print(f"compiled, from step {step:,}: {rates[step]:.0f} steps/s")
-    pace = 1 / np.array([*rates.values()])[[0, *range(len(rates)), -1]]
-    seconds = trapezoid(pace, [0, *rates, 10**7])
-    print(f"10⁷ steps at these rates: {seconds / 60:.0f} minutes")
+    print(f"10⁷ steps at these rates: {seconds_to(10**7, [*rates], [*rates.values()]) / 60:.0f} minutes")
+
+
+def seconds_to(end: int, steps: Sequence[int], rates: Sequence[float]) -> float:
+    """Return how long it takes to a step, at rates [steps a second] that hold at some steps, ascending."""
+    pace = 1 / np.array([rates[0], *rates, rates[-1]])
+    return float(trapezoid(pace, [0, *steps, end]))
 
 
 def main() -> None:

@@ -37,10 +37,9 @@ Layers = dict[str, NDArray[np.float64]]
 def run_weightwatcher(run: Trajectory, on_done: Callable[[int, int], None] = lambda done, total: None) -> None:
     """Run WeightWatcher on every measured checkpoint that it has not seen; the spectra file keeps its columns.
 
-    Damaged checkpoints are left out. Raises MissingPackage where weightwatcher or torch is not installed.
+    Damaged checkpoints are left out. Raises MissingPackage where WeightWatcher is not installed.
     """
-    if importlib.util.find_spec("weightwatcher") is None or importlib.util.find_spec("torch") is None:
-        raise MissingPackage("--weightwatcher needs WeightWatcher", "train")
+    require_weightwatcher()
     with SpectraWriter(run) as writer:
         waiting = _waiting(Spectra(run))
         on_done(0, len(waiting))
@@ -50,6 +49,12 @@ def run_weightwatcher(run: Trajectory, on_done: Callable[[int, int], None] = lam
             for name, columns in table.items():
                 writer.write_weightwatcher(index, name, columns)
             on_done(done, len(waiting))
+
+
+def require_weightwatcher() -> None:
+    """Raise MissingPackage where WeightWatcher, or the torch that it works on, is not installed."""
+    if importlib.util.find_spec("weightwatcher") is None or importlib.util.find_spec("torch") is None:
+        raise MissingPackage("--weightwatcher needs WeightWatcher", "train")
 
 
 def weightwatcher_table(weights: Layers, layers: tuple[LayerSpec, ...], seed: int) -> dict[str, dict[str, float]]:

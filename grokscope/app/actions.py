@@ -1,4 +1,4 @@
-"""What keys, the mouse and news do to the state: each a pure function of a state that gives the next one."""
+"""What keys and the mouse do to the state: each a pure function of a state that gives the next one."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ import numpy as np
 
 from grokscope.analysis.gates import MEASURES as OF_GATES
 from grokscope.analysis.spectra_file import LAYER_COLUMNS
-from grokscope.analysis.timeline import Timeline
-from grokscope.app.state import ORDERS, Direction, Entry, State
+from grokscope.app.state import ORDERS, State
 from grokscope.app.views.help import LISTS, last_scroll
 from grokscope.app.views.lists import rows_of, start_row
 from grokscope.app.views.panels import panels
 from grokscope.figures import WORDS, Scale, Scales
 from grokscope.figures.colors import DARK, LIGHT
 from grokscope.numbers import whole
-from grokscope.runfile.liveness import Liveness
-from grokscope.steps import parse_step
 
 Action = Callable[[State], State]
 
@@ -278,46 +275,6 @@ def leave(state: State) -> State:
     return view(state, "runs" if state.folder and state.view == "overview" else "overview")
 
 
-def listed(state: State, entries: tuple[Entry, ...]) -> State:
-    """The runs of the folder; the chosen one stays chosen."""
-    chosen = state.entries[state.row].path if state.entries else None
-    places = [place for place, entry in enumerate(entries) if entry.path == chosen]
-    return replace(state, entries=entries, row=places[0] if places else max(0, min(state.row, len(entries) - 1)))
-
-
-def looked(state: State, run: int, liveness: Liveness | None, problem: str) -> State:
-    """How a run's training stands; a live run is followed from the first look on if the cursor is at its end."""
-    if run != state.front:
-        return state
-    if liveness is None:
-        return replace(state, problem=problem)
-    first_look = state.liveness is None
-    state = replace(state, liveness=liveness, problem="")
-    arm = first_look and state.index == state.last
-    return replace(state, following=state.live and (state.following or arm))
-
-
-def analysed(state: State, run: int, progress: tuple[int, int] | None, note: str) -> State:
-    """How far the analysis of a run is."""
-    return replace(state, analysing=progress, analysis_note=note) if run == state.front else state
-
-
-def grown(state: State, runs: tuple[Timeline, ...]) -> State:
-    """The runs read anew; a followed one moves the cursor to its last checkpoint."""
-    state = replace(state, runs=runs)
-    return replace(state, index=state.last if state.following else min(state.index, state.last))
-
-
-def computed(state: State, direction: Direction) -> State:
-    """A layer's leading direction, for the picture in the traps view."""
-    return state if state.direction is direction else replace(state, direction=direction)
-
-
-def warned(state: State, run: int, caveats: tuple[str, ...]) -> State:
-    """What every verdict on a run has to be read with."""
-    return replace(state, caveats={**state.caveats, run: caveats})
-
-
 def heard(state: State) -> State:
     """The notice has been read."""
     return replace(state, notice="") if state.notice else state
@@ -355,29 +312,3 @@ def ask(state: State, what: str) -> State:
     """A question, to be answered in the last line."""
     typed = state.filter if what == "layers" else ""
     return replace(state, prompt=what, typed=typed) if len(state.timeline.steps) else state
-
-
-def type_in(state: State, key: str, character: str | None) -> State:
-    """A key typed into the answer: characters, backspace, enter and esc; the layers are those typed so far."""
-    if key == "enter":
-        return _answered(replace(state, prompt="", typed=""), state.prompt, state.typed)
-    typed = state.typed
-    if key in {"escape", "ctrl+u"}:
-        typed = ""
-    elif key == "backspace":
-        typed = typed[:-1]
-    elif character and character.isprintable():
-        typed += character
-    state = keep(state, typed) if state.prompt == "layers" else state
-    return replace(state, typed=typed, prompt="" if key == "escape" else state.prompt)
-
-
-def _answered(state: State, prompt: str, typed: str) -> State:
-    if prompt == "step":
-        step = parse_step(typed)
-        if step is not None:
-            return go_to_step(state, step)
-        return (
-            replace(state, notice=f"{typed} is no step; give a number such as 500000 or 500k") if typed else state
-        )
-    return state

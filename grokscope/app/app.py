@@ -16,7 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.timer import Timer
 
-from grokscope.app import actions
+from grokscope.app import actions, arrivals, prompt
 from grokscope.app.actions import Action
 from grokscope.app.background import Background
 from grokscope.app.catalog import Listed, Lister
@@ -141,7 +141,7 @@ class Microscope(App[str]):
         self.act(actions.heard)
         key = self._keys.get(event.key)
         if self.state.prompt:
-            self.act(partial(actions.type_in, key=event.key, character=event.character))
+            self.act(partial(prompt.type_in, key=event.key, character=event.character))
         elif self.state.sheet and event.key in SHEET_KEYS:
             self.act(partial(actions.scroll, by=SHEET_KEYS[event.key]))
         elif self.state.sheet and event.key == "enter":
@@ -195,7 +195,7 @@ class Microscope(App[str]):
             return False
         direction = self.background.artist.direction((state.front, state.index, state.layer), self.session.run)
         if direction is not None:
-            self.state = actions.computed(state, direction)
+            self.state = arrivals.computed(state, direction)
             return False
         now = time.monotonic()
         self._undrawn_since = self._undrawn_since or now
@@ -244,21 +244,21 @@ class Microscope(App[str]):
 
     def on_listed(self, message: Listed) -> None:
         """A run of the folder is not as it was."""
-        self.act(partial(actions.listed, entries=message.entries))
+        self.act(partial(arrivals.listed, entries=message.entries))
 
     def on_looked(self, message: Looked) -> None:
         """A run file was looked at."""
-        self.act(partial(actions.looked, run=message.run, liveness=message.liveness, problem=message.problem))
+        self.act(partial(arrivals.looked, run=message.run, liveness=message.liveness, problem=message.problem))
         if message.changed:
             self.background.reader.want(message.run)
 
     def on_warned(self, message: Warned) -> None:
         """Something is to be known of a run."""
-        self.act(partial(actions.warned, run=message.run, caveats=message.caveats))
+        self.act(partial(arrivals.warned, run=message.run, caveats=message.caveats))
 
     def on_analysed(self, message: Analysed) -> None:
         """More of a run is measured."""
-        self.act(partial(actions.analysed, run=message.run, progress=message.progress, note=message.note))
+        self.act(partial(arrivals.analysed, run=message.run, progress=message.progress, note=message.note))
         self.background.reader.want(message.run)
 
     def on_damaged(self, message: Damaged) -> None:
@@ -268,11 +268,11 @@ class Microscope(App[str]):
     def on_reread(self, message: Reread) -> None:
         """A run was read again."""
         self.sessions[message.run] = message.session
-        self.act(partial(actions.grown, runs=timelines(self.sessions)))
+        self.act(partial(arrivals.grown, runs=timelines(self.sessions)))
 
     def on_computed(self, message: Computed) -> None:
         """The picture of the traps view is there."""
-        self.act(partial(actions.computed, direction=message.direction))
+        self.act(partial(arrivals.computed, direction=message.direction))
 
     async def settled(self) -> None:
         """Wait until what the screen shows is read and computed."""

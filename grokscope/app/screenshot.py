@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from grokscope.analysis.caveats import caveats
-from grokscope.app import actions
+from grokscope.app import arrivals
 from grokscope.app.app import Microscope
 from grokscope.app.keys import KEYS
 from grokscope.app.session import Session
@@ -56,7 +56,7 @@ async def picture_of(
     app = Microscope(sessions, folder=folder, theme=theme, analysis=False, watching=False)
     async with app.run_test(size=(columns, rows)) as pilot:
         for number, session in enumerate(sessions):
-            app.put(actions.warned(app.state, number, caveats(session.run)))
+            app.put(arrivals.warned(app.state, number, caveats(session.run)))
         if folder is not None:
             await app.settled()
         for key in press:

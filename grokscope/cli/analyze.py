@@ -46,6 +46,10 @@ def analyze(
     """
     from grokscope.errors import FAILED, UsageError
 
+    if weightwatcher:
+        from grokscope.analysis.weightwatcher_columns import require_weightwatcher
+
+        require_weightwatcher()  # before what may take hours
     opened = open_every(runs, **how)
     for path, run in zip(runs, opened, strict=True):
         if not run.num_checkpoints:

@@ -13,7 +13,7 @@ from grokscope.errors import UsageError
 from grokscope.files import read_text
 
 LARGEST_JSON = 16 << 20
-SHARD = re.compile(r"^(?P<model>.*)-\d{5}-of-(?P<count>\d{5})(?P<suffix>\..+)$")
+SHARD = re.compile(r"^(?P<model>.*)-\d{5}-of-(?P<count>\d{5})(?P<suffix>\..+)?$")
 T = TypeVar("T")
 
 
@@ -59,10 +59,11 @@ def shards_beside(path: Path) -> list[Path]:
     named = SHARD.match(path.name)
     if named is None or int(named["count"]) < 2:
         return []
-    index = path.with_name(f"{named['model']}{named['suffix']}.index.json")
+    model, suffix = named["model"], named["suffix"] or ""
+    index = path.with_name(f"{model}{suffix}.index.json")
     if index.is_file():
         return [index]
-    pattern = f"{glob.escape(named['model'])}-[0-9]*-of-{named['count']}{glob.escape(named['suffix'])}"
+    pattern = f"{glob.escape(model)}-[0-9]*-of-{named['count']}{glob.escape(suffix)}"
     shards = sorted(found for found in path.parent.glob(pattern) if SHARD.match(found.name))
     if len(shards) != int(named["count"]):
         raise UsageError(

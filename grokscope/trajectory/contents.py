@@ -11,10 +11,11 @@ from pathlib import Path
 
 from grokscope.errors import UsageError
 from grokscope.importers import layers_of, read_many, read_tensors
+from grokscope.importers.shard_index import SHARD
 from grokscope.importers.tensors import Tensors
 from grokscope.runfile import LeftOut
 from grokscope.trajectory.content_crc import content_crc32, keep_crc32, kept_crc32, stamp_of
-from grokscope.trajectory.layouts import SHARD, Found, bare_name
+from grokscope.trajectory.layouts import Found, bare_name
 
 NO_NAMES = ("", ".", "..")
 Stamp = tuple[tuple[str, int, int, int], ...]
@@ -150,7 +151,7 @@ def files_about(path: Path) -> tuple[Path, ...]:
         return tuple(sorted(file for file in path.rglob("*") if file.is_file()))
     name = bare_name(path)
     shard = SHARD.match(name)
-    beginning = glob.escape(shard[1] if shard else name)
+    beginning = glob.escape(shard["model"] if shard else name)
     return tuple(sorted(file for file in path.parent.glob(f"{beginning}*") if file.is_file()))
 
 

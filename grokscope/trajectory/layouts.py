@@ -12,6 +12,7 @@ from pathlib import Path
 from grokscope.errors import UsageError
 from grokscope.files import read_text
 from grokscope.importers import sniff
+from grokscope.importers.shard_index import SHARD
 from grokscope.importers.sniffing import MODEL_FILES
 from grokscope.names import pasted
 from grokscope.runfile import LeftOut
@@ -37,7 +38,6 @@ NO_WEIGHTS = re.compile(
 )
 COMPANION = "called as what a training keeps beside its weights"
 AVERAGED = re.compile(r"(^|[._-])ema([._-]|\d|$)", re.IGNORECASE)
-SHARD = re.compile(r"^(.*)-\d{5}-of-\d{5}$")
 PART_OF_A_FOLDER = ("*global_step*", "pytorch_model_fsdp_*")  # where DeepSpeed and Accelerate put the weights
 DEEPEST = 3
 LARGEST_REF = 1000
@@ -226,9 +226,9 @@ def _weight_files(folder: Path) -> list[Path]:
     kept, seen = [], set[str]()
     for path in files:
         if shard := SHARD.match(bare_name(path)):
-            if shard[1] in indexed or shard[1] in seen:
+            if shard["model"] in indexed or shard["model"] in seen:
                 continue
-            seen.add(shard[1])
+            seen.add(shard["model"])
         kept.append(path)
     return kept
 

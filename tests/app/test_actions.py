@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from grokscope.analysis.timeline import Event, Timeline
-from grokscope.app import actions
+from grokscope.app import actions, arrivals
 from grokscope.app.analyst import nearest_to
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.keys import by_name
@@ -60,16 +60,16 @@ def test_the_last_checkpoint_of_a_live_run_is_followed_and_grows_along() -> None
     following = actions.last(live)
     assert following.following
     longer = replace(RUN, steps=np.append(STEPS, 5000))
-    assert actions.grown(following, (longer, OTHER)).index == 5
-    assert actions.grown(live, (longer, OTHER)).index == 2
+    assert arrivals.grown(following, (longer, OTHER)).index == 5
+    assert arrivals.grown(live, (longer, OTHER)).index == 2
 
 
 def test_news_of_another_run_changes_nothing() -> None:
-    assert actions.looked(START, 1, RUNNING, "") is START
-    assert actions.analysed(START, 1, (1, 2), "") is START
+    assert arrivals.looked(START, 1, RUNNING, "") is START
+    assert arrivals.analysed(START, 1, (1, 2), "") is START
     at_end = actions.last(START)
-    assert actions.looked(at_end, 0, RUNNING, "").following, "the first look arms following at the end"
-    assert not actions.looked(START, 0, RUNNING, "").following
+    assert arrivals.looked(at_end, 0, RUNNING, "").following, "the first look arms following at the end"
+    assert not arrivals.looked(START, 0, RUNNING, "").following
 
 
 def test_playing_goes_on_to_the_end_and_starts_again_there() -> None:
@@ -168,8 +168,8 @@ def test_layers_are_compared_with_their_namesakes(
 @pytest.mark.parametrize("key", [(0, 1, 0), (0, 2, 1), (1, 2, 0)], ids=["checkpoint", "layer", "run"])
 def test_a_direction_of_elsewhere_is_not_shown(key: tuple[int, int, int]) -> None:
     vector = np.ones(4)
-    assert actions.computed(START, Direction((0, 2, 0), vector)).leading is vector
-    assert actions.computed(START, Direction(key, vector)).leading is None
+    assert arrivals.computed(START, Direction((0, 2, 0), vector)).leading is vector
+    assert arrivals.computed(START, Direction(key, vector)).leading is None
 
 
 def test_a_jump_of_ten_layers_ends_at_the_last_one() -> None:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from grokscope.analysis import Parameters, analyze
 from grokscope.analysis.caveats import caveats
-from grokscope.app import actions
+from grokscope.app import actions, arrivals
 from grokscope.app.export import row_as_text, rows_of
 from grokscope.app.glass import compose, strips_of
 from grokscope.app.keys import VIEWS
@@ -50,10 +50,10 @@ def seen(folder: Path, name: str, *, measured: bool = False) -> State:
     sessions = [Session.whole(run)]
     start = at_cursor(actions.last(State(timelines(sessions))), sessions)
     news = (
-        partial(actions.warned, run=0, caveats=caveats(run)),
-        partial(actions.looked, run=0, liveness=None, problem=f"there is no {name}"),
-        partial(actions.analysed, run=0, progress=None, note=f"analysis: {name}"),
-        partial(actions.listed, entries=(Entry(Path(name), True, problem=name), Entry(Path(name)))),
+        partial(arrivals.warned, run=0, caveats=caveats(run)),
+        partial(arrivals.looked, run=0, liveness=None, problem=f"there is no {name}"),
+        partial(arrivals.analysed, run=0, progress=None, note=f"analysis: {name}"),
+        partial(arrivals.listed, entries=(Entry(Path(name), True, problem=name), Entry(Path(name)))),
         partial(replace, folder=name, notice=name),
     )
     return reduce(lambda state, action: action(state), news, start)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from grokscope.analysis.timeline import Timeline
-from grokscope.app import actions
+from grokscope.app import actions, prompt
 from grokscope.app.frame import Frame, Layer
 from grokscope.app.layer_names import matches, shortened, telling
 from grokscope.app.layout import Place
@@ -48,7 +48,7 @@ def typed(state: State, text: str) -> State:
     """The filter asked for, and something typed."""
     state = actions.ask(state, "layers")
     for character in text:
-        state = actions.type_in(state, character, character)
+        state = prompt.type_in(state, character, character)
     return state
 
 
@@ -108,10 +108,10 @@ def test_a_filter_works_while_it_is_typed_is_shown_and_esc_clears_it() -> None:
     assert [NAMES[place] for place in state.rows] == [name for name in NAMES if "mlp" in name]
     assert state.layer == 2, "the selected layer is one of those shown"
     assert "/mlp" in table(state, 120, 6).plain
-    kept = actions.type_in(state, "enter", None)
+    kept = prompt.type_in(state, "enter", None)
     assert (kept.prompt, kept.rows) == ("", state.rows)
     assert len(actions.leave(kept).rows) == len(NAMES)
-    assert len(actions.type_in(state, "escape", None).rows) == len(NAMES)
+    assert len(prompt.type_in(state, "escape", None).rows) == len(NAMES)
 
 
 def test_a_filter_that_nothing_matches_says_so_and_breaks_nothing() -> None:
@@ -121,7 +121,7 @@ def test_a_filter_that_nothing_matches_says_so_and_breaks_nothing() -> None:
     assert hit_table(state, Place(3, 1, 120, 6)) is None
     assert actions.select(state, 1) is state
     assert actions.order(state).rows == ()
-    assert len(actions.type_in(state, "ctrl+u", None).rows) == len(NAMES)
+    assert len(prompt.type_in(state, "ctrl+u", None).rows) == len(NAMES)
 
 
 def test_layers_are_sorted_by_a_measure_at_the_cursor_and_those_without_come_last() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 import json
 import re
@@ -80,6 +81,19 @@ def test_several_runs_are_measured_in_turn_and_none_where_one_cannot_be_opened(
     assert (refused.exit_code, list(tmp_path.glob("*.spectra.h5"))) == (2, [])
     done = grokscope_here("analyze", *runs, *FAST)
     assert (done.exit_code, done.stdout.split()) == (0, [str(tmp_path / f"{name}.spectra.h5") for name in "ab"])
+
+
+def test_that_weightwatcher_is_missing_is_said_before_anything_is_measured(
+    trained_run: Path, tmp_path: Path, grokscope_here: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, there = shutil.copy(trained_run, tmp_path / "run.h5"), importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *of: None if name == "weightwatcher" else there(name, *of)
+    )
+    refused = grokscope_here("analyze", "--weightwatcher", run, *FAST)
+    assert refused.exit_code == 2
+    assert "--weightwatcher needs WeightWatcher" in refused.stderr
+    assert not list(tmp_path.glob("*.spectra.h5"))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from grokscope_train.ensemble import identity, member_path, parse_seeds, step_reached
+from grokscope_train.ensemble import StepsReached, identity, member_path, parse_seeds
 from typer.testing import Result
 
 from grokscope.errors import UsageError
@@ -50,7 +50,7 @@ def test_a_signal_saves_every_member_and_the_command_that_goes_on_is_printed(
     output = tmp_path / "a run.h5"
     options = ["--seeds", "0-1", "--no-batched", "--steps", "100m", "--overwrite"]
     command = [sys.executable, "-m", "grokscope", "train", "-o", str(output), *SMALL, *options]
-    first = member_path(output, 0)
+    first, step_reached = member_path(output, 0), StepsReached()
     for _ in range(2):  # the command itself, and the one that it prints
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         before = step_reached(first)
@@ -108,6 +108,25 @@ def test_a_run_that_is_to_be_replaced_has_reached_nothing(
 ) -> None:
     path = tmp_path / "run.h5"
     assert grokscope_here("train", "-o", path, *SMALL, "--steps", "5").exit_code == 0
-    assert step_reached(path) == 5
-    assert step_reached(path, {identity(path)}) == 0
-    assert step_reached(path, {identity(tmp_path / "none.h5")}) == 5
+    assert StepsReached()(path) == 5
+    assert StepsReached({identity(path)})(path) == 0
+    assert StepsReached({identity(tmp_path / "none.h5")})(path) == 5
+
+
+def test_a_run_is_opened_once_and_anew_only_where_another_has_taken_its_place(
+    tmp_path: Path, grokscope_here: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, opened, there = tmp_path / "run.h5", [], Run.open
+
+    def counted(path: Path) -> Run:
+        opened.append(path)
+        return there(path)
+
+    step_reached = StepsReached()
+    for steps, openings in ((5, 0), (7, 1)):
+        assert grokscope_here("train", "-o", path, *SMALL, "--steps", str(steps), "--overwrite").exit_code == 0
+        step_reached(path)  # opens the first, and drops it where another is there
+        with monkeypatch.context() as patched:
+            patched.setattr(Run, "open", counted)
+            assert [step_reached(path) for _ in range(3)] == [steps] * 3
+        assert len(opened) == openings

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grokscope_train.ensemble import member_path, step_reached
+from grokscope_train.ensemble import StepsReached, member_path
 from grokscope_train.on_cluster import MemberTask, run_on_cluster
 from grokscope_train.signals import StopRequest
 
@@ -61,7 +61,7 @@ def launch(cluster: Any, output: Path, *options: str) -> subprocess.Popen[str]:
 def start_command(cluster: Any, output: Path, *options: str) -> subprocess.Popen[str]:
     """Start the command on two seeds, and wait until both are being trained."""
     process = launch(cluster, output, *options)
-    wait_until(lambda: process.poll() is not None or all(step_reached(path) > 0 for path in files(output)))
+    wait_until(lambda: process.poll() is not None or all(StepsReached()(path) > 0 for path in files(output)))
     return process
 
 
@@ -92,10 +92,10 @@ def test_a_signal_saves_every_seed_and_resume_goes_on(tmp_path: Path, cluster: A
     assert process.returncode == 130
     assert f"--seeds 0-1 --scheduler {cluster.scheduler_address}" in stderr.splitlines()[-1]
     assert "--resume" in stderr.splitlines()[-1]
-    stopped_at = {path: step_reached(path) for path in files(output)}
+    stopped_at = {path: StepsReached()(path) for path in files(output)}
     assert [Run.open(path).liveness().state for path in files(output)] == ["interrupted"] * 2
     process = start_command(cluster, output, "--steps", "100000000", "--resume")
-    wait_until(lambda: all(step_reached(path) > step for path, step in stopped_at.items()))
+    wait_until(lambda: all(StepsReached()(path) > step for path, step in stopped_at.items()))
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130

@@ -22,10 +22,12 @@ from tests.train.forked import Forked
 NOBODY = 65534
 
 
-def safetensors(path: Path, value: float, shape: tuple[int, int] = (4, 3), written: bool = True) -> None:
+def safetensors(
+    path: Path, value: float, shape: tuple[int, int] = (4, 3), written: bool = True, layer: str = "fc"
+) -> None:
     """Write one layer, all of one value; unwritten, the file is a hole of the right size."""
     size = 4 * shape[0] * shape[1]
-    header = json.dumps({"fc.weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
+    header = json.dumps({f"{layer}.weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
@@ -172,19 +174,26 @@ def test_a_second_look_opens_no_file_that_has_not_changed(tmp_path: Path, monkey
     assert not trajectory.refresh()
 
 
-def test_a_checkpoint_whose_shards_come_one_by_one_is_read_when_all_are_there(tmp_path: Path) -> None:
-    shard = "model-00001-of-00001.safetensors"
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_checkpoint_whose_shards_come_one_by_one_is_read_when_all_are_there(
+    tmp_path: Path, indexed: bool
+) -> None:
+    shards = {layer: f"model-{number:05d}-of-00002.safetensors" for number, layer in enumerate(("fc1", "fc2"), 1)}
     for step in (1, 2):
-        safetensors(tmp_path / f"checkpoint-{step}" / shard, step)
-        index = json.dumps({"weight_map": {"fc.weight": shard}})
-        (tmp_path / f"checkpoint-{step}" / "model.safetensors.index.json").write_text(index)
-    last = (tmp_path / "checkpoint-2" / shard).rename(tmp_path / ".late")
+        folder = tmp_path / f"checkpoint-{step}"
+        for layer, shard in shards.items():
+            safetensors(folder / shard, step, layer=layer)
+        if indexed:
+            index = {"weight_map": {f"{layer}.weight": shard for layer, shard in shards.items()}}
+            (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    last = (folder / shards["fc2"]).rename(tmp_path / ".late")
     trajectory = Checkpoints(tmp_path)
     assert [out.name for out in trajectory.left_out] == ["checkpoint-2"]
     assert not trajectory.refresh()
-    last.rename(tmp_path / "checkpoint-2" / shard)
+    last.rename(folder / shards["fc2"])
     assert trajectory.refresh()
     assert trajectory.steps.tolist() == [1, 2]
+    assert [layer.name for layer in trajectory.layers] == ["fc1", "fc2"]
 
 
 def test_folders_and_files_of_checkpoints_side_by_side_are_refused(tmp_path: Path) -> None:

@@ -79,13 +79,26 @@ class MemberProcess:
         return None if self.process is None else self.process.wait()
 
 
-def step_reached(path: Path, replaced: Collection[str] = ()) -> int:
-    """Return the step that a run has reached, from its file; 0 while that holds one of the uuids in `replaced`."""
-    try:
-        run = Run.open(path)
-        return 0 if run.uuid in replaced else max(run.liveness().step, 0)
-    except BadRunFile:
-        return 0
+class StepsReached:
+    """The steps that runs have reached, from their files.
+
+    Each is opened once; from then on its heartbeat alone is read, for what is read here takes time from training.
+    """
+
+    def __init__(self, replaced: Collection[str] = ()) -> None:
+        """Take the uuids of runs that make way for others: they have reached nothing."""
+        self._replaced = replaced
+        self._opened: dict[Path, Run] = {}
+
+    def __call__(self, path: Path) -> int:
+        """Return the step that the run at a path has reached; 0 where there is none."""
+        try:
+            run = self._opened.pop(path, None) or Run.open(path)
+            step = 0 if run.uuid in self._replaced else max(run.liveness().step, 0)
+        except BadRunFile:
+            return 0
+        self._opened[path] = run
+        return step
 
 
 def identity(path: Path) -> str:

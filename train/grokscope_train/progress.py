@@ -14,7 +14,7 @@ from rich.live import Live
 
 from grokscope.names import safe_name
 from grokscope.numbers import duration
-from grokscope_train.ensemble import Member, step_reached
+from grokscope_train.ensemble import Member, StepsReached
 from grokscope_train.step_line import StepLine
 
 LINE_SECONDS = 10.0
@@ -87,7 +87,7 @@ class EnsembleDisplay:
 
     def __init__(self, last: int, name: str, replaced: Collection[str] = ()) -> None:
         """Prepare for members of `last` steps each; runs of the uuids in `replaced` make way for them."""
-        self._last, self._replaced = last, replaced
+        self._last, self._step_reached = last, StepsReached(replaced)
         self._display = ProgressDisplay(0, last, name)
         self._pace = (time.monotonic(), -1.0)
 
@@ -104,9 +104,7 @@ class EnsembleDisplay:
 
     def __call__(self, members: Sequence[Member]) -> None:
         """Redraw: the mean step of the members, and its rate since the first call."""
-        reached = [
-            self._last if member.code == 0 else step_reached(member.path, self._replaced) for member in members
-        ]
+        reached = [self._last if member.code == 0 else self._step_reached(member.path) for member in members]
         mean = sum(reached) / len(reached)
         since, first = self._pace
         if first < 0:
